@@ -1,0 +1,7 @@
+//! Cycle-level discrete-event simulation of in-memory accelerators that run Bayesian binary neural networks.
+#![forbid(unsafe_code)]
+#![warn(missing_debug_implementations)]
+
+pub mod config;
+pub mod trace;
+pub mod units;

@@ -1,0 +1,223 @@
+//! One row of the trace: work or waiting of one unit, with its energy.
+
+/// What a unit is: the `component` column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Component {
+    Driver,
+    Crossbar,
+    SampleHold,
+    Adc,
+    Comparator,
+    Generator,
+    Accumulator,
+    Digital,
+    Buffer,
+    Link,
+    GlobalBuffer,
+}
+
+/// What it does: the `action` column. `Wait*` actions book gaps, every other one books work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Action {
+    /// Wordline pulses of a read.
+    Drive,
+    /// Crossbar read.
+    Read,
+    /// Sample taken.
+    Sample,
+    /// Analogue-to-digital conversion.
+    Convert,
+    /// Comparison of the row-serial sampler.
+    Compare,
+    /// Random draw of weights.
+    Draw,
+    /// Shift-and-add.
+    ShiftAdd,
+    /// Adder tree over row blocks, or accumulation behind a comparator.
+    Accumulate,
+    /// Batch norm, activation, quantisation.
+    PostProcess,
+    /// Max-pooling.
+    Pool,
+    /// Window read from a buffer.
+    Fetch,
+    /// Output position written to a buffer.
+    Write,
+    /// Message over the interconnect.
+    Transfer,
+    /// No input window yet.
+    WaitOperand,
+    /// The unit that must come next is busy.
+    WaitResource,
+    /// The port after it is full.
+    WaitPort,
+    /// A link on the route carries another message.
+    WaitLink,
+    /// The weight sample is not drawn yet.
+    WaitRandom,
+    /// All work of the run is done.
+    WaitDrained,
+}
+
+/// No layer, image, member or position.
+pub const NONE: u32 = u32::MAX;
+
+/// One row of the trace.
+///
+/// A row stands for `repeats` equal pieces: piece i occupies `duration` cycles from `start + i * period`, on each of
+/// `units` units. So a coarse grain holds the same busy cycles and the same energy as a fine one in fewer rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// First cycle.
+    pub start: u64,
+    /// Cycles of one piece; may be 0.
+    pub duration: u64,
+    /// Pieces, at least 1.
+    pub repeats: u32,
+    /// Cycles from one piece's start to the next one's; `duration` where pieces follow each other.
+    pub period: u64,
+    pub component: Component,
+    pub action: Action,
+    /// Index of the layer in the workload, or [`NONE`].
+    pub layer: u32,
+    /// Image in the run, or [`NONE`].
+    pub image: u32,
+    /// Ensemble member, or [`NONE`].
+    pub member: u32,
+    /// First output position that it works for, or [`NONE`].
+    pub position: u32,
+    /// First array that it stands for (its number on the chip), or [`NONE`] outside arrays.
+    pub array: u32,
+    /// Units (arrays, tiles, links) that do the same at the same time.
+    pub units: u32,
+    /// Elementary actions in all pieces on all units together (conversions, bytes, pulses, ...).
+    pub count: u64,
+    /// Energy of all pieces on all units together, attojoules.
+    pub energy: u64,
+}
+
+impl Component {
+    /// All of them, in the order of their codes.
+    pub const ALL: &'static [Component] = &[
+        Component::Driver,
+        Component::Crossbar,
+        Component::SampleHold,
+        Component::Adc,
+        Component::Comparator,
+        Component::Generator,
+        Component::Accumulator,
+        Component::Digital,
+        Component::Buffer,
+        Component::Link,
+        Component::GlobalBuffer,
+    ];
+
+    /// Name in traces, reports and configuration keys.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Component::Driver => "driver",
+            Component::Crossbar => "crossbar",
+            Component::SampleHold => "sample_hold",
+            Component::Adc => "adc",
+            Component::Comparator => "comparator",
+            Component::Generator => "generator",
+            Component::Accumulator => "accumulator",
+            Component::Digital => "digital",
+            Component::Buffer => "buffer",
+            Component::Link => "link",
+            Component::GlobalBuffer => "global_buffer",
+        }
+    }
+
+    /// The one of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|x| x.name() == name)
+    }
+}
+
+impl Action {
+    /// All of them, in the order of their codes.
+    pub const ALL: &'static [Action] = &[
+        Action::Drive,
+        Action::Read,
+        Action::Sample,
+        Action::Convert,
+        Action::Compare,
+        Action::Draw,
+        Action::ShiftAdd,
+        Action::Accumulate,
+        Action::PostProcess,
+        Action::Pool,
+        Action::Fetch,
+        Action::Write,
+        Action::Transfer,
+        Action::WaitOperand,
+        Action::WaitResource,
+        Action::WaitPort,
+        Action::WaitLink,
+        Action::WaitRandom,
+        Action::WaitDrained,
+    ];
+
+    /// Name in traces, reports and configuration keys.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Action::Drive => "drive",
+            Action::Read => "read",
+            Action::Sample => "sample",
+            Action::Convert => "convert",
+            Action::Compare => "compare",
+            Action::Draw => "draw",
+            Action::ShiftAdd => "shift_add",
+            Action::Accumulate => "accumulate",
+            Action::PostProcess => "post_process",
+            Action::Pool => "pool",
+            Action::Fetch => "fetch",
+            Action::Write => "write",
+            Action::Transfer => "transfer",
+            Action::WaitOperand => "wait_operand",
+            Action::WaitResource => "wait_resource",
+            Action::WaitPort => "wait_port",
+            Action::WaitLink => "wait_link",
+            Action::WaitRandom => "wait_random",
+            Action::WaitDrained => "wait_drained",
+        }
+    }
+
+    /// The one of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|x| x.name() == name)
+    }
+
+    /// Whether it books a gap instead of work.
+    #[must_use]
+    pub const fn is_wait(self) -> bool {
+        self as u8 >= Action::WaitOperand as u8
+    }
+}
+
+impl Span {
+    /// Busy (or waiting) unit-cycles of the row: `duration * repeats * units`.
+    #[must_use]
+    pub fn unit_cycles(&self) -> u128 {
+        u128::from(self.duration) * u128::from(self.repeats) * u128::from(self.units)
+    }
+
+    /// The cycle after the last piece.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.start + u64::from(self.repeats - 1) * self.period + self.duration
+    }
+}
+
+/// Receives the spans of a run, one after another, in the order in which they were booked.
+pub trait SpanSink {
+    /// Takes one span.
+    fn push(&mut self, span: Span);
+}

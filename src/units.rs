@@ -1,0 +1,283 @@
+//! Physical quantities as whole numbers of a small base unit, read from and written to text with a unit.
+//!
+//! A quantity in a file is a string such as `"10 ns"`, `"42 fJ"`, `"0.2 V"` or `"25 uS"`. Inside the program it is an
+//! integer (picoseconds, attojoules, microvolts, ...), so that sums do not depend on their order and golden files are
+//! bit-exact. A value finer than the base unit is refused rather than rounded.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use std::fmt;
+
+/// One unit that a quantity may be written in: its symbol and how many base units it holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Unit {
+    /// Text after the number, e.g. `"ns"`.
+    pub symbol: &'static str,
+    /// Number of base units in one of this unit.
+    pub scale: u64,
+}
+
+const fn unit(symbol: &'static str, scale: u64) -> Unit {
+    Unit { symbol, scale }
+}
+
+/// What went wrong when a quantity was read from text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnitError {
+    /// The text does not start with a decimal number.
+    #[error("expected a number and a unit, such as \"{example}\", found \"{found}\"")]
+    NoNumber { found: String, example: &'static str },
+    /// The number has no unit after it.
+    #[error("the number has no unit; expected one of {expected}, such as \"{example}\"")]
+    NoUnit { expected: String, example: &'static str },
+    /// The unit is not one of this quantity.
+    #[error("unknown {quantity} unit \"{found}\"; expected one of {expected}")]
+    UnknownUnit { quantity: &'static str, found: String, expected: String },
+    /// The value is finer than the base unit, or too large for 64 bits.
+    #[error("\"{found}\" cannot be held: the finest step of a {quantity} is 1 {base}, the largest value {max} {base}")]
+    OutOfRange { quantity: &'static str, found: String, base: &'static str, max: u64 },
+}
+
+/// A decimal number with a unit, turned into base units without rounding.
+fn parse_quantity(
+    text: &str,
+    quantity: &'static str,
+    units: &'static [Unit],
+    example: &'static str,
+) -> Result<u64, UnitError> {
+    let trimmed = text.trim();
+    let split = trimmed.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_')).unwrap_or(trimmed.len());
+    let (number, symbol) = trimmed.split_at(split);
+    let number: String = number.chars().filter(|c| *c != '_').collect();
+    let symbol = symbol.trim();
+    let digits = number.chars().filter(char::is_ascii_digit).count();
+    if digits == 0 || number.matches('.').count() > 1 {
+        return Err(UnitError::NoNumber { found: text.to_owned(), example });
+    }
+    let expected = || units.iter().map(|u| u.symbol).collect::<Vec<_>>().join(", ");
+    if symbol.is_empty() {
+        return Err(UnitError::NoUnit { expected: expected(), example });
+    }
+    // The micro sign and the Greek letter mu are written by people; both mean `u`.
+    let ascii = symbol.replace(['\u{b5}', '\u{3bc}'], "u").replace('\u{b2}', "2");
+    let unit = units.iter().find(|u| u.symbol == ascii).ok_or_else(|| UnitError::UnknownUnit {
+        quantity,
+        found: symbol.to_owned(),
+        expected: expected(),
+    })?;
+    let out_of_range = || UnitError::OutOfRange {
+        quantity,
+        found: text.to_owned(),
+        base: units[0].symbol,
+        max: u64::MAX / units[0].scale,
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((&number, ""));
+    let mut value: u128 = 0;
+    for c in whole.chars().chain(fraction.chars()) {
+        let digit = c.to_digit(10).expect("only digits are left") as u128;
+        value = value.checked_mul(10).and_then(|v| v.checked_add(digit)).ok_or_else(out_of_range)?;
+    }
+    let mut scaled = value.checked_mul(u128::from(unit.scale)).ok_or_else(out_of_range)?;
+    for _ in 0..fraction.len() {
+        if scaled % 10 != 0 {
+            return Err(out_of_range());
+        }
+        scaled /= 10;
+    }
+    u64::try_from(scaled).map_err(|_| out_of_range())
+}
+
+/// The shortest exact text: the largest unit that leaves at most three decimals.
+fn format_quantity(value: u64, units: &'static [Unit]) -> String {
+    for unit in units.iter().rev() {
+        let whole = value / unit.scale;
+        let rest = value % unit.scale;
+        if whole == 0 && value != 0 {
+            continue;
+        }
+        let thousandths = u128::from(rest) * 1000;
+        if thousandths % u128::from(unit.scale) == 0 {
+            let fraction = (thousandths / u128::from(unit.scale)) as u64;
+            if fraction == 0 {
+                return format!("{whole} {}", unit.symbol);
+            }
+            let decimals = format!("{fraction:03}");
+            return format!("{whole}.{} {}", decimals.trim_end_matches('0'), unit.symbol);
+        }
+    }
+    format!("{value} {}", units[0].symbol)
+}
+
+macro_rules! quantity {
+    ($(#[$doc:meta])* $name:ident, $label:literal, $example:literal, [$($symbol:literal = $scale:literal),+ $(,)?]) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        pub struct $name(pub u64);
+
+        impl $name {
+            /// What the quantity is called in messages.
+            pub const QUANTITY: &'static str = $label;
+            /// A well-formed value, for messages and the schema.
+            pub const EXAMPLE: &'static str = $example;
+            /// The units it may be written in, smallest (the base) first.
+            pub const UNITS: &'static [Unit] = &[$(unit($symbol, $scale)),+];
+
+            /// Reads a number with a unit.
+            ///
+            /// # Errors
+            /// [`UnitError`] when the text is no number, has no or another quantity's unit, or needs a finer step than
+            /// the base unit.
+            pub fn parse(text: &str) -> Result<Self, UnitError> {
+                parse_quantity(text, Self::QUANTITY, Self::UNITS, Self::EXAMPLE).map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&format_quantity(self.0, Self::UNITS))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                Self::parse(&text).map_err(D::Error::custom)
+            }
+        }
+    };
+}
+
+quantity!(
+    /// Time in picoseconds.
+    Time, "time", "10 ns",
+    ["ps" = 1, "ns" = 1_000, "us" = 1_000_000, "ms" = 1_000_000_000, "s" = 1_000_000_000_000]
+);
+quantity!(
+    /// Frequency in hertz.
+    Frequency, "frequency", "1 GHz",
+    ["Hz" = 1, "kHz" = 1_000, "MHz" = 1_000_000, "GHz" = 1_000_000_000]
+);
+quantity!(
+    /// Energy in attojoules (1e-18 J).
+    Energy, "energy", "42 fJ",
+    ["aJ" = 1, "fJ" = 1_000, "pJ" = 1_000_000, "nJ" = 1_000_000_000, "uJ" = 1_000_000_000_000]
+);
+quantity!(
+    /// Power in femtowatts.
+    Power, "power", "1.1 nW",
+    ["fW" = 1, "pW" = 1_000, "nW" = 1_000_000, "uW" = 1_000_000_000, "mW" = 1_000_000_000_000]
+);
+quantity!(
+    /// Area in square nanometres.
+    Area, "area", "124 um2",
+    ["nm2" = 1, "um2" = 1_000_000, "mm2" = 1_000_000_000_000]
+);
+quantity!(
+    /// Voltage in microvolts.
+    Voltage, "voltage", "0.2 V",
+    ["uV" = 1, "mV" = 1_000, "V" = 1_000_000]
+);
+quantity!(
+    /// Conductance in picosiemens.
+    Conductance, "conductance", "25 uS",
+    ["pS" = 1, "nS" = 1_000, "uS" = 1_000_000, "mS" = 1_000_000_000]
+);
+quantity!(
+    /// Length in nanometres; names a technology node as well.
+    Length, "length", "22 nm",
+    ["nm" = 1, "um" = 1_000, "mm" = 1_000_000]
+);
+quantity!(
+    /// Amount of data in bytes.
+    Bytes, "data size", "64 KiB",
+    ["B" = 1, "KiB" = 1_024, "MiB" = 1_048_576, "GiB" = 1_073_741_824]
+);
+
+impl Time {
+    /// Whole clock cycles that cover this time, rounded up (0 stays 0).
+    #[must_use]
+    pub fn cycles(self, clock: Frequency) -> u64 {
+        let picosecond_hertz = u128::from(self.0) * u128::from(clock.0);
+        u64::try_from(picosecond_hertz.div_ceil(1_000_000_000_000)).unwrap_or(u64::MAX)
+    }
+}
+
+/// Nanoseconds that `cycles` take at `clock`.
+#[must_use]
+pub fn cycles_to_ns(cycles: u64, clock: Frequency) -> f64 {
+    cycles as f64 * 1e9 / clock.0 as f64
+}
+
+/// Attojoules as joules, for reports.
+#[must_use]
+pub fn attojoules_to_joules(attojoules: u128) -> f64 {
+    attojoules as f64 / 1e18
+}
+
+/// Energy in attojoules that `conductance` at `voltage` draws in `time`: V^2 G t, rounded to the nearest attojoule.
+#[must_use]
+pub fn read_energy(voltage: Voltage, conductance: Conductance, time: Time) -> Energy {
+    // uV^2 * pS * ps = 1e-12 * 1e-12 * 1e-12 J = 1e-18 aJ
+    let product = u128::from(voltage.0) * u128::from(voltage.0) * u128::from(conductance.0) * u128::from(time.0);
+    let attojoules = (product + 500_000_000_000_000_000) / 1_000_000_000_000_000_000;
+    Energy(u64::try_from(attojoules).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_are_read_exactly() {
+        assert_eq!(Time::parse("10 ns").unwrap(), Time(10_000));
+        assert_eq!(Time::parse("0.5ns").unwrap(), Time(500));
+        assert_eq!(Energy::parse("1.667 pJ").unwrap(), Energy(1_667_000));
+        assert_eq!(Conductance::parse("25 \u{b5}S").unwrap(), Conductance(25_000_000));
+        assert_eq!(Area::parse("0.039 um\u{b2}").unwrap(), Area(39_000));
+        assert_eq!(Bytes::parse("64 KiB").unwrap(), Bytes(65_536));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        assert!(matches!(Time::parse("fast"), Err(UnitError::NoNumber { .. })));
+        assert!(matches!(Time::parse("10"), Err(UnitError::NoUnit { .. })));
+        assert_eq!(
+            Time::parse("10 nm").unwrap_err().to_string(),
+            "unknown time unit \"nm\"; expected one of ps, ns, us, ms, s"
+        );
+        assert!(matches!(Time::parse("0.5 ps"), Err(UnitError::OutOfRange { .. })));
+        assert!(matches!(Time::parse("99999999999 s"), Err(UnitError::OutOfRange { .. })));
+        assert!(matches!(Time::parse("-1 ns"), Err(UnitError::NoNumber { .. })));
+    }
+
+    #[test]
+    fn text_goes_round() {
+        for value in [0, 1, 999, 1_000, 1_500, 1_234_567, 10_000_000, 16_500, u64::MAX] {
+            assert_eq!(Energy::parse(&Energy(value).to_string()).unwrap(), Energy(value));
+        }
+        assert_eq!(Time(10_000).to_string(), "10 ns");
+        assert_eq!(Energy(1_667_000).to_string(), "1.667 pJ");
+        assert_eq!(Bytes(65_536).to_string(), "64 KiB");
+    }
+
+    #[test]
+    fn cycles_round_up() {
+        let clock = Frequency(1_200_000_000);
+        assert_eq!(Time(0).cycles(clock), 0);
+        assert_eq!(Time(1).cycles(clock), 1);
+        assert_eq!(Time(833).cycles(clock), 1);
+        assert_eq!(Time(834).cycles(clock), 2);
+        assert_eq!(Time(10_000).cycles(clock), 12);
+    }
+
+    #[test]
+    fn read_energy_is_v_squared_g_t() {
+        // 0.2 V, 25 uS, 10 ns: 0.04 * 25e-6 * 1e-8 J = 1e-14 J = 10 fJ
+        assert_eq!(read_energy(Voltage(200_000), Conductance(25_000_000), Time(10_000)), Energy(10_000));
+    }
+}
