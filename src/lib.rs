@@ -3,5 +3,9 @@
 #![warn(missing_debug_implementations)]
 
 pub mod config;
+pub mod error;
 pub mod trace;
 pub mod units;
+pub mod workload;
+
+pub use error::{Error, Problem};

@@ -1,0 +1,112 @@
+//! Errors of the library.
+
+use std::path::PathBuf;
+
+/// One thing wrong with a value of the configuration, told by the dotted path of the key (`layers[2].op`); the reader
+/// of the file turns the path into file, line and column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Dotted path of the key within the file's value, `[i]` for list items; empty: the whole file.
+    pub path: String,
+    /// What is wrong, with the value found and what was expected.
+    pub message: String,
+    /// What to do about it, where that is known.
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    /// A problem without a hint.
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into(), hint: None }
+    }
+
+    /// The same with a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// Why something could not be done. The command line exits with 2 for what the user gave wrongly, else with 1.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The configuration has problems; the text lists all of them with their places.
+    #[error("{0}")]
+    Config(String),
+    /// An input file (posterior, images, trace) is not what it should be.
+    #[error("{path}: {message}")]
+    Input { path: PathBuf, message: String },
+    /// A file could not be read or written.
+    #[error("{path}: {source}")]
+    Io { path: PathBuf, source: std::io::Error },
+    /// Parts of the chip wait for each other; the text names them.
+    #[error("deadlock at cycle {cycle}: {message}")]
+    Deadlock { cycle: u64, message: String },
+    /// An invariant of the simulator does not hold: a defect of ours.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// The exit code of the command line.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Config(_) | Error::Input { .. } => 2,
+            _ => 1,
+        }
+    }
+
+    /// An [`Error::Io`] for a path, for `map_err`.
+    pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Error::Io { path, source }
+    }
+}
+
+/// Edit distance of two names (insertions, deletions, replacements, swaps of neighbours), case ignored.
+fn distance(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.to_lowercase().chars().collect();
+    let b: Vec<char> = b.to_lowercase().chars().collect();
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let replace = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                let mut best = replace.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                    best = best.min(rows[i - 2][j - 2] + 1);
+                }
+                best
+            };
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+/// The name nearest to `found`, if one is near enough to be meant.
+pub fn nearest<'a>(found: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    names
+        .into_iter()
+        .map(|name| (distance(found, name), name))
+        .filter(|(distance, name)| *distance <= 1 + found.chars().count().max(name.chars().count()) / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_found() {
+        let names = ["columns_per_adc", "bits", "range"];
+        assert_eq!(nearest("colums_per_adc", names), Some("columns_per_adc"));
+        assert_eq!(nearest("bist", names), Some("bits"));
+        assert_eq!(nearest("wavelength", names), None);
+    }
+}

@@ -1,0 +1,373 @@
+//! Layers with their shapes: the network as the mapping and the functional path see it.
+
+use crate::config::{Layer, Operation, Workload};
+use crate::error::{Problem, nearest};
+use serde::Serialize;
+
+/// Channels, rows and columns of a feature map; a vector is `channels` x 1 x 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Shape {
+    pub channels: u32,
+    pub height: u32,
+    pub width: u32,
+}
+
+impl Shape {
+    /// Values in the map.
+    #[must_use]
+    pub fn len(self) -> u64 {
+        u64::from(self.channels) * u64::from(self.height) * u64::from(self.width)
+    }
+
+    /// Whether the map holds nothing.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// Pixels of the map.
+    #[must_use]
+    pub fn positions(self) -> u32 {
+        self.height * self.width
+    }
+}
+
+impl std::fmt::Display for Shape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}x{}x{}", self.channels, self.height, self.width)
+    }
+}
+
+/// Where a layer's input comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Source {
+    /// The network's input.
+    Input,
+    /// The output of a layer, by index.
+    Layer(usize),
+}
+
+/// A layer with everything that follows from its place in the network.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NetLayer {
+    /// Name, unique in the network.
+    pub name: String,
+    /// The linear operation.
+    pub op: Operation,
+    /// Where its input comes from.
+    pub source: Source,
+    /// Shape of the input.
+    pub input: Shape,
+    /// Shape of the accumulators, before pooling.
+    pub linear: Shape,
+    /// Shape of the output, after pooling.
+    pub output: Shape,
+    /// Rows of the weight matrix (K), `cin * k * k`.
+    pub rows: u32,
+    /// Columns of the weight matrix (M).
+    pub columns: u32,
+    /// Output positions before pooling (P).
+    pub positions: u32,
+    /// Bits of an input code (B).
+    pub input_bits: u32,
+    /// Whether input codes are two's complement.
+    pub input_signed: bool,
+    /// Bits of an output code.
+    pub output_bits: u32,
+    /// Side and stride of the pooling window; 1: none.
+    pub pool: u32,
+    /// Whether negative values are cut off.
+    pub relu: bool,
+    /// Share of input bits that are 1 where no image is simulated.
+    pub activity: f64,
+    /// Prefix of its tensors in the posterior file.
+    pub tensors: String,
+}
+
+impl NetLayer {
+    /// Synapses: K M.
+    #[must_use]
+    pub fn synapses(&self) -> u64 {
+        u64::from(self.rows) * u64::from(self.columns)
+    }
+
+    /// Multiply-accumulates of one pass: K M P.
+    #[must_use]
+    pub fn macs(&self) -> u64 {
+        self.synapses() * u64::from(self.positions)
+    }
+}
+
+/// A network whose shapes fit.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Net {
+    /// Shape of the input.
+    pub input: Shape,
+    /// Bits of an input code.
+    pub input_bits: u32,
+    /// Layers in an order in which each comes after what it reads.
+    pub layers: Vec<NetLayer>,
+    /// Index of the layer that gives the logits.
+    pub output: usize,
+}
+
+impl Net {
+    /// Layers that read the output of layer `index`.
+    pub fn consumers(&self, index: usize) -> impl Iterator<Item = usize> + '_ {
+        (0..self.layers.len()).filter(move |&i| self.layers[i].source == Source::Layer(index))
+    }
+
+    /// Layers that read the network's input.
+    pub fn first_layers(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.layers.len()).filter(|&i| self.layers[i].source == Source::Input)
+    }
+
+    /// Number of classes.
+    #[must_use]
+    pub fn classes(&self) -> u32 {
+        self.layers[self.output].columns
+    }
+}
+
+/// Largest side of a kernel, channel count and feature map that is accepted; keeps every product within 64 bits.
+pub const LARGEST: u32 = 1 << 20;
+
+/// Resolves names, orders the layers and infers the shapes.
+///
+/// # Errors
+/// Every problem of the network: dangling, duplicate or missing names, cycles, shapes that do not fit.
+pub fn resolve(workload: &Workload) -> Result<Net, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let names: Vec<&str> = workload.layers.iter().map(|l| l.name.as_str()).collect();
+    if names.is_empty() {
+        return Err(vec![Problem::new("layers", "a network needs at least one layer, found none")]);
+    }
+    for (i, name) in names.iter().enumerate() {
+        if *name == "input" {
+            problems.push(Problem::new(
+                format!("layers[{i}].name"),
+                "\"input\" names the network's input; expected another name",
+            ));
+        } else if let Some(first) = names[..i].iter().position(|n| n == name) {
+            problems.push(Problem::new(
+                format!("layers[{i}].name"),
+                format!("duplicate layer name \"{name}\"; layer {first} has it already"),
+            ));
+        }
+    }
+    let mut sources = Vec::with_capacity(names.len());
+    for (i, layer) in workload.layers.iter().enumerate() {
+        sources.push(source_of(i, layer, &names, &mut problems));
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let sources: Vec<Source> = sources.into_iter().flatten().collect();
+    let order = topological(&sources).map_err(|cycle| {
+        let path: Vec<&str> = cycle.iter().map(|&i| names[i]).collect();
+        vec![Problem::new(
+            format!("layers[{}].inputs", cycle[0]),
+            format!("the network has a cycle: {} -> {}", path.join(" -> "), path[0]),
+        )]
+    })?;
+    let mut shapes: Vec<Option<NetLayer>> = vec![None; names.len()];
+    for &i in &order {
+        let (input, bits, signed) = match sources[i] {
+            Source::Input => {
+                let input = &workload.input;
+                (Shape { channels: input.channels, height: input.height, width: input.width }, input.bits, input.signed)
+            }
+            Source::Layer(j) => match &shapes[j] {
+                Some(layer) => (layer.output, layer.output_bits, !layer.relu),
+                None => continue,
+            },
+        };
+        shapes[i] = infer(i, &workload.layers[i], workload.activity, input, bits, signed, &mut problems);
+        if let Some(layer) = &mut shapes[i] {
+            layer.source = sources[i];
+        }
+    }
+    let read: Vec<bool> = (0..names.len()).map(|i| sources.contains(&Source::Layer(i))).collect();
+    let outputs: Vec<usize> = (0..names.len()).filter(|&i| !read[i]).collect();
+    if outputs.len() > 1 {
+        let unread: Vec<&str> = outputs.iter().map(|&i| names[i]).collect();
+        problems.push(Problem::new(
+            format!("layers[{}].name", outputs[0]),
+            format!(
+                "expected one layer that no other reads (the logits), found {}: {}",
+                unread.len(),
+                unread.join(", ")
+            ),
+        ));
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let mut new_index = vec![0; names.len()];
+    for (new, &old) in order.iter().enumerate() {
+        new_index[old] = new;
+    }
+    let mut layers: Vec<NetLayer> = Vec::with_capacity(names.len());
+    for &i in &order {
+        let mut layer = shapes[i].take().expect("every layer has a shape when there is no problem");
+        if let Source::Layer(j) = layer.source {
+            layer.source = Source::Layer(new_index[j]);
+        }
+        layers.push(layer);
+    }
+    let input = &workload.input;
+    Ok(Net {
+        input: Shape { channels: input.channels, height: input.height, width: input.width },
+        input_bits: input.bits,
+        output: new_index[outputs[0]],
+        layers,
+    })
+}
+
+/// What layer `i` reads; the layer before it where it names nothing.
+fn source_of(i: usize, layer: &Layer, names: &[&str], problems: &mut Vec<Problem>) -> Option<Source> {
+    match layer.inputs.as_slice() {
+        [] if i == 0 => Some(Source::Input),
+        [] => Some(Source::Layer(i - 1)),
+        [name] if name == "input" => Some(Source::Input),
+        [name] => match names.iter().position(|n| n == name) {
+            Some(j) => Some(Source::Layer(j)),
+            None => {
+                let mut problem =
+                    Problem::new(format!("layers[{i}].inputs[0]"), format!("there is no layer named \"{name}\""));
+                if let Some(near) = nearest(name, names.iter().copied().chain(["input"])) {
+                    problem = problem.hint(format!("did you mean \"{near}\"?"));
+                }
+                problems.push(problem);
+                None
+            }
+        },
+        several => {
+            problems.push(Problem::new(
+                format!("layers[{i}].inputs"),
+                format!("a convolution or linear layer reads one input, found {}", several.len()),
+            ));
+            None
+        }
+    }
+}
+
+/// Indices so that each comes after its source, lowest index first; else a cycle.
+fn topological(sources: &[Source]) -> Result<Vec<usize>, Vec<usize>> {
+    let mut order = Vec::with_capacity(sources.len());
+    let mut placed = vec![false; sources.len()];
+    while order.len() < sources.len() {
+        let next = (0..sources.len()).find(|&i| {
+            !placed[i]
+                && match sources[i] {
+                    Source::Input => true,
+                    Source::Layer(j) => placed[j],
+                }
+        });
+        if let Some(i) = next {
+            placed[i] = true;
+            order.push(i);
+            continue;
+        }
+        // Every layer left reads another one left: walking back runs into a cycle.
+        let mut walk = vec![placed.iter().position(|p| !p).expect("a layer is left")];
+        loop {
+            let Source::Layer(j) = sources[walk[walk.len() - 1]] else { unreachable!("it would be placed") };
+            if let Some(start) = walk.iter().position(|&k| k == j) {
+                let mut cycle = walk.split_off(start);
+                cycle.reverse();
+                return Err(cycle);
+            }
+            walk.push(j);
+        }
+    }
+    Ok(order)
+}
+
+/// Shapes of layer `i` on an input of shape `input`.
+fn infer(
+    i: usize,
+    layer: &Layer,
+    activity: f64,
+    input: Shape,
+    input_bits: u32,
+    input_signed: bool,
+    problems: &mut Vec<Problem>,
+) -> Option<NetLayer> {
+    let before = problems.len();
+    let (rows, columns, linear) = match layer.op {
+        Operation::Conv { channels, kernel, stride, padding } => {
+            for (key, value) in [("channels", channels), ("kernel", kernel), ("stride", stride)] {
+                if value == 0 || value > LARGEST {
+                    problems.push(Problem::new(
+                        format!("layers[{i}].op.{key}"),
+                        format!("{key} is {value}; expected 1..={LARGEST}"),
+                    ));
+                }
+            }
+            if padding >= kernel && kernel > 0 {
+                problems.push(Problem::new(
+                    format!("layers[{i}].op.padding"),
+                    format!("padding is {padding}; expected less than the kernel ({kernel})"),
+                ));
+            }
+            if problems.len() > before {
+                return None;
+            }
+            let side = |length: u32| (length + 2 * padding).checked_sub(kernel).map(|rest| rest / stride + 1);
+            let (Some(height), Some(width)) = (side(input.height), side(input.width)) else {
+                problems.push(Problem::new(
+                    format!("layers[{i}].op.kernel"),
+                    format!("a kernel of {kernel}x{kernel} does not fit an input of {input} with padding {padding}"),
+                ));
+                return None;
+            };
+            let rows = u64::from(input.channels) * u64::from(kernel) * u64::from(kernel);
+            (rows, channels, Shape { channels, height, width })
+        }
+        Operation::Linear { outputs } => {
+            if outputs == 0 || outputs > LARGEST {
+                problems.push(Problem::new(
+                    format!("layers[{i}].op.outputs"),
+                    format!("outputs is {outputs}; expected 1..={LARGEST}"),
+                ));
+                return None;
+            }
+            (input.len(), outputs, Shape { channels: outputs, height: 1, width: 1 })
+        }
+    };
+    let Ok(rows) = u32::try_from(rows).map_err(|_| ()).and_then(|r| if r <= LARGEST * 64 { Ok(r) } else { Err(()) })
+    else {
+        problems.push(Problem::new(
+            format!("layers[{i}].op"),
+            format!("the weight matrix would have {rows} rows; expected at most {}", LARGEST * 64),
+        ));
+        return None;
+    };
+    let pool = layer.pool;
+    if pool == 0 || !linear.height.is_multiple_of(pool) || !linear.width.is_multiple_of(pool) {
+        problems.push(Problem::new(
+            format!("layers[{i}].pool"),
+            format!("a pooling window of {pool} does not divide the map of {linear}"),
+        ));
+        return None;
+    }
+    Some(NetLayer {
+        name: layer.name.clone(),
+        op: layer.op,
+        source: Source::Input,
+        input,
+        linear,
+        output: Shape { channels: linear.channels, height: linear.height / pool, width: linear.width / pool },
+        rows,
+        columns,
+        positions: linear.positions(),
+        input_bits,
+        input_signed,
+        output_bits: layer.activation_bits,
+        pool,
+        relu: layer.relu,
+        activity: layer.activity.unwrap_or(activity),
+        tensors: layer.tensors.clone().unwrap_or_else(|| layer.name.clone()),
+    })
+}
