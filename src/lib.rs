@@ -5,6 +5,8 @@
 pub mod config;
 pub mod error;
 pub mod trace;
+pub mod meter;
+pub mod report;
 pub mod units;
 pub mod workload;
 

@@ -1,7 +1,10 @@
 //! One row of the trace: work or waiting of one unit, with its energy.
 
+use serde::{Deserialize, Serialize};
+
 /// What a unit is: the `component` column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Component {
     Driver,
@@ -18,7 +21,8 @@ pub enum Component {
 }
 
 /// What it does: the `action` column. `Wait*` actions book gaps, every other one books work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Action {
     /// Wordline pulses of a read.
@@ -206,7 +210,8 @@ impl Span {
     /// Busy (or waiting) unit-cycles of the row: `duration * repeats * units`.
     #[must_use]
     pub fn unit_cycles(&self) -> u128 {
-        u128::from(self.duration) * u128::from(self.repeats) * u128::from(self.units)
+        // The inner product fits 64 bits, so one widening multiplication is enough.
+        u128::from(self.duration) * u128::from(u64::from(self.repeats) * u64::from(self.units))
     }
 
     /// The cycle after the last piece.
@@ -214,10 +219,79 @@ impl Span {
     pub fn end(&self) -> u64 {
         self.start + u64::from(self.repeats - 1) * self.period + self.duration
     }
+
+    /// The row's pieces as rows of their own (`repeats` 1), in order of time. Their busy cycles, counts and energies add
+    /// up to the row's; what does not divide by `repeats` goes to the first pieces, one each.
+    pub fn pieces(&self) -> impl ExactSizeIterator<Item = Span> + use<> {
+        let whole = *self;
+        let share = move |total: u64, piece: u32| {
+            let repeats = u64::from(whole.repeats);
+            total / repeats + u64::from(u64::from(piece) < total % repeats)
+        };
+        (0..whole.repeats).map(move |piece| Span {
+            start: whole.start + u64::from(piece) * whole.period,
+            repeats: 1,
+            period: whole.duration,
+            count: share(whole.count, piece),
+            energy: share(whole.energy, piece),
+            ..whole
+        })
+    }
 }
 
 /// Receives the spans of a run, one after another, in the order in which they were booked.
 pub trait SpanSink {
     /// Takes one span.
     fn push(&mut self, span: Span);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn serde_uses_the_names_of_the_trace() {
+        for component in Component::ALL {
+            assert_eq!(serde_json::to_value(component).unwrap(), component.name());
+            assert_eq!(Component::from_name(component.name()), Some(*component));
+        }
+        for action in Action::ALL {
+            assert_eq!(serde_json::to_value(action).unwrap(), action.name());
+            assert_eq!(Action::from_name(action.name()), Some(*action));
+        }
+    }
+
+    #[test]
+    fn codes_are_places_in_all() {
+        assert!(Component::ALL.iter().enumerate().all(|(i, c)| *c as usize == i));
+        assert!(Action::ALL.iter().enumerate().all(|(i, a)| *a as usize == i));
+    }
+
+    #[test]
+    fn pieces_add_up() {
+        // 3 pieces of 2 cycles, 5 apart, on 4 units: 24 unit-cycles, [10, 12) [15, 17) [20, 22).
+        let row = Span {
+            start: 10,
+            duration: 2,
+            repeats: 3,
+            period: 5,
+            component: Component::Crossbar,
+            action: Action::Read,
+            layer: 0,
+            image: 0,
+            member: NONE,
+            position: 7,
+            array: 0,
+            units: 4,
+            count: 11,
+            energy: 100,
+        };
+        let pieces: Vec<Span> = row.pieces().collect();
+        assert_eq!(pieces.iter().map(|p| (p.start, p.end())).collect::<Vec<_>>(), [(10, 12), (15, 17), (20, 22)]);
+        assert_eq!(pieces.iter().map(|p| p.count).collect::<Vec<_>>(), [4, 4, 3]);
+        assert_eq!(pieces.iter().map(|p| p.energy).collect::<Vec<_>>(), [34, 33, 33]);
+        assert_eq!(pieces.iter().map(Span::unit_cycles).sum::<u128>(), 24);
+        assert_eq!(row.unit_cycles(), 24);
+        assert_eq!(row.end(), 22);
+    }
 }

@@ -1,0 +1,203 @@
+//! What a report needs beside the spans: the configuration, the mapping, the inventory of the chip and the answers.
+//!
+//! The facts are stored in the metadata of a trace file, so that a stored trace gives the same report as the run.
+
+use crate::config::Config;
+use crate::meter::decimal;
+use crate::trace::Component;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Everything that a report needs and spans do not hold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunFacts {
+    /// Version of the simulator.
+    pub version: String,
+    /// Command that made the run.
+    pub command: String,
+    /// The fully expanded configuration.
+    pub config: Config,
+    /// [`content_hash`] of the chip.
+    pub arch_hash: String,
+    /// [`content_hash`] of the network.
+    pub workload_hash: String,
+    /// Layers in the order of their indices in spans.
+    pub layers: Vec<LayerFacts>,
+    /// Parts of the chip that the network occupies.
+    pub inventory: Vec<InventoryItem>,
+    /// Tiles in use.
+    pub tiles: u32,
+    /// Crossbar arrays in use, copies included.
+    pub arrays: u64,
+    /// Events of the simulation.
+    pub events: EventFacts,
+    /// What the network answers; none for a run without images.
+    pub outputs: Option<OutputFacts>,
+    /// What the cycles should be where nothing contends.
+    pub closed_form: ClosedForm,
+}
+
+/// A layer and where it was put.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerFacts {
+    /// Name, unique in the network.
+    pub name: String,
+    /// Rows of the weight matrix (K).
+    pub rows: u32,
+    /// Columns of the weight matrix (M).
+    pub columns: u32,
+    /// Output positions (P).
+    pub positions: u32,
+    /// Row blocks (R).
+    pub row_blocks: u32,
+    /// Column blocks (C).
+    pub column_blocks: u32,
+    /// Copies that work on different positions (r).
+    pub replication: u32,
+    /// Crossbar arrays, copies included.
+    pub arrays: u64,
+    /// Tiles that hold them.
+    pub tiles: u32,
+    /// Cells that hold a weight, copies included.
+    pub cells_used: u64,
+    /// Cells of the layer's arrays.
+    pub cells_total: u64,
+    /// Passes for one image: S(l), T for a sampled layer and 1 for one that is not.
+    pub passes_per_image: u32,
+    /// Multiply-accumulates of one pass: K M P.
+    pub macs_per_pass: u64,
+    /// Synapses: K M.
+    pub synapses: u64,
+    /// Synapses whose p is neither 0 nor 1 at the resolution of the sampler; none without a posterior.
+    pub probabilistic_synapses: Option<u64>,
+    /// Synapses held in stochastic planes, whether probabilistic or not.
+    pub stored_synapses: u64,
+    /// Random bits drawn for this layer in the whole run.
+    pub random_bits: u64,
+}
+
+/// Equal parts of one layer, or of the chip.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InventoryItem {
+    /// What spans call it.
+    pub component: Component,
+    /// What the cost table calls it, e.g. `cell`.
+    pub part: String,
+    /// Index of the layer that owns them; none: the chip.
+    pub layer: Option<u32>,
+    /// Number of instances.
+    pub instances: u64,
+    /// Units that spans of this component name when all of them work at once ([`Span::units`](crate::trace::Span)); 0
+    /// for a part whose work is booked on another one, such as a cell or a multiplexer.
+    pub units: u64,
+    /// Area of all instances together, square nanometres.
+    #[serde(with = "decimal")]
+    pub area_nm2: u128,
+    /// Leakage of all instances together, femtowatts.
+    #[serde(with = "decimal")]
+    pub leakage_fw: u128,
+}
+
+/// Events of the simulation.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct EventFacts {
+    /// Events taken from the queue.
+    pub count: u64,
+    /// The same by kind of event.
+    pub per_kind: BTreeMap<String, u64>,
+    /// Seconds that the simulation took. The only number of a report that differs between equal runs.
+    pub wall_s: f64,
+}
+
+/// What the network answers. Lists hold one item per image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutputFacts {
+    /// Images answered.
+    pub images: u32,
+    /// Ensemble members behind each answer.
+    pub members: u32,
+    /// True classes; empty where the images have no labels.
+    pub labels: Vec<u32>,
+    /// Class of the largest mean probability.
+    pub predictions: Vec<u32>,
+    /// Mean of the members' softmax, by class.
+    pub mean_probabilities: Vec<Vec<f64>>,
+    /// Entropy of the mean, nats.
+    pub entropy: Vec<f64>,
+    /// Mutual information of answer and weights, nats.
+    pub mutual_information: Vec<f64>,
+    /// Share of right predictions; none without labels.
+    pub accuracy: Option<f64>,
+    /// Expected calibration error; none without labels.
+    pub ece: Option<f64>,
+    /// Mean negative log-likelihood, nats; none without labels.
+    pub nll: Option<f64>,
+    /// Mean Brier score; none without labels.
+    pub brier: Option<f64>,
+    /// Share of conversions that clipped, by layer.
+    pub clipped_share: Vec<f64>,
+}
+
+/// The closed form beside the simulation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClosedForm {
+    /// The formula in words and symbols.
+    pub formula: String,
+    /// Cycles with a periphery that takes no time.
+    pub ideal_cycles: u64,
+    /// Cycles that buffers, links and post-processing add where nothing contends.
+    pub fixed_latency_cycles: u64,
+    /// Both together.
+    pub predicted_cycles: u64,
+    /// Cycles of the simulation.
+    pub simulated_cycles: u64,
+    /// Simulated less predicted: what contention costs.
+    pub contention_cycles: i64,
+    /// Cycles from one image to the next that the closed form gives.
+    pub initiation_interval_cycles: u64,
+}
+
+/// BLAKE3 of a value's JSON with sorted keys, as 64 hexadecimal digits. Equal values have equal hashes, however their
+/// files were laid out.
+///
+/// # Panics
+/// When the value cannot be told as JSON: a map whose keys are no strings.
+#[must_use]
+pub fn content_hash<T: Serialize>(value: &T) -> String {
+    // serde_json's own map is sorted, so going through a `Value` sorts the fields.
+    let sorted = serde_json::to_value(value).expect("configuration values are JSON").to_string();
+    blake3::hash(sorted.as_bytes()).to_hex().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_does_not_depend_on_the_order_of_fields() {
+        #[derive(Serialize)]
+        struct Written {
+            size: u32,
+            name: &'static str,
+        }
+        let expected = blake3::hash(br#"{"name":"toy","size":2}"#).to_hex().to_string();
+        assert_eq!(content_hash(&Written { size: 2, name: "toy" }), expected);
+    }
+
+    #[test]
+    fn sums_of_128_bits_survive_json() {
+        let item = InventoryItem {
+            component: Component::GlobalBuffer,
+            part: "global_read".into(),
+            layer: None,
+            instances: u64::MAX,
+            units: 1,
+            area_nm2: u128::MAX,
+            leakage_fw: 1 << 64,
+        };
+        let text = serde_json::to_string(&item).unwrap();
+        assert!(text.contains(r#""component":"global_buffer""#), "{text}");
+        assert!(text.contains(r#""leakage_fw":"18446744073709551616""#), "{text}");
+        assert_eq!(serde_json::from_str::<InventoryItem>(&text).unwrap(), item);
+    }
+}
