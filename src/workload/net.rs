@@ -91,6 +91,65 @@ impl NetLayer {
         u64::from(self.rows) * u64::from(self.columns)
     }
 
+    /// Output pixels that are complete once the first `positions` positions are done, row by row: a pooling window is
+    /// complete with its last position.
+    #[must_use]
+    pub fn completed(&self, positions: u32) -> u32 {
+        let positions = positions.min(self.positions);
+        let (y, x) = (positions / self.linear.width, positions % self.linear.width);
+        let rows = y / self.pool * self.output.width;
+        let last_row_of_windows = y % self.pool == self.pool - 1;
+        rows + if last_row_of_windows { x / self.pool } else { 0 }
+    }
+
+    /// Input pixels, row by row, that must be there before `position` can be read: up to the last one in its window.
+    #[must_use]
+    pub fn pixels_needed(&self, position: u32) -> u32 {
+        match self.op {
+            Operation::Linear { .. } => self.input.positions(),
+            Operation::Conv { kernel, stride, padding, .. } => {
+                let (y, x) = (position / self.linear.width, position % self.linear.width);
+                let last_row = (y * stride + kernel - 1).saturating_sub(padding).min(self.input.height - 1);
+                let last_column = (x * stride + kernel - 1).saturating_sub(padding).min(self.input.width - 1);
+                last_row * self.input.width + last_column + 1
+            }
+        }
+    }
+
+    /// Input pixels, row by row, that no position from `position` on reads again: whole rows above its window.
+    #[must_use]
+    pub fn pixels_done(&self, position: u32) -> u32 {
+        if position >= self.positions {
+            return self.input.positions();
+        }
+        match self.op {
+            Operation::Linear { .. } => 0,
+            Operation::Conv { stride, padding, .. } => {
+                let y = position / self.linear.width;
+                (y * stride).saturating_sub(padding).min(self.input.height) * self.input.width
+            }
+        }
+    }
+
+    /// Input pixels to fetch for `position` when the window of the position before it in the row is at hand (a line
+    /// buffer): the whole window at the start of a row, then the new columns. Padding is not fetched.
+    #[must_use]
+    pub fn pixels_fetched(&self, position: u32) -> u32 {
+        match self.op {
+            Operation::Linear { .. } => self.input.positions(),
+            Operation::Conv { kernel, stride, padding, .. } => {
+                let (y, x) = (position / self.linear.width, position % self.linear.width);
+                let within = |from: u32, to: u32, side: u32| {
+                    to.saturating_sub(padding).min(side) - from.saturating_sub(padding).min(side)
+                };
+                let rows = within(y * stride, y * stride + kernel, self.input.height);
+                let end = x * stride + kernel;
+                let start = if x == 0 { 0 } else { (end - stride).max(x * stride) };
+                rows * within(start, end, self.input.width)
+            }
+        }
+    }
+
     /// Multiply-accumulates of one pass: K M P.
     #[must_use]
     pub fn macs(&self) -> u64 {

@@ -1,0 +1,186 @@
+//! Stages and channels of a mapped network.
+
+use crate::config::{Config, Sampler, Scheme};
+use crate::error::Problem;
+use crate::mapping::Mapping;
+use crate::workload::{Net, NetLayer, Shape, Source};
+use petgraph::graph::{DiGraph, NodeIndex};
+use serde::Serialize;
+
+/// What a stage does; each role has a part of its own in the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Role {
+    /// Sends images out of the global buffer.
+    Source,
+    /// Holds a layer's input and fetches windows from it.
+    Buffer,
+    /// Drives and reads the arrays of a group.
+    Crossbar,
+    /// Converts what was read: ADC, or comparator of a row-serial plane.
+    Converter,
+    /// Draws the weights of a group.
+    Sampler,
+    /// Adds over input bits and row blocks.
+    Accumulator,
+    /// Pools, normalises, quantises.
+    Digital,
+    /// Carries outputs to the next buffer.
+    Link,
+    /// Takes the answers.
+    Sink,
+}
+
+/// A node of the graph.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Stage {
+    /// Unique name, e.g. `conv2.crossbar[1]`.
+    pub name: String,
+    /// What it does.
+    pub role: Role,
+    /// Its layer; the consumer's for a link from the source.
+    pub layer: Option<usize>,
+    /// Its group of arrays within the layer.
+    pub group: Option<usize>,
+}
+
+/// An edge of the graph.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Channel {
+    /// Credits of the port behind it; 0 for a signal, which needs no room.
+    pub capacity: u32,
+    /// What one credit is.
+    pub credit: &'static str,
+    /// Shape of the values that pass in all, where the two ends must agree on it.
+    pub shape: Option<Shape>,
+    /// A declared feedback: it may close a cycle.
+    pub feedback: bool,
+}
+
+/// The dataflow of a mapped network.
+#[derive(Debug, Clone)]
+pub struct Dataflow {
+    /// Stages and channels.
+    pub graph: DiGraph<Stage, Channel>,
+    /// The stage that sends images.
+    pub source: NodeIndex,
+    /// The stage that takes answers.
+    pub sink: NodeIndex,
+}
+
+/// Bytes of one pixel (all channels of one position) of a map.
+#[must_use]
+pub fn pixel_bytes(channels: u32, bits: u32) -> u64 {
+    (u64::from(channels) * u64::from(bits)).div_ceil(8)
+}
+
+/// Pixels that fit into `bytes`.
+fn pixels(bytes: u64, channels: u32, bits: u32) -> u32 {
+    u32::try_from(bytes / pixel_bytes(channels, bits)).unwrap_or(u32::MAX)
+}
+
+/// The stages and channels of `net` on the chip.
+///
+/// # Errors
+/// When a buffer cannot hold a single message that must go through it.
+pub fn build(config: &Config, net: &Net, mapping: &Mapping) -> Result<Dataflow, Vec<Problem>> {
+    let mut graph = DiGraph::new();
+    let mut problems = Vec::new();
+    let chip = &config.arch;
+    let stage = |name: String, role, layer, group| Stage { name, role, layer, group };
+    let token = |capacity| Channel { capacity, credit: "position", shape: None, feedback: false };
+    let signal = |feedback| Channel { capacity: 0, credit: "signal", shape: None, feedback };
+    let source = graph.add_node(stage("source".into(), Role::Source, None, None));
+    let mut buffers = Vec::new();
+    let mut digitals = Vec::new();
+    for (l, (layer, mapped)) in net.layers.iter().zip(&mapping.layers).enumerate() {
+        let name = &layer.name;
+        let at = Some(l);
+        let buffer = graph.add_node(stage(format!("{name}.buffer"), Role::Buffer, at, None));
+        let accumulator = graph.add_node(stage(format!("{name}.accumulator"), Role::Accumulator, at, None));
+        let digital = graph.add_node(stage(format!("{name}.digital"), Role::Digital, at, None));
+        for g in 0..mapped.groups.len() {
+            let crossbar = graph.add_node(stage(format!("{name}.crossbar[{g}]"), Role::Crossbar, at, Some(g)));
+            let converter = graph.add_node(stage(format!("{name}.converter[{g}]"), Role::Converter, at, Some(g)));
+            graph.add_edge(buffer, crossbar, token(1));
+            graph.add_edge(crossbar, converter, token(1));
+            graph.add_edge(converter, accumulator, token(1));
+            if config.mapping.scheme == Scheme::Dense && matches!(chip.sampler, Sampler::Generator { .. }) {
+                let sampler = graph.add_node(stage(format!("{name}.sampler[{g}]"), Role::Sampler, at, Some(g)));
+                graph.add_edge(sampler, crossbar, signal(false));
+                graph.add_edge(crossbar, sampler, signal(true));
+            }
+        }
+        graph.add_edge(accumulator, digital, token(chip.digital.depth));
+        graph.add_edge(accumulator, buffer, signal(true));
+        buffers.push(buffer);
+        digitals.push(digital);
+    }
+    let sink = graph.add_node(stage("sink".into(), Role::Sink, None, None));
+    // Links: from each producer to each of its consumers.
+    for (l, (layer, mapped)) in net.layers.iter().zip(&mapping.layers).enumerate() {
+        let input = layer.input;
+        let (producer, label, out_bytes) = match layer.source {
+            Source::Input => (source, "source".to_owned(), chip.global_buffer.capacity.0),
+            Source::Layer(j) => {
+                let tiles = mapping.layers[j].tiles.len() as u64;
+                (digitals[j], net.layers[j].name.clone(), tiles * chip.tile.output_buffer.capacity.0)
+            }
+        };
+        let bits = layer.input_bits;
+        let link = graph.add_node(stage(format!("{label}->{}.link", layer.name), Role::Link, Some(l), None));
+        let in_bytes = mapped.tiles.len() as u64 * chip.tile.input_buffer.capacity.0;
+        let message = match layer.source {
+            Source::Input => input.width,
+            Source::Layer(j) => message_pixels(&net.layers[j], mapping.layers[j].replication),
+        };
+        for (key, bytes, what) in [
+            (
+                if layer.source == Source::Input { "arch.global_buffer" } else { "arch.tile.output_buffer" },
+                out_bytes,
+                "output",
+            ),
+            ("arch.tile.input_buffer", in_bytes, "input"),
+        ] {
+            let room = pixels(bytes, input.channels, bits);
+            if room < message {
+                problems.push(Problem::new(
+                    format!("{key}.capacity"),
+                    format!(
+                        "the {what} buffer before layer \"{}\" holds {bytes} B on {} tiles, a message to it has {} B",
+                        layer.name,
+                        mapped.tiles.len(),
+                        u64::from(message) * pixel_bytes(input.channels, bits)
+                    ),
+                ));
+            }
+        }
+        let channel = |bytes| Channel {
+            capacity: pixels(bytes, input.channels, bits).max(1),
+            credit: "pixel",
+            shape: Some(input),
+            feedback: false,
+        };
+        graph.add_edge(producer, link, channel(out_bytes));
+        graph.add_edge(link, buffers[l], channel(in_bytes));
+    }
+    let last = &net.layers[net.output];
+    let link = graph.add_node(stage(format!("{}->sink.link", last.name), Role::Link, Some(net.output), None));
+    let answer = |capacity| Channel { capacity, credit: "pixel", shape: Some(last.output), feedback: false };
+    let out_bytes = mapping.layers[net.output].tiles.len() as u64 * chip.tile.output_buffer.capacity.0;
+    graph.add_edge(digitals[net.output], link, answer(pixels(out_bytes, last.output.channels, LOGIT_BITS).max(1)));
+    graph.add_edge(link, sink, answer(pixels(chip.global_buffer.capacity.0, last.output.channels, LOGIT_BITS).max(1)));
+    if problems.is_empty() { Ok(Dataflow { graph, source, sink }) } else { Err(problems) }
+}
+
+/// Bits of a logit on its way to the global buffer.
+pub const LOGIT_BITS: u32 = 32;
+
+/// Most output pixels that one step of a layer completes: what a message may hold.
+#[must_use]
+pub fn message_pixels(layer: &NetLayer, replication: u32) -> u32 {
+    (0..layer.positions)
+        .step_by(replication as usize)
+        .map(|p| layer.completed(p.saturating_add(replication)) - layer.completed(p))
+        .max()
+        .unwrap_or(1)
+}

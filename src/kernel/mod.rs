@@ -1,0 +1,17 @@
+//! The event kernel: events, queues, bounded ports and the loop that runs them. It knows nothing of PCM.
+//!
+//! Order: events at the same cycle run in the order in which they were scheduled. Both queues keep it.
+
+pub mod event;
+pub mod queue;
+pub mod ring;
+pub mod reference;
+pub mod port;
+pub mod engine;
+
+pub use engine::{Handler, Stats, run};
+pub use event::{Cycle, Event, PartId};
+pub use port::{PortId, Ports};
+pub use queue::Schedule;
+pub use reference::PriorityQueueSchedule;
+pub use ring::Ring;

@@ -1,0 +1,35 @@
+//! The reference queue: the `priority-queue` crate behind the same contract.
+//!
+//! The crate keeps one entry an item and breaks ties as it likes. So the item is a unique sequence number with its event,
+//! and the priority is (cycle, sequence), reversed because the crate pops the largest first.
+
+use super::event::{Cycle, Event};
+use super::queue::Schedule;
+use priority_queue::PriorityQueue;
+use std::cmp::Reverse;
+
+/// Events in a `priority_queue::PriorityQueue`.
+#[derive(Debug, Default)]
+pub struct PriorityQueueSchedule {
+    queue: PriorityQueue<(u64, Event), Reverse<(Cycle, u64)>>,
+    sequence: u64,
+    now: Cycle,
+}
+
+impl Schedule for PriorityQueueSchedule {
+    fn push(&mut self, at: Cycle, event: Event) {
+        assert!(at >= self.now, "event scheduled for cycle {at}, but the time is {}", self.now);
+        self.queue.push((self.sequence, event), Reverse((at, self.sequence)));
+        self.sequence += 1;
+    }
+
+    fn pop(&mut self) -> Option<(Cycle, Event)> {
+        let ((_, event), Reverse((at, _))) = self.queue.pop()?;
+        self.now = at;
+        Some((at, event))
+    }
+
+    fn len(&self) -> usize {
+        self.queue.len()
+    }
+}

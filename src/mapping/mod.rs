@@ -1,0 +1,9 @@
+//! Layers to planes, arrays and tiles.
+//!
+//! The weight matrix of a layer (im2col: K rows, M columns) is cut into row blocks of the array's rows and column blocks of
+//! its synapse columns. Each block is one array; a layer takes whole tiles, one after another. Copies of a layer
+//! (replication) hold the same weights and work on neighbouring positions at the same time.
+
+pub mod arrays;
+
+pub use arrays::{ArrayGroup, LayerMapping, Mapping, Plane, map};

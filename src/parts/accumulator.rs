@@ -1,0 +1,186 @@
+//! The accumulators of a layer: shift-and-add over input bits in each array, adder tree over row blocks.
+//!
+//! Both are pipelined: they add a latency, not an interval. A position is complete when all groups of the layer have
+//! delivered its last sample; then it passes the tree and goes to post-processing. Only `depth` positions may be between
+//! their completion by the first group and their leaving; further ones wait, one a group, and so hold up the converters.
+
+use super::context::{Amount, Context, Job};
+use super::token::Token;
+use crate::kernel::{Cycle, PartId, PortId, Schedule};
+use crate::trace::{Action, SpanSink};
+use std::collections::VecDeque;
+use std::ops::Range;
+
+/// A position has passed the tree.
+const OUT: u32 = 1;
+/// First of the tags by which the groups deliver: `GROUP + g`.
+pub const GROUP: u32 = 16;
+
+/// What one group delivers.
+#[derive(Debug, Clone)]
+pub struct GroupInput {
+    pub port: PortId,
+    /// Copies of the layer that the group covers.
+    pub replicas: Range<u32>,
+    /// Shift-and-add units and results of one sample, for one copy.
+    pub units: u32,
+    pub results: u64,
+    /// Number of its first array.
+    pub first_array: u32,
+}
+
+/// What the accumulators are and how they are wired.
+#[derive(Debug, Clone)]
+pub struct AccumulatorSpec {
+    pub groups: Vec<GroupInput>,
+    pub output: PortId,
+    /// The layer's buffer, told when a pass is through the converters.
+    pub buffer: PartId,
+    pub shift_add: Job,
+    /// Attojoules of one shift-and-add.
+    pub shift_add_energy: u64,
+    /// Cycles from one sample to the next in a burst.
+    pub period: Cycle,
+    pub tree: Job,
+    /// Adders of the tree, additions and attojoules of one position.
+    pub adders: u32,
+    pub additions: u64,
+    pub tree_energy: u64,
+    /// Cycles from the last sample to the position's leaving.
+    pub latency: Cycle,
+    pub depth: u32,
+    /// Output positions of the layer, copies that share them, and passes of an image.
+    pub positions: u32,
+    pub replication: u32,
+    pub passes: u32,
+}
+
+impl AccumulatorSpec {
+    /// Number of a token among all that the layer handles in the run.
+    fn sequence(&self, token: Token) -> u64 {
+        let pass = u64::from(token.image) * u64::from(self.passes) + u64::from(token.member);
+        pass * u64::from(self.positions.div_ceil(self.replication)) + u64::from(token.position / self.replication)
+    }
+}
+
+/// Accumulators at work.
+#[derive(Debug)]
+pub struct Accumulator {
+    spec: AccumulatorSpec,
+    /// For each position that waits for some of its groups, oldest first, how many have delivered.
+    joining: VecDeque<usize>,
+    /// Number of positions that have been joined in full.
+    joined: u64,
+    /// Complete sums that found no place, with their group.
+    stalled: Vec<(u32, Token)>,
+    /// Positions in the tree, with the cycle at which they leave it.
+    in_tree: VecDeque<(Token, Cycle)>,
+    refused_since: Option<Cycle>,
+}
+
+impl Accumulator {
+    /// Empty accumulators.
+    #[must_use]
+    pub fn new(spec: AccumulatorSpec) -> Self {
+        Self {
+            spec,
+            joining: VecDeque::new(),
+            joined: 0,
+            stalled: Vec::new(),
+            in_tree: VecDeque::new(),
+            refused_since: None,
+        }
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn spec(&self) -> &AccumulatorSpec {
+        &self.spec
+    }
+
+    /// Handles an event.
+    #[inline]
+    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: u32, cx: &mut Context<'_, S, K>) {
+        if tag >= GROUP {
+            self.accept(tag - GROUP, cx);
+        } else {
+            self.leave(cx);
+        }
+    }
+
+    /// Adds the samples that a group has delivered.
+    fn accept<S: Schedule, K: SpanSink>(&mut self, group: u32, cx: &mut Context<'_, S, K>) {
+        let port = self.spec.groups[group as usize].port;
+        while let Some(token) = cx.take(port) {
+            let input = &self.spec.groups[group as usize];
+            let copies = token.copies(&input.replicas);
+            let count = input.results * u64::from(copies) * u64::from(token.pulses);
+            let units = input.units * copies;
+            // The first of the samples was converted this long ago.
+            let first = cx.now - u64::from(token.pulses - 1) * self.spec.period;
+            let mut job = self.spec.shift_add;
+            job.site.unit = input.first_array;
+            let energy = count * self.spec.shift_add_energy;
+            let period = self.spec.period;
+            cx.work(&job, first, token, Amount { units, repeats: token.pulses, period, count, energy });
+            if token.last {
+                self.place(group, token, cx);
+            }
+        }
+    }
+
+    /// Finds a place for a group's complete sum, or lets it wait.
+    fn place<S: Schedule, K: SpanSink>(&mut self, group: u32, token: Token, cx: &mut Context<'_, S, K>) {
+        let place = (self.spec.sequence(token) - self.joined) as usize;
+        if place + self.in_tree.len() >= self.spec.depth as usize {
+            self.stalled.push((group, token));
+            return;
+        }
+        cx.release(self.spec.groups[group as usize].port, 1);
+        self.join(place, token, cx);
+    }
+
+    /// Counts a delivery. Groups deliver in order, so the position that is complete now is the oldest.
+    fn join<S: Schedule, K: SpanSink>(&mut self, place: usize, token: Token, cx: &mut Context<'_, S, K>) {
+        if place == self.joining.len() {
+            self.joining.push_back(0);
+        }
+        self.joining[place] += 1;
+        if self.joining[place] == self.spec.groups.len() {
+            self.joining.pop_front();
+            self.joined += 1;
+            self.enter_tree(token, cx);
+        }
+    }
+
+    fn enter_tree<S: Schedule, K: SpanSink>(&mut self, token: Token, cx: &mut Context<'_, S, K>) {
+        let lanes = u64::from(token.lanes);
+        let amount = Amount::once(self.spec.adders, self.spec.additions * lanes, self.spec.tree_energy * lanes);
+        cx.work(&self.spec.tree, cx.now + self.spec.latency - self.spec.tree.duration, token, amount);
+        self.in_tree.push_back((token, cx.now + self.spec.latency));
+        cx.schedule(cx.now + self.spec.latency, OUT);
+        if token.position + token.lanes == self.spec.positions {
+            cx.notify(self.spec.buffer, super::buffer::PASS_THROUGH);
+        }
+    }
+
+    /// Sends what has passed the tree.
+    fn leave<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        while let Some(&(token, ready)) = self.in_tree.front() {
+            if ready > cx.now {
+                return;
+            }
+            if !cx.send(self.spec.output, token, 1) {
+                self.refused_since.get_or_insert(cx.now);
+                return;
+            }
+            if let Some(since) = self.refused_since.take() {
+                cx.wait(Action::WaitPort, self.spec.tree.site, since, token, 1);
+            }
+            self.in_tree.pop_front();
+            for (group, token) in std::mem::take(&mut self.stalled) {
+                self.place(group, token, cx);
+            }
+        }
+    }
+}

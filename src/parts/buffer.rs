@@ -1,0 +1,241 @@
+//! The input buffer of a layer: holds what has arrived, decides when a window may be read, fetches it.
+//!
+//! A window is fetched while the arrays work on the one before. In the `sequential` and `layer` schedules a pass starts when
+//! its whole input is there and the pass before it has left the converters of the layer (the weights are switched then); in
+//! `streaming` a position starts as soon as its window is there. A layer that runs several times on the same input (the first
+//! ensembling layer) keeps it until the last time.
+
+use super::context::{Amount, Context, Job};
+use super::token::Token;
+use crate::config::Mode;
+use crate::dataflow::pixel_bytes;
+use crate::kernel::{Cycle, PartId, PortId, Schedule};
+use crate::trace::SpanSink;
+use crate::workload::NetLayer;
+
+/// Pixels have come.
+pub const PIXELS: u32 = 1;
+/// A pass has left the converters of this layer.
+pub const PASS_THROUGH: u32 = 2;
+/// The turn has moved on.
+pub const TURN: u32 = 3;
+/// A window is fetched.
+const FETCHED: u32 = 4;
+
+/// What a buffer is and how it is wired.
+#[derive(Debug, Clone)]
+pub struct BufferSpec {
+    pub input: PortId,
+    /// Ports of the groups of arrays.
+    pub groups: Vec<PortId>,
+    /// Index of the layer.
+    pub index: u32,
+    pub layer: NetLayer,
+    pub replication: u32,
+    /// Passes for one image, and how many of them read the same input.
+    pub passes: u32,
+    pub replays: u32,
+    pub images: u32,
+    pub mode: Mode,
+    /// One access of the buffer; attojoules of a byte.
+    pub fetch: Job,
+    pub byte_energy: u64,
+    /// Bytes of one access on all tiles that hold different rows.
+    pub bytes_per_access: u64,
+    /// Tiles of the layer.
+    pub tiles: u32,
+}
+
+impl BufferSpec {
+    /// Bytes and cycles to fetch the windows of some neighbouring positions.
+    #[must_use]
+    pub fn fetch(&self, position: u32, lanes: u32) -> (u64, Cycle) {
+        let pixels: u64 = (position..position + lanes).map(|p| u64::from(self.layer.pixels_fetched(p))).sum();
+        let bytes = pixels * pixel_bytes(self.layer.input.channels, self.layer.input_bits);
+        (bytes, bytes.div_ceil(self.bytes_per_access) * self.fetch.duration)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Waiting,
+    Fetching,
+    Holding,
+}
+
+/// A buffer at work.
+#[derive(Debug)]
+pub struct Buffer {
+    spec: BufferSpec,
+    phase: Phase,
+    /// Next position to fetch, or the one in hand.
+    image: u32,
+    member: u32,
+    position: u32,
+    /// Pixels that have come, and that have been let go, since the start of the run.
+    arrived: u64,
+    released: u64,
+    /// Passes that have left the converters.
+    through: u64,
+    /// Groups that have room for the window in hand.
+    roomy: usize,
+}
+
+impl Buffer {
+    /// An empty buffer.
+    #[must_use]
+    pub fn new(spec: BufferSpec) -> Self {
+        Self {
+            spec,
+            phase: Phase::Waiting,
+            image: 0,
+            member: 0,
+            position: 0,
+            arrived: 0,
+            released: 0,
+            through: 0,
+            roomy: 0,
+        }
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn spec(&self) -> &BufferSpec {
+        &self.spec
+    }
+
+    /// Handles an event.
+    #[inline]
+    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: u32, cx: &mut Context<'_, S, K>) {
+        match tag {
+            PIXELS => {
+                while let Some(token) = cx.take(self.spec.input) {
+                    self.arrived += u64::from(token.lanes);
+                }
+            }
+            PASS_THROUGH => self.through += 1,
+            FETCHED => self.phase = Phase::Holding,
+            _ => {}
+        }
+        if self.phase == Phase::Waiting {
+            self.fetch(cx);
+        }
+        if self.phase == Phase::Holding {
+            self.issue(cx);
+        }
+    }
+
+    fn pass(&self) -> u64 {
+        u64::from(self.image) * u64::from(self.spec.passes) + u64::from(self.member)
+    }
+
+    fn lanes(&self) -> u32 {
+        self.spec.replication.min(self.spec.layer.positions - self.position)
+    }
+
+    /// Pixels before those of the map that the pass in hand reads.
+    fn base(&self) -> u64 {
+        self.pass() / u64::from(self.spec.replays) * u64::from(self.spec.layer.input.positions())
+    }
+
+    /// Whether the window's pixels are there, and whether it is the pass's turn.
+    fn ready<S: Schedule, K: SpanSink>(&self, cx: &Context<'_, S, K>) -> bool {
+        if self.image == self.spec.images {
+            return false;
+        }
+        let layer = &self.spec.layer;
+        let needed = match self.spec.mode {
+            Mode::Streaming => layer.pixels_needed(self.position + self.lanes() - 1),
+            Mode::Sequential | Mode::Layer => layer.input.positions(),
+        };
+        let turn = cx.shared.turn.as_ref().is_none_or(|turn| turn.is(self.spec.index, self.image, self.member));
+        turn && self.arrived >= self.base() + u64::from(needed)
+    }
+
+    fn token(&self) -> Token {
+        Token {
+            image: self.image,
+            member: self.member,
+            position: self.position,
+            lanes: self.lanes(),
+            pulses: 0,
+            last: false,
+        }
+    }
+
+    fn fetch<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        if !self.ready(cx) {
+            return;
+        }
+        let (bytes, cycles) = self.spec.fetch(self.position, self.lanes());
+        let job = Job { duration: cycles, ..self.spec.fetch };
+        let amount = Amount::once(self.spec.tiles, bytes, bytes * self.spec.byte_energy);
+        cx.work(&job, cx.now, self.token(), amount);
+        self.phase = if cycles == 0 { Phase::Holding } else { Phase::Fetching };
+        if cycles > 0 {
+            cx.schedule(cx.now + cycles, FETCHED);
+        }
+    }
+
+    /// Gives the window to the arrays when all of them have room.
+    fn issue<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        loop {
+            let barrier = self.position == 0 && self.spec.mode != Mode::Streaming;
+            if barrier && self.through < self.pass() {
+                return;
+            }
+            let token = self.token();
+            // Groups before `roomy` have room, and nobody else can take it.
+            while let Some(&port) = self.spec.groups.get(self.roomy) {
+                if !cx.shared.ports.has_room(port, 1) {
+                    return;
+                }
+                self.roomy += 1;
+            }
+            for &port in &self.spec.groups {
+                cx.shared.ports.send(port, token, 1, cx.now, cx.queue);
+            }
+            self.roomy = 0;
+            self.phase = Phase::Waiting;
+            self.advance(cx);
+            self.fetch(cx);
+            if self.phase != Phase::Holding {
+                return;
+            }
+        }
+    }
+
+    /// Moves to the next position and lets go of pixels that no later one reads.
+    fn advance<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        let base = self.base();
+        let last_replay = self.pass() % u64::from(self.spec.replays) == u64::from(self.spec.replays) - 1;
+        self.position += self.lanes();
+        if last_replay {
+            let done = base + u64::from(self.spec.layer.pixels_done(self.position));
+            if done > self.released {
+                let pixels = (done - self.released) as u32;
+                self.released = done;
+                cx.release(self.spec.input, pixels);
+            }
+        }
+        if self.position == self.spec.layer.positions {
+            self.position = 0;
+            self.member += 1;
+            if self.member == self.spec.passes {
+                self.member = 0;
+                self.image += 1;
+            }
+        }
+    }
+
+    /// The part that it waits for, at the end of a run that stands still, and for what.
+    #[must_use]
+    pub fn waits_for(&self, producer: PartId) -> Option<(PartId, String)> {
+        if self.image == self.spec.images || self.phase != Phase::Waiting {
+            return None;
+        }
+        let pixels = self.spec.layer.input.positions();
+        let here = self.arrived.saturating_sub(self.base());
+        Some((producer, format!("waits for its input, {here} of {pixels} pixels are there")))
+    }
+}

@@ -1,0 +1,176 @@
+//! What a part may do: book work, book waiting, schedule events, use ports.
+
+use super::network::Network;
+use super::token::Token;
+use super::turn::Turn;
+use crate::kernel::{Cycle, Event, PartId, PortId, Ports, Schedule};
+use crate::trace::{Action, Component, Span, SpanSink};
+
+/// Where spans of a part are booked: the unit and its place in the network.
+#[derive(Debug, Clone, Copy)]
+pub struct Site {
+    pub component: Component,
+    /// Layer, or [`crate::trace::NONE`].
+    pub layer: u32,
+    /// Number of the first unit (array, link, tile), or [`crate::trace::NONE`].
+    pub unit: u32,
+}
+
+/// An action of a part at a site: what it is and how long one takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Job {
+    pub site: Site,
+    pub action: Action,
+    /// Cycles of one piece.
+    pub duration: Cycle,
+}
+
+/// How often, on how many units, and at what energy a job is done.
+#[derive(Debug, Clone, Copy)]
+pub struct Amount {
+    /// Units that do it at the same time.
+    pub units: u32,
+    /// Pieces one after another.
+    pub repeats: u32,
+    /// Cycles from one piece to the next.
+    pub period: Cycle,
+    /// Elementary actions in all.
+    pub count: u64,
+    /// Attojoules in all.
+    pub energy: u64,
+}
+
+impl Amount {
+    /// One piece on `units` units.
+    #[must_use]
+    pub fn once(units: u32, count: u64, energy: u64) -> Self {
+        Self { units, repeats: 1, period: 0, count, energy }
+    }
+}
+
+/// State that parts share.
+#[derive(Debug)]
+pub struct Shared<K> {
+    /// Ports between parts.
+    pub ports: Ports<Token>,
+    /// Takes the spans.
+    pub sink: K,
+    /// Links between tiles.
+    pub network: Network,
+    /// Whose turn it is in a sequential schedule.
+    pub turn: Option<Turn>,
+    /// For each part the last interval in which its output was refused.
+    pub refused: Vec<(Cycle, Cycle)>,
+    /// Answers that have reached the sink.
+    pub answers: u64,
+}
+
+/// A part's view of the simulation while it handles an event.
+#[derive(Debug)]
+pub struct Context<'a, S, K> {
+    /// The cycle.
+    pub now: Cycle,
+    /// The part that handles the event.
+    pub me: PartId,
+    /// The event queue.
+    pub queue: &'a mut S,
+    /// What parts share.
+    pub shared: &'a mut Shared<K>,
+}
+
+impl<S: Schedule, K: SpanSink> Context<'_, S, K> {
+    /// Books work: busy cycles, energy and trace row together.
+    #[inline]
+    pub fn work(&mut self, job: &Job, start: Cycle, token: Token, amount: Amount) {
+        // What takes neither time nor energy leaves no row, nor do units that have nothing to do.
+        if amount.units == 0 || (amount.energy == 0 && job.duration == 0) {
+            return;
+        }
+        self.book(job.site, job.action, start, job.duration, token, amount);
+    }
+
+    /// Books a gap of a token or unit from `since` to now, with its reason.
+    #[inline]
+    pub fn wait(&mut self, reason: Action, site: Site, since: Cycle, token: Token, units: u32) {
+        self.wait_between(reason, site, since, self.now, token, units);
+    }
+
+    /// Books a gap from `since` to `until`.
+    #[inline]
+    pub fn wait_between(&mut self, reason: Action, site: Site, since: Cycle, until: Cycle, token: Token, units: u32) {
+        if until > since && units > 0 {
+            self.wait_repeated(reason, site, since, until - since, token, Amount::once(units, 1, 0));
+        }
+    }
+
+    /// Books equal gaps that come back with a period.
+    #[inline]
+    pub fn wait_repeated(
+        &mut self,
+        reason: Action,
+        site: Site,
+        start: Cycle,
+        duration: Cycle,
+        token: Token,
+        amount: Amount,
+    ) {
+        if duration > 0 && amount.repeats > 0 && amount.units > 0 {
+            let count = u64::from(amount.repeats) * u64::from(amount.units);
+            self.book(site, reason, start, duration, token, Amount { count, ..amount });
+        }
+    }
+
+    #[inline]
+    fn book(&mut self, site: Site, action: Action, start: Cycle, duration: Cycle, token: Token, amount: Amount) {
+        self.shared.sink.push(Span {
+            start,
+            duration,
+            repeats: amount.repeats,
+            period: if amount.repeats == 1 { duration } else { amount.period },
+            component: site.component,
+            action,
+            layer: site.layer,
+            image: token.image,
+            member: token.member,
+            position: token.position,
+            array: site.unit,
+            units: amount.units,
+            count: amount.count,
+            energy: amount.energy,
+        });
+    }
+
+    /// Schedules an event for this part.
+    #[inline]
+    pub fn schedule(&mut self, at: Cycle, tag: u32) {
+        self.queue.push(at, Event { part: self.me, tag });
+    }
+
+    /// Tells another part something now.
+    #[inline]
+    pub fn notify(&mut self, part: PartId, tag: u32) {
+        self.queue.push(self.now, Event { part, tag });
+    }
+
+    /// Sends a token if the port has room; else this part is told (tag `CREDIT`) when it has.
+    #[inline]
+    pub fn send(&mut self, port: PortId, token: Token, credits: u32) -> bool {
+        if !self.shared.ports.has_room(port, credits) {
+            return false;
+        }
+        self.shared.ports.send(port, token, credits, self.now, self.queue);
+        true
+    }
+
+    /// Takes the token at the head of a port; its credits stay taken.
+    #[inline]
+    pub fn take(&mut self, port: PortId) -> Option<Token> {
+        self.shared.ports.take(port)
+    }
+
+    /// Gives credits of a port back.
+    #[inline]
+    pub fn release(&mut self, port: PortId, credits: u32) {
+        self.shared.ports.release(port, credits, self.now, self.queue);
+    }
+}

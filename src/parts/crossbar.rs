@@ -1,0 +1,310 @@
+//! The crossbar of a group of arrays: drives the wordlines, reads, and hands the samples to the converter.
+//!
+//! With a sample-and-hold the next read may start as soon as the sample of this one is taken; a sample can only be taken
+//! once the converter is done with the one before. Without it the array holds its currents until they are converted. A
+//! row-serial plane is the same machine: a pulse is a row, the converter a row of comparators, and nothing overlaps.
+//!
+//! Every cycle of the array from 0 to the end of the run is booked: as a read, or as waiting for input (`WaitOperand`),
+//! random bits (`WaitRandom`), the converter (`WaitResource`), a full port behind it (`WaitPort`), or nothing (`WaitDrained`).
+
+use super::context::{Amount, Context, Job, Site};
+use super::energy::ReadEnergy;
+use super::token::Token;
+use crate::kernel::{Cycle, PartId, PortId, Schedule};
+use crate::trace::{Action, SpanSink};
+
+/// A window has come.
+pub const WINDOW: u32 = 1;
+/// The read is over, the sample can be taken.
+const SAMPLE: u32 = 2;
+/// The array is free again.
+const FREE: u32 = 3;
+/// A weight sample is drawn.
+pub const DRAWN: u32 = 4;
+
+/// When the group needs a fresh weight sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refresh {
+    /// Never: weights are fixed, or drawn by the read itself.
+    Never,
+    /// With each pass.
+    Pass,
+    /// With each position.
+    Position,
+}
+
+/// What a crossbar is and how it is wired.
+#[derive(Debug, Clone)]
+pub struct CrossbarSpec {
+    pub input: PortId,
+    pub output: PortId,
+    /// The converter behind it, to tell why it was busy.
+    pub converter: PartId,
+    /// Draws its weights, and when.
+    pub sampler: Option<PartId>,
+    pub refresh: Refresh,
+    /// Whether drawn weights have a second bank of latches.
+    pub double_buffered: bool,
+    pub site: Site,
+    pub drive: Job,
+    pub read: Job,
+    /// Arrays in one copy of the layer, and the copies that it covers.
+    pub arrays: u32,
+    pub replicas: std::ops::Range<u32>,
+    /// Image and member of the last pass of the run.
+    pub last_pass: (u32, u32),
+    /// Wordline pulses of a position: input bits, or rows of a row-serial plane.
+    pub pulses: u32,
+    /// Pulses simulated in one step.
+    pub burst: u32,
+    /// Cycles to convert one sample.
+    pub convert_cycles: Cycle,
+    pub sample_and_hold: bool,
+    pub energy: ReadEnergy,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Idle,
+    Reading,
+    /// The sample is ready since that cycle and cannot be taken yet.
+    Holding(Cycle),
+    /// Reads of a burst go on by themselves.
+    Running,
+}
+
+/// A crossbar at work.
+#[derive(Debug)]
+pub struct Crossbar {
+    spec: CrossbarSpec,
+    phase: Phase,
+    token: Token,
+    pulse: u32,
+    /// When the token in hand was taken.
+    started: Cycle,
+    idle_since: Cycle,
+    /// Since when a window waits for weights.
+    window_since: Option<Cycle>,
+    /// Weight samples drawn, and needed so far.
+    drawn: u64,
+    used: u64,
+}
+
+/// No work in hand.
+pub(super) const NO_TOKEN: Token = Token {
+    image: crate::trace::NONE,
+    member: crate::trace::NONE,
+    position: crate::trace::NONE,
+    lanes: 0,
+    pulses: 0,
+    last: false,
+};
+
+impl Crossbar {
+    /// An idle crossbar whose first weight sample, if it needs one, is drawn.
+    #[must_use]
+    pub fn new(spec: CrossbarSpec) -> Self {
+        Self {
+            spec,
+            phase: Phase::Idle,
+            token: NO_TOKEN,
+            pulse: 0,
+            started: 0,
+            idle_since: 0,
+            window_since: None,
+            drawn: 1,
+            used: 0,
+        }
+    }
+
+    /// Handles an event.
+    #[inline]
+    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: u32, cx: &mut Context<'_, S, K>) {
+        match tag {
+            SAMPLE => {
+                self.phase = Phase::Holding(cx.now);
+                self.hand_over(cx);
+            }
+            FREE => self.go_on(cx),
+            DRAWN => {
+                self.drawn += 1;
+                self.begin(cx);
+            }
+            _ => match self.phase {
+                Phase::Idle => self.begin(cx),
+                Phase::Holding(_) => self.hand_over(cx),
+                Phase::Reading | Phase::Running => {}
+            },
+        }
+    }
+
+    /// Copies of the layer that work on a token.
+    fn active(&self, token: Token) -> u32 {
+        token.copies(&self.spec.replicas)
+    }
+
+    /// Arrays at work on the token in hand.
+    fn units(&self) -> u32 {
+        self.spec.arrays * self.active(self.token)
+    }
+
+    /// Arrays of all copies.
+    fn all_units(&self) -> u32 {
+        self.spec.arrays * self.spec.replicas.len() as u32
+    }
+
+    /// Starts on the next window, if there is one and its weights are drawn.
+    fn begin<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        if self.phase != Phase::Idle {
+            return;
+        }
+        let Some(token) = cx.shared.ports.peek(self.spec.input) else { return };
+        let fresh = match self.spec.refresh {
+            Refresh::Never => false,
+            Refresh::Pass => token.position == 0,
+            Refresh::Position => true,
+        };
+        if fresh && self.drawn <= self.used {
+            self.window_since.get_or_insert(cx.now);
+            return;
+        }
+        let since = self.window_since.take().unwrap_or(cx.now);
+        let all = self.all_units();
+        cx.wait_between(Action::WaitOperand, self.spec.site, self.idle_since, since, token, all);
+        cx.wait_between(Action::WaitRandom, self.spec.site, since, cx.now, token, all);
+        cx.take(self.spec.input);
+        cx.release(self.spec.input, 1);
+        self.token = token;
+        self.started = cx.now;
+        self.pulse = 0;
+        if fresh {
+            self.used += 1;
+            if self.spec.double_buffered {
+                self.ask_for_weights(cx);
+            }
+        }
+        self.read(cx);
+    }
+
+    fn ask_for_weights<S: Schedule, K: SpanSink>(&self, cx: &mut Context<'_, S, K>) {
+        if let Some(sampler) = self.spec.sampler {
+            cx.notify(sampler, super::sampler::DRAW);
+        }
+    }
+
+    fn book_reads<S: Schedule, K: SpanSink>(
+        &self,
+        start: Cycle,
+        first: u32,
+        pulses: u32,
+        period: Cycle,
+        cx: &mut Context<'_, S, K>,
+    ) {
+        let energy = self.spec.energy.pulses(self.token, &self.spec.replicas, first..first + pulses);
+        let units = self.units();
+        let amount = |count, energy| Amount { units, repeats: pulses, period, count, energy };
+        cx.work(&self.spec.drive, start, self.token, amount(energy.rows, energy.drive));
+        cx.work(&self.spec.read, start, self.token, amount(u64::from(units) * u64::from(pulses), energy.read));
+    }
+
+    /// Starts the read of the next pulse.
+    fn read<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        self.phase = Phase::Reading;
+        self.book_reads(cx.now, self.pulse, 1, 0, cx);
+        cx.schedule(cx.now + self.spec.read.duration, SAMPLE);
+    }
+
+    /// Gives the sample to the converter if it is free, and goes on with the pulses of the burst.
+    fn hand_over<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        let Phase::Holding(since) = self.phase else { return };
+        let pulses = self.spec.burst.min(self.spec.pulses - self.pulse);
+        let last = self.pulse + pulses == self.spec.pulses;
+        if !cx.send(self.spec.output, Token { pulses, last, ..self.token }, 1) {
+            return;
+        }
+        self.book_held(since, cx);
+        let (read, convert) = (self.spec.read.duration, self.spec.convert_cycles);
+        let units = self.units();
+        let now = cx.now;
+        // From here on the burst cannot be held up: its reads and gaps follow by arithmetic.
+        let held = |cx: &mut Context<'_, S, K>, start, duration, repeats, period| {
+            let amount = Amount { units, repeats, period, count: 0, energy: 0 };
+            cx.wait_repeated(Action::WaitResource, self.spec.site, start, duration, self.token, amount);
+        };
+        let period = if self.spec.sample_and_hold { read.max(convert) } else { read + convert };
+        let first = if self.spec.sample_and_hold { now } else { now + convert };
+        if !self.spec.sample_and_hold {
+            held(cx, now, convert, pulses, period);
+        } else if pulses > 1 {
+            held(cx, first + read, period - read, pulses - 1, period);
+        }
+        if pulses > 1 {
+            self.book_reads(first, self.pulse + 1, pulses - 1, period, cx);
+        }
+        self.pulse += pulses;
+        let free = first + u64::from(pulses - 1) * period;
+        if free == now {
+            self.go_on(cx);
+        } else {
+            self.phase = Phase::Running;
+            cx.schedule(free, FREE);
+        }
+    }
+
+    /// Books the time for which the sample was held: the converter was busy, or its output was refused.
+    fn book_held<S: Schedule, K: SpanSink>(&self, since: Cycle, cx: &mut Context<'_, S, K>) {
+        let units = self.units();
+        let (from, until) = cx.shared.refused[self.spec.converter as usize];
+        let (from, until) = (from.clamp(since, cx.now), until.clamp(since, cx.now));
+        let site = self.spec.site;
+        cx.wait_between(Action::WaitResource, site, since, from, self.token, units);
+        cx.wait_between(Action::WaitPort, site, from, until, self.token, units);
+        cx.wait_between(Action::WaitResource, site, until, cx.now, self.token, units);
+    }
+
+    /// The next pulse of the position, or the next position.
+    fn go_on<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        if self.pulse < self.spec.pulses {
+            self.read(cx);
+            return;
+        }
+        self.phase = Phase::Idle;
+        self.idle_since = cx.now;
+        // Copies that had no position of their own (at the end of a map) have waited for input, or are done.
+        let idle = self.all_units() - self.units();
+        if idle > 0 {
+            let over = (self.token.image, self.token.member) == self.spec.last_pass;
+            let reason = if over { Action::WaitDrained } else { Action::WaitOperand };
+            cx.wait(reason, self.spec.site, self.started, self.token, idle);
+        }
+        let unit_over = match self.spec.refresh {
+            Refresh::Never => false,
+            Refresh::Pass => self.last_of_pass(),
+            Refresh::Position => true,
+        };
+        if unit_over && !self.spec.double_buffered {
+            self.ask_for_weights(cx);
+        }
+        self.begin(cx);
+    }
+
+    fn last_of_pass(&self) -> bool {
+        self.token.position + self.token.lanes == self.spec.energy.positions
+    }
+
+    /// Books the rest of the run.
+    pub fn finish<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        let units = self.all_units();
+        cx.wait(Action::WaitDrained, self.spec.site, self.idle_since, NO_TOKEN, units);
+    }
+
+    /// The part that it waits for, at the end of a run that stands still.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<PartId> {
+        match self.phase {
+            Phase::Holding(_) => Some(self.spec.converter),
+            Phase::Idle if self.window_since.is_some() => self.spec.sampler,
+            _ => None,
+        }
+    }
+}

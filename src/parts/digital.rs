@@ -1,0 +1,142 @@
+//! Digital post-processing of a layer: max-pooling of accumulators, batch norm, activation, quantisation.
+//!
+//! The lanes of all tiles of the layer take a position's values in steps. A pooled layer compares at every position and
+//! post-processes when a window is complete; the result is then written to the output buffer.
+
+use super::context::{Amount, Context, Job};
+use super::token::Token;
+use crate::dataflow::pixel_bytes;
+use crate::kernel::{Cycle, PortId, Schedule};
+use crate::trace::{Action, SpanSink};
+use crate::workload::NetLayer;
+
+/// A position has come.
+pub const POSITION: u32 = 1;
+/// It is processed and written.
+const DONE: u32 = 2;
+
+/// What the post-processing is and how it is wired.
+#[derive(Debug, Clone)]
+pub struct DigitalSpec {
+    pub input: PortId,
+    /// Ports of the links to the consumers.
+    pub outputs: Vec<PortId>,
+    pub layer: NetLayer,
+    /// Bits of an output value.
+    pub output_bits: u32,
+    /// Lanes of all tiles of the layer.
+    pub lanes: u32,
+    /// One step of the lanes; attojoules of a value.
+    pub process: Job,
+    pub process_energy: u64,
+    pub pool: Job,
+    pub pool_energy: u64,
+    /// One access of the output buffer; attojoules of a byte.
+    pub write: Job,
+    pub byte_energy: u64,
+    pub bytes_per_access: u64,
+    pub tiles: u32,
+}
+
+impl DigitalSpec {
+    /// Cycles of pooling, post-processing and writing for `positions` positions that complete `pixels` pixels.
+    #[must_use]
+    pub fn cycles(&self, positions: u32, pixels: u32) -> [Cycle; 3] {
+        let steps = |count: u32| {
+            (u64::from(count) * u64::from(self.layer.columns)).div_ceil(u64::from(self.lanes)) * self.process.duration
+        };
+        let pool = if self.layer.pool > 1 { steps(positions) } else { 0 };
+        let write = self.bytes(pixels).div_ceil(self.bytes_per_access) * self.write.duration;
+        [pool, steps(pixels), write]
+    }
+
+    fn bytes(&self, pixels: u32) -> u64 {
+        u64::from(pixels) * pixel_bytes(self.layer.columns, self.output_bits)
+    }
+}
+
+/// Post-processing at work.
+#[derive(Debug)]
+pub struct Digital {
+    spec: DigitalSpec,
+    /// Positions in hand, and the pixels that they complete.
+    in_hand: Option<(Token, Token)>,
+    /// Consumers that have room for the result.
+    roomy: usize,
+    refused_since: Option<Cycle>,
+}
+
+impl Digital {
+    /// Idle lanes.
+    #[must_use]
+    pub fn new(spec: DigitalSpec) -> Self {
+        Self { spec, in_hand: None, roomy: 0, refused_since: None }
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn spec(&self) -> &DigitalSpec {
+        &self.spec
+    }
+
+    /// Handles an event.
+    #[inline]
+    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: u32, cx: &mut Context<'_, S, K>) {
+        match tag {
+            POSITION => self.begin(cx),
+            DONE => self.pass_on(cx),
+            _ if self.refused_since.is_some() => self.pass_on(cx),
+            _ => {}
+        }
+    }
+
+    fn begin<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        if self.in_hand.is_some() {
+            return;
+        }
+        let Some(token) = cx.take(self.spec.input) else { return };
+        let layer = &self.spec.layer;
+        let first = layer.completed(token.position);
+        let pixels = layer.completed(token.position + token.lanes) - first;
+        let output = Token { position: first, lanes: pixels, ..token };
+        let [pool, process, write] = self.spec.cycles(token.lanes, pixels);
+        let columns = u64::from(layer.columns);
+        let mut start = cx.now;
+        let mut book = |job: Job, duration: Cycle, units: u32, count: u64, energy: u64| {
+            if count > 0 {
+                cx.work(&Job { duration, ..job }, start, token, Amount::once(units, count, count * energy));
+            }
+            start += duration;
+        };
+        let pooled = if layer.pool > 1 { u64::from(token.lanes) * columns } else { 0 };
+        book(self.spec.pool, pool, self.spec.lanes, pooled, self.spec.pool_energy);
+        book(self.spec.process, process, self.spec.lanes, u64::from(pixels) * columns, self.spec.process_energy);
+        book(self.spec.write, write, self.spec.tiles, self.spec.bytes(pixels), self.spec.byte_energy);
+        self.in_hand = Some((token, output));
+        cx.schedule(start, DONE);
+    }
+
+    /// Sends the pixels to all consumers when all of them have room, and takes the next position.
+    fn pass_on<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        let Some((token, output)) = self.in_hand else { return };
+        if output.lanes > 0 {
+            while let Some(&port) = self.spec.outputs.get(self.roomy) {
+                if !cx.shared.ports.has_room(port, output.lanes) {
+                    self.refused_since.get_or_insert(cx.now);
+                    return;
+                }
+                self.roomy += 1;
+            }
+            for &port in &self.spec.outputs {
+                cx.shared.ports.send(port, output, output.lanes, cx.now, cx.queue);
+            }
+        }
+        if let Some(since) = self.refused_since.take() {
+            cx.wait(Action::WaitPort, self.spec.process.site, since, token, self.spec.lanes);
+        }
+        self.roomy = 0;
+        self.in_hand = None;
+        cx.release(self.spec.input, 1);
+        self.begin(cx);
+    }
+}

@@ -1,0 +1,146 @@
+//! A link of the dataflow: carries outputs of a layer over the interconnect into the next buffer.
+//!
+//! A message leaves the output buffer, takes the links of its route, is spread over the tiles of the consumer and written.
+//! The next message may leave as soon as this one's tail has. Room at the other end is reserved before a message leaves.
+
+use super::context::{Amount, Context, Job};
+use super::network::Hop;
+use super::token::Token;
+use crate::kernel::{Cycle, PortId, Schedule};
+use crate::trace::{Action, SpanSink};
+use std::collections::VecDeque;
+
+/// Pixels have come.
+pub const PIXELS: u32 = 1;
+/// The tail of a message has left.
+const SENT: u32 = 2;
+/// A message has arrived and is written.
+const DELIVERED: u32 = 3;
+
+/// What a link is and how it is wired.
+#[derive(Debug, Clone)]
+pub struct LinkSpec {
+    pub input: PortId,
+    pub output: PortId,
+    /// Links of the interconnect on the way.
+    pub route: Vec<u32>,
+    pub transfer: Job,
+    /// Attojoules of a byte over one hop.
+    pub hop_energy: u64,
+    /// One access of the buffer at either end; attojoules of a byte.
+    pub read: Job,
+    pub read_energy: u64,
+    pub read_bytes: u64,
+    pub write: Job,
+    pub write_energy: u64,
+    pub write_bytes: u64,
+    /// Further copies of a message within the consumer's tiles, and cycles to spread them.
+    pub copies: u32,
+    pub spread: Cycle,
+    /// Bytes of a pixel.
+    pub pixel_bytes: u64,
+    /// Pixels of a whole map, to know the last one; and whether its delivery may move the turn.
+    pub pixels: u32,
+    pub moves_turn: bool,
+}
+
+impl LinkSpec {
+    /// Cycles to read a message of `bytes` at this end and to write it at the other.
+    #[must_use]
+    pub fn ends(&self, bytes: u64) -> (Cycle, Cycle) {
+        (bytes.div_ceil(self.read_bytes) * self.read.duration, bytes.div_ceil(self.write_bytes) * self.write.duration)
+    }
+}
+
+/// A link at work.
+#[derive(Debug)]
+pub struct Link {
+    spec: LinkSpec,
+    /// The message whose tail has not left yet.
+    leaving: Option<Token>,
+    /// Messages on their way, oldest first.
+    under_way: VecDeque<(Token, Cycle)>,
+    hops: Vec<Hop>,
+}
+
+impl Link {
+    /// A link with nothing on it.
+    #[must_use]
+    pub fn new(spec: LinkSpec) -> Self {
+        Self { spec, leaving: None, under_way: VecDeque::new(), hops: Vec::new() }
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn spec(&self) -> &LinkSpec {
+        &self.spec
+    }
+
+    /// Handles an event.
+    #[inline]
+    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: u32, cx: &mut Context<'_, S, K>) {
+        match tag {
+            SENT => {
+                if let Some(token) = self.leaving.take() {
+                    cx.release(self.spec.input, token.lanes);
+                }
+            }
+            DELIVERED => self.arrive(cx),
+            _ => {}
+        }
+        self.depart(cx);
+    }
+
+    fn depart<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        if self.leaving.is_some() {
+            return;
+        }
+        let Some(token) = cx.shared.ports.peek(self.spec.input) else { return };
+        if !cx.shared.ports.has_room(self.spec.output, token.lanes) {
+            return;
+        }
+        cx.shared.ports.reserve(self.spec.output, token.lanes);
+        cx.take(self.spec.input);
+        let bytes = u64::from(token.lanes) * self.spec.pixel_bytes;
+        let (read, write) = self.spec.ends(bytes);
+        let spec = &self.spec;
+        cx.work(&Job { duration: read, ..spec.read }, cx.now, token, Amount::once(1, bytes, bytes * spec.read_energy));
+        let tail = cx.shared.network.transfer(&spec.route, cx.now + read, bytes, &mut self.hops);
+        let occupancy = cx.shared.network.occupancy(bytes);
+        for hop in &self.hops {
+            let mut job = Job { duration: occupancy, ..spec.transfer };
+            job.site.unit = hop.link;
+            cx.wait_between(Action::WaitLink, job.site, hop.asked, hop.granted, token, 1);
+            cx.work(&job, hop.granted, token, Amount::once(1, bytes, bytes * spec.hop_energy));
+        }
+        if spec.copies > 0 {
+            let count = bytes * u64::from(spec.copies);
+            let spread = Job { duration: 0, ..spec.transfer };
+            cx.work(&spread, tail, token, Amount::once(1, count, count * spec.hop_energy));
+        }
+        let arrival = tail + spec.spread;
+        let count = bytes * u64::from(spec.copies + 1);
+        let amount = Amount::once(spec.copies + 1, count, count * spec.write_energy);
+        cx.work(&Job { duration: write, ..spec.write }, arrival, token, amount);
+        let sent = self.hops.first().map_or(cx.now + read, |hop| hop.granted + occupancy);
+        self.leaving = Some(token);
+        self.under_way.push_back((token, arrival + write));
+        cx.schedule(sent, SENT);
+        cx.schedule(arrival + write, DELIVERED);
+    }
+
+    fn arrive<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        let (token, _) = self.under_way.pop_front().expect("a message is under way");
+        cx.shared.ports.deliver(self.spec.output, token, cx.now, cx.queue);
+        let last = token.position + token.lanes == self.spec.pixels;
+        if self.spec.moves_turn
+            && last
+            && let Some(turn) = &mut cx.shared.turn
+            && let Some(parts) = turn.delivered()
+        {
+            for part in parts {
+                cx.notify(part, super::buffer::TURN);
+            }
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The links between tiles: routes, and who holds a link until when.
+//!
+//! A message takes the links of its route one after another (virtual cut-through): the head moves on one hop a step, a link
+//! stays taken until the tail has passed. A message that finds a link taken waits for it; links are granted in the order in
+//! which messages ask.
+
+use crate::config::Interconnect;
+use crate::kernel::Cycle;
+
+/// The interconnect of a chip with `tiles` tiles. Tile numbers are those of the mapping; the global buffer has a place of
+/// its own.
+#[derive(Debug, Clone)]
+pub struct Network {
+    kind: Kind,
+    /// Cycle from which each link is free.
+    free_at: Vec<Cycle>,
+    /// Cycles of one step of a link, and of one hop.
+    step: Cycle,
+    bytes_per_step: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Bus,
+    /// Width of the grid and number of tiles.
+    Mesh {
+        width: u32,
+        height: u32,
+    },
+    /// Levels of the tree.
+    HTree {
+        levels: u32,
+    },
+}
+
+/// Where a message starts or ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The global buffer.
+    GlobalBuffer,
+    /// A tile.
+    Tile(u32),
+}
+
+/// One link on a message's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hop {
+    /// Number of the link.
+    pub link: u32,
+    /// Cycle at which the head asks for it.
+    pub asked: Cycle,
+    /// Cycle at which it gets it.
+    pub granted: Cycle,
+}
+
+impl Network {
+    /// A network of idle links.
+    #[must_use]
+    pub fn new(interconnect: &Interconnect, tiles: u32, step: Cycle) -> Self {
+        let (kind, links, bytes) = match *interconnect {
+            Interconnect::Bus { bytes_per_cycle } => (Kind::Bus, 1, bytes_per_cycle),
+            Interconnect::Mesh { width, bytes_per_cycle } => {
+                let width = if width == 0 { tiles.isqrt() + u32::from(tiles.isqrt().pow(2) < tiles) } else { width };
+                let width = width.max(1);
+                let height = tiles.div_ceil(width).max(1);
+                // Four directions and one exit for each tile, one exit to the global buffer.
+                (Kind::Mesh { width, height }, width * height * 5 + 1, bytes_per_cycle)
+            }
+            Interconnect::HTree { bytes_per_cycle } => {
+                let levels = tiles.max(2).next_power_of_two().trailing_zeros();
+                // A link up and one down for each node of a binary tree.
+                (Kind::HTree { levels }, 2 << (levels + 1), bytes_per_cycle)
+            }
+        };
+        Self { kind, free_at: vec![0; links as usize], step, bytes_per_step: u64::from(bytes) }
+    }
+
+    /// Cycles that a link is taken by `bytes`.
+    #[must_use]
+    pub fn occupancy(&self, bytes: u64) -> Cycle {
+        bytes.div_ceil(self.bytes_per_step) * self.step
+    }
+
+    /// Cycles from the head's entering an idle route of `hops` links to the tail's leaving it.
+    #[must_use]
+    pub fn latency(&self, hops: usize, bytes: u64) -> Cycle {
+        if hops == 0 { 0 } else { (hops as u64 - 1) * self.step + self.occupancy(bytes) }
+    }
+
+    /// Number of links, for utilisation and area.
+    #[must_use]
+    pub fn links(&self) -> usize {
+        self.free_at.len()
+    }
+
+    /// The links from one place to another.
+    #[must_use]
+    pub fn route(&self, from: Place, to: Place) -> Vec<u32> {
+        match self.kind {
+            Kind::Bus => vec![0],
+            Kind::Mesh { width, height } => mesh_route(width, height, from, to),
+            Kind::HTree { levels } => tree_route(levels, from, to),
+        }
+    }
+
+    /// Takes the links of a route for a message of `bytes` whose head is ready at `start`; the grants go into `hops`.
+    /// Returns the cycle at which the tail has arrived.
+    pub fn transfer(&mut self, route: &[u32], start: Cycle, bytes: u64, hops: &mut Vec<Hop>) -> Cycle {
+        let occupancy = self.occupancy(bytes);
+        hops.clear();
+        let mut head = start;
+        for &link in route {
+            let free = &mut self.free_at[link as usize];
+            let granted = head.max(*free);
+            hops.push(Hop { link, asked: head, granted });
+            *free = granted + occupancy;
+            head = granted + self.step;
+        }
+        hops.last().map_or(start, |hop| hop.granted + occupancy)
+    }
+}
+
+/// X first, then Y, then the exit at the target. The global buffer sits beside tile 0.
+fn mesh_route(width: u32, height: u32, from: Place, to: Place) -> Vec<u32> {
+    let tile = |place| match place {
+        Place::GlobalBuffer => 0,
+        Place::Tile(t) => t,
+    };
+    let (mut x, mut y) = (tile(from) % width, tile(from) / width);
+    let (to_x, to_y) = (tile(to) % width, tile(to) / width);
+    let mut route = Vec::new();
+    let link = |x: u32, y: u32, direction: u32| (y * width + x) * 5 + direction;
+    while x != to_x {
+        let east = x < to_x;
+        route.push(link(x, y, u32::from(!east)));
+        x = if east { x + 1 } else { x - 1 };
+    }
+    while y != to_y {
+        let south = y < to_y;
+        route.push(link(x, y, 2 + u32::from(!south)));
+        y = if south { y + 1 } else { y - 1 };
+    }
+    route.push(if to == Place::GlobalBuffer { width * height * 5 } else { link(to_x, to_y, 4) });
+    route
+}
+
+/// Up to the lowest common branch, then down. Nodes are numbered as in a heap, the root is 1 and holds the global buffer.
+fn tree_route(levels: u32, from: Place, to: Place) -> Vec<u32> {
+    let node = |place| match place {
+        Place::GlobalBuffer => 1,
+        Place::Tile(t) => (1 << levels) + t,
+    };
+    let (mut up, mut down) = (node(from), node(to));
+    let (mut rising, mut falling) = (Vec::new(), Vec::new());
+    while up != down {
+        if up > down {
+            rising.push(up * 2);
+            up /= 2;
+        } else {
+            falling.push(down * 2 + 1);
+            down /= 2;
+        }
+    }
+    falling.reverse();
+    rising.extend(falling);
+    rising
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mesh_routes_go_along_x_then_y() {
+        let mesh = Network::new(&Interconnect::Mesh { width: 3, bytes_per_cycle: 32 }, 9, 1);
+        // Tile 0 (0,0) to tile 5 (2,1): east twice, south once, exit.
+        assert_eq!(mesh.route(Place::Tile(0), Place::Tile(5)), [0, 5, 12, 29]);
+        assert_eq!(mesh.route(Place::GlobalBuffer, Place::Tile(0)), [4]);
+        assert_eq!(mesh.route(Place::Tile(1), Place::GlobalBuffer), [6, 45]);
+    }
+
+    #[test]
+    fn tree_routes_meet_at_the_common_branch() {
+        let tree = Network::new(&Interconnect::HTree { bytes_per_cycle: 32 }, 4, 1);
+        // Leaves are nodes 4..8: tile 0 -> tile 1 turns at node 2, tile 0 -> tile 3 at the root.
+        assert_eq!(tree.route(Place::Tile(0), Place::Tile(1)), [8, 11]);
+        assert_eq!(tree.route(Place::Tile(0), Place::Tile(3)), [8, 4, 7, 15]);
+        assert_eq!(tree.route(Place::GlobalBuffer, Place::Tile(2)), [7, 13]);
+    }
+
+    #[test]
+    fn a_taken_link_is_waited_for() {
+        let mut bus = Network::new(&Interconnect::Bus { bytes_per_cycle: 16 }, 4, 2);
+        let mut hops = Vec::new();
+        // 40 B in 3 steps of 2 cycles.
+        assert_eq!(bus.transfer(&[0], 10, 40, &mut hops), 16);
+        assert_eq!(bus.transfer(&[0], 11, 16, &mut hops), 18);
+        assert_eq!(hops, [Hop { link: 0, asked: 11, granted: 16 }]);
+    }
+
+    #[test]
+    fn the_head_moves_a_hop_a_step() {
+        let mut mesh = Network::new(&Interconnect::Mesh { width: 4, bytes_per_cycle: 32 }, 16, 1);
+        let route = mesh.route(Place::Tile(0), Place::Tile(3));
+        let mut hops = Vec::new();
+        // 3 links east and the exit: head at the exit after 3 cycles, 64 B take 2.
+        assert_eq!(mesh.transfer(&route, 0, 64, &mut hops), 5);
+        assert_eq!(mesh.latency(4, 64), 5);
+    }
+}

@@ -1,0 +1,159 @@
+//! A run of the parts on an event queue.
+
+use super::assemble::Assembly;
+use super::context::{Context, Shared};
+use super::{Part, sampler, source};
+use crate::error::Error;
+use crate::kernel::{Cycle, Event, Handler, PartId, Schedule, Stats, run};
+use crate::trace::SpanSink;
+use petgraph::algo::kosaraju_scc;
+use petgraph::graphmap::DiGraphMap;
+use std::collections::BTreeMap;
+
+/// Parts on their way through a run.
+#[derive(Debug)]
+pub struct Simulation<K> {
+    parts: Vec<Part>,
+    names: Vec<String>,
+    layers: Vec<Option<usize>>,
+    shared: Shared<K>,
+    counts: [u64; Part::KINDS.len()],
+    expected_answers: u64,
+    /// For each buffer the link that fills it.
+    producers: Vec<PartId>,
+}
+
+/// What a run leaves beside its spans.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Cycle after the last event.
+    pub cycles: Cycle,
+    /// Events handled.
+    pub events: u64,
+    /// Events by kind of part.
+    pub per_kind: BTreeMap<String, u64>,
+    /// Random bits drawn, by layer.
+    pub random_bits: Vec<u64>,
+}
+
+impl<S: Schedule, K: SpanSink> Handler<S> for Simulation<K> {
+    #[inline]
+    fn handle(&mut self, now: Cycle, event: Event, queue: &mut S) {
+        let part = &mut self.parts[event.part as usize];
+        self.counts[part.kind()] += 1;
+        let cx = &mut Context { now, me: event.part, queue, shared: &mut self.shared };
+        let tag = event.tag;
+        match part {
+            Part::Crossbar(part) => part.handle(tag, cx),
+            Part::Converter(part) => part.handle(tag, cx),
+            Part::Accumulator(part) => part.handle(tag, cx),
+            Part::Buffer(part) => part.handle(tag, cx),
+            Part::Digital(part) => part.handle(tag, cx),
+            Part::Link(part) => part.handle(tag, cx),
+            Part::Sampler(part) => part.handle(tag, cx),
+            Part::Source(part) => part.handle(tag, cx),
+            Part::Sink(part) => part.handle(tag, cx),
+        }
+    }
+}
+
+impl<K: SpanSink> Simulation<K> {
+    /// Parts ready to run; their spans go to `sink`.
+    pub fn new(assembly: Assembly, sink: K) -> Self {
+        let parts = assembly.parts;
+        let shared = Shared {
+            ports: assembly.ports,
+            sink,
+            network: assembly.network,
+            turn: assembly.turn,
+            refused: vec![(0, 0); parts.len()],
+            answers: 0,
+        };
+        Self {
+            parts,
+            names: assembly.names,
+            layers: assembly.layers,
+            shared,
+            counts: [0; Part::KINDS.len()],
+            expected_answers: assembly.answers,
+            producers: assembly.producers,
+        }
+    }
+
+    /// Runs to the end. `progress` is told now and then how many answers have come and how many are expected.
+    ///
+    /// # Errors
+    /// [`Error::Deadlock`] names the parts that wait for each other.
+    pub fn run<S: Schedule>(
+        mut self,
+        queue: &mut S,
+        mut progress: impl FnMut(u64, Cycle),
+    ) -> Result<(Outcome, K), Error> {
+        for (id, part) in self.parts.iter().enumerate() {
+            let tag = match part {
+                Part::Source(_) => source::START,
+                Part::Sampler(_) => sampler::PRELOAD,
+                _ => continue,
+            };
+            queue.push(0, Event { part: id as PartId, tag });
+        }
+        let stats = run(&mut self, queue, &mut progress);
+        if self.shared.answers < self.expected_answers {
+            return Err(self.deadlock(stats.last));
+        }
+        Ok(self.finish(stats, queue))
+    }
+
+    fn finish<S: Schedule>(mut self, stats: Stats, queue: &mut S) -> (Outcome, K) {
+        let layers = self.layers.iter().flatten().max().map_or(0, |l| l + 1);
+        let mut random_bits = vec![0; layers];
+        for (id, part) in self.parts.iter_mut().enumerate() {
+            match part {
+                Part::Crossbar(crossbar) => {
+                    let me = id as PartId;
+                    crossbar.finish(&mut Context { now: stats.last, me, queue, shared: &mut self.shared });
+                }
+                Part::Sampler(sampler) => {
+                    random_bits[self.layers[id].unwrap_or(0)] += sampler.random_bits();
+                }
+                _ => {}
+            }
+        }
+        let per_kind = Part::KINDS.iter().zip(self.counts).map(|(kind, count)| ((*kind).to_owned(), count)).collect();
+        let outcome = Outcome { cycles: stats.last, events: stats.events, per_kind, random_bits };
+        (outcome, self.shared.sink)
+    }
+
+    /// Finds the parts that wait for each other and says what each waits for.
+    fn deadlock(&self, cycle: Cycle) -> Error {
+        let mut why: BTreeMap<(PartId, PartId), String> = BTreeMap::new();
+        for (sender, receiver, capacity) in self.shared.ports.blocked() {
+            why.insert((sender, receiver), format!("finds its port full ({capacity} places)"));
+        }
+        for (id, part) in self.parts.iter().enumerate() {
+            let id = id as PartId;
+            match part {
+                Part::Buffer(buffer) => {
+                    if let Some((producer, reason)) = buffer.waits_for(self.producers[id as usize]) {
+                        why.insert((id, producer), reason);
+                    }
+                }
+                Part::Crossbar(crossbar) => {
+                    if let Some(other) = crossbar.waits_for() {
+                        why.insert((id, other), "waits for it".into());
+                    }
+                }
+                _ => {}
+            }
+        }
+        let graph: DiGraphMap<PartId, ()> = why.keys().map(|&(a, b)| (a, b, ())).collect();
+        let cycle_parts = kosaraju_scc(&graph).into_iter().find(|parts| parts.len() > 1);
+        let name = |part: PartId| &self.names[part as usize];
+        let waits: Vec<String> = why
+            .iter()
+            .filter(|((a, b), _)| cycle_parts.as_ref().is_none_or(|parts| parts.contains(a) && parts.contains(b)))
+            .map(|((a, b), reason)| format!("{} {reason} at {}", name(*a), name(*b)))
+            .collect();
+        Error::Deadlock { cycle, message: waits.join("; ") }
+    }
+}

@@ -1,0 +1,71 @@
+//! A configuration to spans: the arrows of the diagram put one behind the other.
+
+use crate::config::{Config, Queue};
+use crate::dataflow::{self, Dataflow};
+use crate::error::{Error, Problem};
+use crate::kernel::{Cycle, PriorityQueueSchedule, Ring};
+use crate::mapping::{self, Mapping};
+use crate::parts::{Assembly, Outcome, RowActivity, Simulation, assemble};
+use crate::trace::SpanSink;
+use crate::workload::{self, Net};
+use std::sync::Arc;
+
+/// A network on a chip, ready to be simulated.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Layers with their shapes.
+    pub net: Net,
+    /// Layers to arrays.
+    pub mapping: Mapping,
+    /// Stages and channels.
+    pub dataflow: Dataflow,
+}
+
+/// Resolves the network, maps it and builds its dataflow.
+///
+/// # Errors
+/// All problems of the first step that has any, by the dotted path of the key within the run's configuration.
+pub fn plan(config: &Config) -> Result<Plan, Vec<Problem>> {
+    let net = workload::resolve(&config.workload).map_err(|problems| {
+        let below = |p: Problem| Problem { path: format!("workload.{}", p.path), ..p };
+        problems.into_iter().map(below).collect::<Vec<_>>()
+    })?;
+    let mapping = mapping::map(config, &net)?;
+    let dataflow = dataflow::build(config, &net, &mapping)?;
+    Ok(Plan { net, mapping, dataflow })
+}
+
+impl Plan {
+    /// Parts, ports and links of the plan. `activity` gives the driven rows where images were evaluated.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the dataflow fails its check.
+    pub fn assemble(&self, config: &Config, activity: Option<Arc<dyn RowActivity>>) -> Result<Assembly, Error> {
+        dataflow::check(&self.dataflow)?;
+        Ok(assemble(config, &self.net, &self.mapping, &self.dataflow, activity))
+    }
+
+    /// Answers that a run brings: what progress is measured against.
+    #[must_use]
+    pub fn answers(&self, config: &Config) -> u64 {
+        u64::from(config.schedule.images) * u64::from(self.mapping.layers[self.net.output].passes)
+    }
+}
+
+/// Runs assembled parts on the queue that the configuration names. `progress` is told the answers so far and the cycle.
+///
+/// # Errors
+/// [`Error::Deadlock`] when parts wait for each other.
+pub fn simulate<K: SpanSink>(
+    config: &Config,
+    assembly: Assembly,
+    sink: K,
+    progress: impl FnMut(u64, Cycle),
+) -> Result<(Outcome, K), Error> {
+    let simulation = Simulation::new(assembly, sink);
+    match config.schedule.queue {
+        // Reads, conversions and most transfers are shorter than this; longer delays go to the overflow heap.
+        Queue::Ring => simulation.run(&mut Ring::new(1023), progress),
+        Queue::PriorityQueue => simulation.run(&mut PriorityQueueSchedule::default(), progress),
+    }
+}

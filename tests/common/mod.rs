@@ -1,0 +1,188 @@
+//! Small chips and networks for tests, built in code.
+#![allow(dead_code, reason = "each test file uses some of them")]
+
+use crossbayes::config::*;
+use crossbayes::meter::Ledger;
+use crossbayes::parts::Outcome;
+use crossbayes::simulate::{plan, simulate};
+use crossbayes::trace::{Span, SpanSink};
+use crossbayes::units::*;
+
+/// A cost of so many nanoseconds and attojoules.
+pub fn cost(ns: u64, attojoules: u64) -> Cost {
+    Cost {
+        time: Time(ns * 1000),
+        energy: Energy(attojoules),
+        area: Area(1_000_000),
+        leakage: Power(1_000),
+        source: "test".into(),
+        accuracy: "exact by definition".into(),
+    }
+}
+
+/// Costs of a chip whose buffers, links and post-processing take no time: reads 10 ns, conversions `adc_ns`.
+pub fn costs(adc_ns: u64) -> CostTable {
+    CostTable {
+        name: "test".into(),
+        description: String::new(),
+        node: Length(22),
+        cell: cost(0, 0),
+        wordline: cost(0, 1_280),
+        sample_and_hold: cost(0, 7),
+        multiplexer: cost(0, 3),
+        adc: vec![AdcCost { bits: 8, convert: cost(adc_ns, 1000) }],
+        comparator: cost(1, 11),
+        sampled_accumulate: cost(0, 13),
+        random_bit: cost(1, 2),
+        draw: cost(0, 5),
+        probability_fetch: cost(0, 17),
+        shift_add: cost(0, 19),
+        adder: cost(0, 23),
+        post_process: cost(0, 29),
+        pool: cost(0, 31),
+        buffer_read: cost(0, 37),
+        buffer_write: cost(0, 41),
+        global_read: cost(0, 43),
+        global_write: cost(0, 47),
+        link: cost(0, 53),
+    }
+}
+
+/// A chip of `rows` x `columns` arrays with an idle periphery.
+pub fn chip(rows: u32, columns: u32) -> Chip {
+    let buffer = |kib: u64, bytes_per_cycle| Buffer { capacity: Bytes(kib * 1024), bytes_per_cycle };
+    Chip {
+        name: "test".into(),
+        description: String::new(),
+        node: Length(22),
+        clock: Frequency(1_000_000_000),
+        costs: costs(1),
+        array: Array {
+            rows,
+            columns,
+            cells_per_synapse: 2,
+            read_voltage: Voltage(200_000),
+            conductance_on: Conductance(25_000_000),
+            conductance_off: Conductance(0),
+            read_time: Time(10_000),
+            sample_and_hold: true,
+        },
+        driver: Driver { bits_per_pulse: 1 },
+        adc: Adc { bits: 8, columns_per_adc: 4, input: AdcInput::Pair, range: AdcRange::FullScale },
+        sampler: Sampler::Generator {
+            bits_per_cycle: 128,
+            probability_bits: 8,
+            double_buffered: true,
+            draws: Draws::PerMember,
+        },
+        accumulator: Accumulator { depth: 4 },
+        digital: Digital { lanes: 16, depth: 4 },
+        tile: Tile { arrays: 8, input_buffer: buffer(256, 64), output_buffer: buffer(16, 64) },
+        interconnect: Interconnect::Mesh { width: 0, bytes_per_cycle: 32 },
+        global_buffer: buffer(1024, 64),
+    }
+}
+
+/// The same chip with a periphery that takes time.
+pub fn real_chip(rows: u32, columns: u32) -> Chip {
+    let mut chip = chip(rows, columns);
+    let costs = &mut chip.costs;
+    for (cost, ns) in [
+        (&mut costs.shift_add, 2),
+        (&mut costs.adder, 1),
+        (&mut costs.post_process, 1),
+        (&mut costs.buffer_read, 1),
+        (&mut costs.buffer_write, 1),
+        (&mut costs.global_read, 2),
+        (&mut costs.global_write, 2),
+        (&mut costs.link, 1),
+    ] {
+        cost.time = Time(ns * 1000);
+    }
+    chip
+}
+
+/// A layer by operation.
+pub fn layer(name: &str, op: Operation) -> Layer {
+    Layer {
+        name: name.into(),
+        op,
+        inputs: Vec::new(),
+        pool: 1,
+        relu: true,
+        activation_bits: 4,
+        activity: None,
+        tensors: None,
+    }
+}
+
+/// A convolution with 3x3 kernels and padding 1.
+pub fn conv(channels: u32) -> Operation {
+    Operation::Conv { channels, kernel: 3, stride: 1, padding: 1 }
+}
+
+/// A network of layers on an input of 8x8 pixels with 5 bits.
+pub fn workload(layers: Vec<Layer>) -> Workload {
+    Workload {
+        name: "test".into(),
+        description: String::new(),
+        input: Input { channels: 1, height: 8, width: 8, bits: 5, signed: false },
+        layers,
+        posterior: Posterior::Absent,
+        images: None,
+        activity: 0.25,
+    }
+}
+
+/// Two convolutions with pooling and two linear layers: the shape of `digits`.
+pub fn digits_like() -> Workload {
+    let mut conv2 = layer("conv2", conv(32));
+    conv2.pool = 2;
+    workload(vec![
+        layer("conv1", conv(16)),
+        conv2,
+        layer("fc1", Operation::Linear { outputs: 64 }),
+        layer("fc2", Operation::Linear { outputs: 10 }),
+    ])
+}
+
+/// A run of a network on a chip with default settings, timing only.
+pub fn config(arch: Chip, workload: Workload) -> Config {
+    Config {
+        arch,
+        workload,
+        mapping: MappingSpec { scheme: Scheme::Dense, replication: Vec::new() },
+        schedule: ScheduleSpec {
+            mode: Mode::Layer,
+            images: 1,
+            grain: Grain::Read,
+            grouping: Grouping::Grouped,
+            queue: Queue::Ring,
+        },
+        ensemble: EnsembleSpec { members: 10, samples: Samples::Drawn },
+        values: ValuesSpec { answer: Answer::Nothing },
+        seed: 1,
+    }
+}
+
+/// Keeps the spans and sums them.
+#[derive(Debug)]
+pub struct Both {
+    pub spans: Vec<Span>,
+    pub ledger: Ledger,
+}
+
+impl SpanSink for Both {
+    fn push(&mut self, span: Span) {
+        self.spans.push(span);
+        self.ledger.push(span);
+    }
+}
+
+/// Runs a configuration to the end.
+pub fn run(config: &Config) -> (Outcome, Both) {
+    let plan = plan(config).expect("the test's configuration is valid");
+    let assembly = plan.assemble(config, None).expect("the dataflow is sound");
+    let ledger = Ledger::new(plan.net.layers.len() as u32, config.schedule.images, plan.mapping.members);
+    simulate(config, assembly, Both { spans: Vec::new(), ledger }, |_, _| ()).expect("no deadlock")
+}

@@ -1,0 +1,114 @@
+//! Do grain, grouping and queue leave cycles, attojoules and counts as they are?
+
+mod common;
+
+use common::*;
+use crossbayes::config::*;
+use crossbayes::meter::Ledger;
+use crossbayes::trace::{Action, Component};
+use std::collections::BTreeMap;
+
+/// Sums that must not depend on how coarsely a run was simulated.
+fn sums(ledger: &Ledger) -> BTreeMap<(Option<u32>, Component, Action), (u128, u128, u128)> {
+    ledger
+        .entries()
+        // Waits have no elementary actions to count.
+        .map(|(layer, component, action, e)| {
+            let count = if action.is_wait() { 0 } else { e.count };
+            ((layer, component, action), (e.unit_cycles, e.energy, count))
+        })
+        .collect()
+}
+
+/// Chips and schedules that differ in what they contend for.
+fn cases() -> Vec<Config> {
+    let mut cases = Vec::new();
+    for mode in [Mode::Sequential, Mode::Layer, Mode::Streaming] {
+        for hold in [true, false] {
+            for adc_ns in [1, 4] {
+                for real in [true, false] {
+                    let arch = if real { real_chip(64, 48) } else { chip(64, 48) };
+                    let mut config = config(arch, digits_like());
+                    config.schedule.mode = mode;
+                    config.schedule.images = 2;
+                    config.ensemble.members = 3;
+                    config.arch.array.sample_and_hold = hold;
+                    config.arch.costs.adc[0].convert.time.0 = adc_ns * 1000;
+                    config.mapping.replication = vec![("conv1".into(), 3), ("conv2".into(), 5)];
+                    cases.push(config);
+                }
+            }
+        }
+    }
+    let base = cases[1].clone();
+    for draws in [Draws::PerMember, Draws::PerPosition] {
+        for double_buffered in [true, false] {
+            let mut config = base.clone();
+            config.arch.sampler =
+                Sampler::Generator { bits_per_cycle: 40, probability_bits: 8, double_buffered, draws };
+            cases.push(config);
+        }
+    }
+    let mut serial = base.clone();
+    serial.arch.sampler = Sampler::Comparator { noise_rows: 4, sub_arrays: 2 };
+    cases.push(serial);
+    let mut fixed = base.clone();
+    fixed.mapping.scheme = Scheme::Deterministic;
+    cases.push(fixed);
+    // Slow post-processing: the arrays are held up from behind.
+    let mut slow = base;
+    slow.arch = real_chip(64, 48);
+    slow.arch.digital.lanes = 1;
+    slow.arch.costs.post_process.time.0 = 3_000;
+    slow.schedule.mode = Mode::Layer;
+    cases.push(slow);
+    cases
+}
+
+fn assert_same(config: &Config, change: impl Fn(&mut Config), what: &str) {
+    let (outcome, both) = run(config);
+    let mut other = config.clone();
+    change(&mut other);
+    let (other_outcome, other_both) = run(&other);
+    assert_eq!(both.ledger.makespan(), other_both.ledger.makespan(), "{what}: {config:?}");
+    assert_eq!(outcome.random_bits, other_outcome.random_bits, "{what}");
+    let (a, b) = (sums(&both.ledger), sums(&other_both.ledger));
+    for (key, value) in &a {
+        assert_eq!(
+            Some(value),
+            b.get(key),
+            "{what}: {key:?} in {:?} {:?} {:?}",
+            config.schedule,
+            config.arch.sampler,
+            config.mapping
+        );
+    }
+    assert_eq!(a.len(), b.len(), "{what}");
+}
+
+#[test]
+fn coarse_and_fine_grains_agree() {
+    for config in cases() {
+        assert_same(&config, |c| c.schedule.grain = Grain::Op, "op");
+        assert_same(&config, |c| c.schedule.grain = Grain::Conversion, "conversion");
+    }
+}
+
+#[test]
+fn grouped_and_expanded_agree() {
+    for config in cases() {
+        assert_same(&config, |c| c.schedule.grouping = Grouping::Expanded, "expanded");
+    }
+}
+
+#[test]
+fn both_queues_give_the_same_spans() {
+    for config in cases() {
+        let (outcome, both) = run(&config);
+        let mut other = config.clone();
+        other.schedule.queue = Queue::PriorityQueue;
+        let (other_outcome, other_both) = run(&other);
+        assert_eq!(outcome, other_outcome);
+        assert_eq!(both.spans, other_both.spans);
+    }
+}
