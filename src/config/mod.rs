@@ -1,5 +1,19 @@
 //! Configuration: files in RON to a validated, fully expanded [`Config`].
+//!
+//! ```text
+//! text --tree--> nodes with places --overrides--> nodes --decode--> typed values --check--> Config
+//!                        `-- every problem on the way: a Diagnostic with file, line and column
+//! ```
 
+pub mod tree;
+pub mod diagnostic;
+pub mod shape;
+pub mod decode;
+mod declare;
+mod check;
+pub mod overrides;
+pub mod embedded;
+pub mod load;
 pub mod chip;
 pub mod costs;
 pub mod network;
@@ -7,5 +21,7 @@ pub mod run;
 
 pub use chip::*;
 pub use costs::{AdcCost, Cost, CostTable};
+pub use diagnostic::ConfigErrors;
+pub use load::{Base, FileKind, LoadRequest, Loaded, check_files, load, load_expanded, to_ron};
 pub use network::*;
 pub use run::*;

@@ -188,8 +188,14 @@ impl Net {
     }
 }
 
-/// Largest side of a kernel, channel count and feature map that is accepted; keeps every product within 64 bits.
+/// Largest side of a kernel and number of outputs that is accepted.
 pub const LARGEST: u32 = 1 << 20;
+/// Most channels of the network's input.
+const LARGEST_INPUT: u32 = 1 << 16;
+/// Most rows and columns of a feature map.
+const LARGEST_SIDE: u32 = 1 << 12;
+/// Most multiply-accumulates of a layer; keeps sums over layers, bits and members within 64 bits.
+const MOST_MACS: u128 = 1 << 44;
 
 /// Resolves names, orders the layers and infers the shapes.
 ///
@@ -218,37 +224,44 @@ pub fn resolve(workload: &Workload) -> Result<Net, Vec<Problem>> {
     for (i, layer) in workload.layers.iter().enumerate() {
         sources.push(source_of(i, layer, &names, &mut problems));
     }
-    if !problems.is_empty() {
-        return Err(problems);
+    let input = &workload.input;
+    let sides = [("channels", input.channels, LARGEST_INPUT), ("height", input.height, LARGEST_SIDE)];
+    for (key, value, most) in sides.into_iter().chain([("width", input.width, LARGEST_SIDE)]) {
+        if value == 0 || value > most {
+            problems.push(Problem::new(format!("input.{key}"), format!("{key} is {value}; expected 1..={most}")));
+        }
     }
-    let sources: Vec<Source> = sources.into_iter().flatten().collect();
-    let order = topological(&sources).map_err(|cycle| {
+    let input_fits = !problems.iter().any(|problem| problem.path.starts_with("input."));
+    let (order, cycle) = topological(&sources);
+    if let Some(cycle) = &cycle {
         let path: Vec<&str> = cycle.iter().map(|&i| names[i]).collect();
-        vec![Problem::new(
+        problems.push(Problem::new(
             format!("layers[{}].inputs", cycle[0]),
             format!("the network has a cycle: {} -> {}", path.join(" -> "), path[0]),
-        )]
-    })?;
+        ));
+    }
+    // Shapes are inferred as far as they are known, so that what does not fit is told beside wrong names.
     let mut shapes: Vec<Option<NetLayer>> = vec![None; names.len()];
     for &i in &order {
-        let (input, bits, signed) = match sources[i] {
-            Source::Input => {
-                let input = &workload.input;
+        let (shape, bits, signed) = match sources[i] {
+            Some(Source::Input) if input_fits => {
                 (Shape { channels: input.channels, height: input.height, width: input.width }, input.bits, input.signed)
             }
-            Source::Layer(j) => match &shapes[j] {
+            Some(Source::Layer(j)) => match &shapes[j] {
                 Some(layer) => (layer.output, layer.output_bits, !layer.relu),
                 None => continue,
             },
+            _ => continue,
         };
-        shapes[i] = infer(i, &workload.layers[i], workload.activity, input, bits, signed, &mut problems);
-        if let Some(layer) = &mut shapes[i] {
-            layer.source = sources[i];
+        shapes[i] = infer(i, &workload.layers[i], workload.activity, shape, bits, signed, &mut problems);
+        if let (Some(layer), Some(source)) = (&mut shapes[i], sources[i]) {
+            layer.source = source;
         }
     }
-    let read: Vec<bool> = (0..names.len()).map(|i| sources.contains(&Source::Layer(i))).collect();
+    let read: Vec<bool> = (0..names.len()).map(|i| sources.contains(&Some(Source::Layer(i)))).collect();
     let outputs: Vec<usize> = (0..names.len()).filter(|&i| !read[i]).collect();
-    if outputs.len() > 1 {
+    let all_linked = cycle.is_none() && sources.iter().all(Option::is_some);
+    if outputs.len() > 1 && all_linked {
         let unread: Vec<&str> = outputs.iter().map(|&i| names[i]).collect();
         problems.push(Problem::new(
             format!("layers[{}].name", outputs[0]),
@@ -274,7 +287,6 @@ pub fn resolve(workload: &Workload) -> Result<Net, Vec<Problem>> {
         }
         layers.push(layer);
     }
-    let input = &workload.input;
     Ok(Net {
         input: Shape { channels: input.channels, height: input.height, width: input.width },
         input_bits: input.bits,
@@ -311,16 +323,17 @@ fn source_of(i: usize, layer: &Layer, names: &[&str], problems: &mut Vec<Problem
     }
 }
 
-/// Indices so that each comes after its source, lowest index first; else a cycle.
-fn topological(sources: &[Source]) -> Result<Vec<usize>, Vec<usize>> {
+/// Indices so that each comes after its source, lowest index first, as far as there are no cycles; and a cycle, if
+/// there is one. A layer whose source is unknown comes as if it read the input.
+fn topological(sources: &[Option<Source>]) -> (Vec<usize>, Option<Vec<usize>>) {
     let mut order = Vec::with_capacity(sources.len());
     let mut placed = vec![false; sources.len()];
     while order.len() < sources.len() {
         let next = (0..sources.len()).find(|&i| {
             !placed[i]
                 && match sources[i] {
-                    Source::Input => true,
-                    Source::Layer(j) => placed[j],
+                    Some(Source::Layer(j)) => placed[j],
+                    _ => true,
                 }
         });
         if let Some(i) = next {
@@ -331,16 +344,16 @@ fn topological(sources: &[Source]) -> Result<Vec<usize>, Vec<usize>> {
         // Every layer left reads another one left: walking back runs into a cycle.
         let mut walk = vec![placed.iter().position(|p| !p).expect("a layer is left")];
         loop {
-            let Source::Layer(j) = sources[walk[walk.len() - 1]] else { unreachable!("it would be placed") };
+            let Some(Source::Layer(j)) = sources[walk[walk.len() - 1]] else { unreachable!("it would be placed") };
             if let Some(start) = walk.iter().position(|&k| k == j) {
                 let mut cycle = walk.split_off(start);
                 cycle.reverse();
-                return Err(cycle);
+                return (order, Some(cycle));
             }
             walk.push(j);
         }
     }
-    Ok(order)
+    (order, None)
 }
 
 /// Shapes of layer `i` on an input of shape `input`.
@@ -403,6 +416,21 @@ fn infer(
         ));
         return None;
     };
+    if linear.height > LARGEST_SIDE || linear.width > LARGEST_SIDE {
+        problems.push(Problem::new(
+            format!("layers[{i}].op"),
+            format!("the output would be {linear}; expected at most {LARGEST_SIDE} rows and columns"),
+        ));
+        return None;
+    }
+    let macs = u128::from(rows) * u128::from(columns) * u128::from(linear.positions());
+    if macs > MOST_MACS {
+        problems.push(Problem::new(
+            format!("layers[{i}].op"),
+            format!("the layer would take {macs} multiply-accumulates; expected at most {MOST_MACS}"),
+        ));
+        return None;
+    }
     let pool = layer.pool;
     if pool == 0 || !linear.height.is_multiple_of(pool) || !linear.width.is_multiple_of(pool) {
         problems.push(Problem::new(

@@ -1,0 +1,152 @@
+//! What one key cannot tell: checks of whole values, each problem with its path within the value.
+
+use crate::config::{Adc, AdcInput, Array, Chip, Config, CostTable, Driver, Posterior, Sampler, Samples, Workload};
+use crate::error::{Problem, nearest};
+
+/// Columns hold whole synapses; an on cell conducts more than an off one.
+pub(super) fn array(array: &Array) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if array.cells_per_synapse > 0 && !array.columns.is_multiple_of(array.cells_per_synapse) {
+        problems.push(Problem::new(
+            "columns",
+            format!(
+                "columns is {}; expected a multiple of cells_per_synapse ({})",
+                array.columns, array.cells_per_synapse
+            ),
+        ));
+    }
+    if array.conductance_off >= array.conductance_on {
+        problems.push(Problem::new(
+            "conductance_off",
+            format!(
+                "conductance_off is {}; expected less than conductance_on ({})",
+                array.conductance_off, array.conductance_on
+            ),
+        ));
+    }
+    problems
+}
+
+/// Bit-serial inputs only.
+pub(super) fn driver(driver: &Driver) -> Vec<Problem> {
+    if driver.bits_per_pulse == 1 {
+        return Vec::new();
+    }
+    vec![Problem::new(
+        "bits_per_pulse",
+        format!(
+            "bits_per_pulse is {}; more than one bit per pulse is not simulated yet, expected 1",
+            driver.bits_per_pulse
+        ),
+    )]
+}
+
+/// Every resolution at most once, and at least one.
+pub(super) fn cost_table(table: &CostTable) -> Vec<Problem> {
+    if table.adc.is_empty() {
+        return vec![Problem::new("adc", "adc has no entry; expected one for each resolution")];
+    }
+    let mut problems = Vec::new();
+    for (i, entry) in table.adc.iter().enumerate() {
+        if let Some(first) = table.adc[..i].iter().position(|other| other.bits == entry.bits) {
+            problems.push(Problem::new(
+                format!("adc[{i}].bits"),
+                format!("duplicate entry for {} bits; adc[{first}] has it already", entry.bits),
+            ));
+        }
+    }
+    problems
+}
+
+/// Parts of a chip that must fit each other.
+pub(super) fn chip(chip: &Chip) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = converters(&chip.array, &chip.adc).into_iter().collect();
+    if !chip.costs.adc.is_empty() && !chip.costs.adc.iter().any(|entry| entry.bits == chip.adc.bits) {
+        let bits: Vec<String> = chip.costs.adc.iter().map(|entry| entry.bits.to_string()).collect();
+        problems.push(Problem::new(
+            "adc.bits",
+            format!(
+                "cost table \"{}\" has no converter of {} bits; expected one of {}",
+                chip.costs.name,
+                chip.adc.bits,
+                bits.join(", ")
+            ),
+        ));
+    }
+    if chip.node != chip.costs.node {
+        problems.push(Problem::new(
+            "node",
+            format!("node is {}; cost table \"{}\" is for {}", chip.node, chip.costs.name, chip.costs.node),
+        ));
+    }
+    if let Sampler::Comparator { sub_arrays, .. } = chip.sampler
+        && sub_arrays > 0
+        && !chip.array.rows.is_multiple_of(sub_arrays)
+    {
+        problems.push(Problem::new(
+            "sampler.sub_arrays",
+            format!("sub_arrays is {sub_arrays}; expected a divisor of the {} rows of an array", chip.array.rows),
+        ));
+    }
+    problems
+}
+
+/// Each converter serves the same number of inputs.
+fn converters(array: &Array, adc: &Adc) -> Option<Problem> {
+    let (inputs, what) = match adc.input {
+        AdcInput::Pair => (array.columns.checked_div(array.cells_per_synapse)?, "pairs"),
+        AdcInput::Column => (array.columns, "columns"),
+    };
+    let shared = adc.columns_per_adc;
+    if inputs == 0 || shared == 0 || inputs.is_multiple_of(shared) {
+        return None;
+    }
+    // The nearest divisor; the smaller one of two equally near.
+    let near = (1..=inputs).filter(|d| inputs.is_multiple_of(*d)).min_by_key(|d| d.abs_diff(shared))?;
+    let problem = Problem::new(
+        "adc.columns_per_adc",
+        format!("columns_per_adc is {shared}; expected a divisor of the {inputs} {what} of an array"),
+    );
+    Some(problem.hint(format!("the nearest is {near}")))
+}
+
+/// The network, and a posterior that belongs to it.
+pub(super) fn workload(workload: &Workload) -> Vec<Problem> {
+    let mut problems = crate::workload::resolve(workload).err().unwrap_or_default();
+    if let Posterior::Synthetic { probabilistic, .. } = &workload.posterior
+        && probabilistic.len() != workload.layers.len()
+    {
+        problems.push(Problem::new(
+            "posterior.probabilistic",
+            format!(
+                "probabilistic has {} numbers; expected one for each of the {} layers",
+                probabilistic.len(),
+                workload.layers.len()
+            ),
+        ));
+    }
+    problems
+}
+
+/// What a run asks of its chip and network.
+pub(super) fn config(config: &Config) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let names = || config.workload.layers.iter().map(|layer| layer.name.as_str());
+    let replication = &config.mapping.replication;
+    for (i, (name, _)) in replication.iter().enumerate() {
+        let path = format!("mapping.replication[{i}]");
+        if !names().any(|layer| layer == name) {
+            let mut problem = Problem::new(path, format!("replication names \"{name}\", which is no layer"));
+            if let Some(near) = nearest(name, names()) {
+                problem = problem.hint(format!("did you mean \"{near}\"?"));
+            }
+            problems.push(problem);
+        } else if replication[..i].iter().any(|(other, _)| other == name) {
+            problems.push(Problem::new(path, format!("replication names \"{name}\" twice")));
+        }
+    }
+    if config.ensemble.samples == Samples::Stored && !matches!(config.workload.posterior, Posterior::File { .. }) {
+        problems.push(Problem::new("ensemble.samples", "stored samples need a posterior file; this workload has none"));
+    }
+    problems
+}

@@ -1,0 +1,63 @@
+//! Chips, cost tables and networks that are built into the program.
+
+/// A built-in file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Embedded {
+    /// Its path in the repository, with `/`.
+    pub path: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
+
+macro_rules! embed {
+    ($($path:literal),* $(,)?) => {
+        &[$(Embedded { path: $path, text: include_str!(concat!("../../", $path)) }),*]
+    };
+}
+
+/// All of them, by path.
+pub const FILES: &[Embedded] = embed![
+    "arch/ideal_periphery.ron",
+    "arch/parts/ideal_periphery.ron",
+    "arch/parts/neurosim_22nm.ron",
+    "arch/parts/survey_22nm.ron",
+    "arch/pcm_128.ron",
+    "arch/pcm_256.ron",
+    "arch/toy_2x2.ron",
+    "workloads/digits.ron",
+    "workloads/toy_two_layers.ron",
+    "workloads/vgg_binaryconnect.ron",
+];
+
+/// Chips.
+pub const ARCH: &str = "arch";
+/// Cost tables.
+pub const PARTS: &str = "arch/parts";
+/// Networks.
+pub const WORKLOADS: &str = "workloads";
+
+/// The chip of a run that names none.
+pub const DEFAULT_ARCH: &str = "arch/pcm_128.ron";
+/// The network of a run that names none.
+pub const DEFAULT_WORKLOAD: &str = "workloads/digits.ron";
+
+/// The file at that path of the repository.
+#[must_use]
+pub fn at(path: &str) -> Option<Embedded> {
+    FILES.iter().copied().find(|file| file.path == path)
+}
+
+/// The file of a folder called `name`, with or without `.ron`.
+#[must_use]
+pub fn named(folder: &str, name: &str) -> Option<Embedded> {
+    let stem = name.strip_suffix(".ron").unwrap_or(name);
+    at(&format!("{folder}/{stem}.ron"))
+}
+
+/// Names of a folder's files, without `.ron`.
+pub fn names(folder: &str) -> impl Iterator<Item = &'static str> {
+    FILES.iter().filter_map(move |file| {
+        let (parent, name) = file.path.rsplit_once('/')?;
+        if parent == folder { name.strip_suffix(".ron") } else { None }
+    })
+}

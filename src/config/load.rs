@@ -1,0 +1,365 @@
+//! Reads chip, network and overrides into one [`Config`], or tells everything that is wrong with them.
+
+use crate::config::decode::{Decode, Decoder};
+use crate::config::diagnostic::{ConfigErrors, Diagnostic, Source, Sources};
+use crate::config::embedded::{self, Embedded};
+use crate::config::overrides::Override;
+use crate::config::tree::{self, Entry, Node, Span, Value};
+use crate::config::{Chip, Config, CostTable, Workload};
+use crate::error::nearest;
+use std::path::{Path, PathBuf};
+
+/// What to load.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoadRequest {
+    /// Chip: a file, or the name of a built-in one. None: `pcm_128`.
+    pub arch: Option<String>,
+    /// Network: a file, or the name of a built-in one. None: `digits`.
+    pub workload: Option<String>,
+    /// `key=value` each, applied in order.
+    pub set: Vec<String>,
+}
+
+/// Where the paths in a workload start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Base {
+    /// A folder.
+    Folder(PathBuf),
+    /// The files built into the program, under `workloads/`.
+    Embedded,
+}
+
+/// A configuration that can be run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// The configuration, fully expanded.
+    pub config: Config,
+    /// Where the paths of posterior and images start.
+    pub workload_base: Base,
+    /// Names of the files read, built-in ones as `built-in:PATH`.
+    pub files: Vec<String>,
+}
+
+/// What a configuration file describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A chip.
+    Arch,
+    /// A cost table.
+    Parts,
+    /// A network.
+    Workload,
+    /// A fully expanded configuration.
+    Run,
+}
+
+impl FileKind {
+    /// All of them.
+    pub const ALL: [FileKind; 4] = [FileKind::Arch, FileKind::Parts, FileKind::Workload, FileKind::Run];
+
+    /// Name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            FileKind::Arch => "arch",
+            FileKind::Parts => "parts",
+            FileKind::Workload => "workload",
+            FileKind::Run => "run",
+        }
+    }
+
+    /// What messages call such a file.
+    #[must_use]
+    pub const fn description(self) -> &'static str {
+        match self {
+            FileKind::Arch => "chip",
+            FileKind::Parts => "cost table",
+            FileKind::Workload => "network",
+            FileKind::Run => "expanded configuration",
+        }
+    }
+
+    /// The keys that tell such a file from the others.
+    const fn own_keys(self) -> &'static [&'static str] {
+        match self {
+            FileKind::Arch => &[
+                "clock",
+                "costs",
+                "array",
+                "driver",
+                "sampler",
+                "accumulator",
+                "digital",
+                "tile",
+                "interconnect",
+                "global_buffer",
+            ],
+            FileKind::Parts => &[
+                "cell",
+                "wordline",
+                "sample_and_hold",
+                "multiplexer",
+                "comparator",
+                "random_bit",
+                "draw",
+                "shift_add",
+                "adder",
+                "post_process",
+                "buffer_read",
+                "buffer_write",
+                "global_read",
+                "global_write",
+                "link",
+            ],
+            FileKind::Workload => &["input", "layers", "posterior", "images", "activity"],
+            FileKind::Run => &["arch", "workload", "mapping", "schedule", "ensemble", "values"],
+        }
+    }
+}
+
+/// Reads chip and network, applies the overrides, expands the cost table and checks everything.
+///
+/// # Errors
+/// Every problem found.
+pub fn load(request: &LoadRequest) -> Result<Loaded, ConfigErrors> {
+    let mut reading = Reading::default();
+    let arch = reading.named(embedded::ARCH, request.arch.as_deref(), embedded::DEFAULT_ARCH);
+    let workload = reading.named(embedded::WORKLOADS, request.workload.as_deref(), embedded::DEFAULT_WORKLOAD);
+    let root_span = arch.node.span;
+    let entry = |key: &str, node: Node| Entry { key: key.to_owned(), key_span: node.span, value: node };
+    let entries = vec![entry("arch", arch.node), entry("workload", workload.node)];
+    let root = Node { span: root_span, value: Value::Struct { name: None, entries } };
+    reading.finish(root, &arch.base, workload.base, &request.set)
+}
+
+/// Reads a fully expanded configuration, as [`to_ron`] writes it, and applies overrides.
+///
+/// # Errors
+/// Every problem found.
+pub fn load_expanded(file: &Path, set: &[String]) -> Result<Loaded, ConfigErrors> {
+    let mut reading = Reading::default();
+    let opened = reading.file(file);
+    let base = opened.base.clone();
+    reading.finish(opened.node, &base, opened.base, set)
+}
+
+/// Checks files of any kind, told apart by their keys; the answer has the kind of each.
+///
+/// # Errors
+/// Every problem in any of them.
+pub fn check_files(paths: &[PathBuf]) -> Result<Vec<(PathBuf, FileKind)>, ConfigErrors> {
+    let mut reading = Reading::default();
+    let mut kinds = Vec::new();
+    for path in paths {
+        let mut opened = reading.file(path);
+        let Some(kind) = reading.kind(&opened.node) else { continue };
+        kinds.push((path.clone(), kind));
+        let mut decoder = Decoder::new();
+        match kind {
+            FileKind::Arch => {
+                reading.expand_costs(&mut opened.node, &opened.base);
+                Chip::decode(&opened.node, None, &mut decoder);
+            }
+            FileKind::Parts => {
+                CostTable::decode(&opened.node, None, &mut decoder);
+            }
+            FileKind::Workload => {
+                Workload::decode(&opened.node, None, &mut decoder);
+            }
+            FileKind::Run => {
+                if let Some(arch) = entry_mut(&mut opened.node, "arch") {
+                    reading.expand_costs(arch, &opened.base);
+                }
+                Config::decode(&opened.node, None, &mut decoder);
+            }
+        }
+        reading.diagnostics.extend(decoder.into_diagnostics());
+    }
+    reading.answer(kinds)
+}
+
+/// The configuration as RON that [`load_expanded`] and the `ron` crate read back as an equal value.
+#[must_use]
+pub fn to_ron(config: &Config) -> String {
+    let pretty = ron::ser::PrettyConfig::new().new_line("\n").indentor("    ").depth_limit(usize::MAX);
+    let mut text = ron::ser::to_string_pretty(config, pretty).expect("a configuration has no value that RON lacks");
+    text.push('\n');
+    text
+}
+
+/// A file's tree, and the place that its relative paths start from.
+struct Opened {
+    node: Node,
+    base: Base,
+}
+
+/// Texts read and problems found so far.
+#[derive(Default)]
+struct Reading {
+    sources: Sources,
+    files: Vec<String>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Reading {
+    /// The text's tree; a faulty node (its problem reported) where it is no RON.
+    fn parse(&mut self, name: String, text: String) -> Node {
+        let source = self.sources.add(Source { name: name.clone(), text, is_override: false });
+        self.files.push(name);
+        match tree::read(&self.sources.get(source).text, source) {
+            Ok(node) => node,
+            Err(error) => {
+                self.diagnostics.push(error.into());
+                Node { span: Span::whole(source), value: Value::Faulty }
+            }
+        }
+    }
+
+    /// A node for a text that could not be had, with its problem reported.
+    fn faulty(&mut self, name: String, message: String, help: Option<String>) -> Node {
+        let source = self.sources.add(Source { name, text: String::new(), is_override: false });
+        let span = Span::whole(source);
+        self.diagnostics.push(Diagnostic { span, message, help });
+        Node { span, value: Value::Faulty }
+    }
+
+    fn embedded(&mut self, file: Embedded) -> Node {
+        self.parse(format!("built-in:{}", file.path), file.text.to_owned())
+    }
+
+    fn file(&mut self, path: &Path) -> Opened {
+        let name = path.display().to_string();
+        let node = match std::fs::read(path) {
+            Ok(bytes) => match String::from_utf8(bytes) {
+                Ok(text) => self.parse(name, text),
+                Err(error) => {
+                    let message = format!("is not UTF-8 text: byte {} is none", error.utf8_error().valid_up_to() + 1);
+                    self.faulty(name, message, None)
+                }
+            },
+            Err(error) => self.faulty(name, format!("cannot be read: {error}"), None),
+        };
+        Opened { node, base: Base::Folder(path.parent().unwrap_or(Path::new("")).to_owned()) }
+    }
+
+    /// The file or built-in of a folder that the user asked for, or the default.
+    fn named(&mut self, folder: &str, asked: Option<&str>, default: &str) -> Opened {
+        let Some(asked) = asked else {
+            let file = embedded::at(default).expect("the default is built in");
+            return Opened { node: self.embedded(file), base: Base::Embedded };
+        };
+        if Path::new(asked).exists() {
+            return self.file(Path::new(asked));
+        }
+        if let Some(file) = embedded::named(folder, asked).or_else(|| embedded::at(asked)) {
+            return Opened { node: self.embedded(file), base: Base::Embedded };
+        }
+        let names: Vec<&str> = embedded::names(folder).collect();
+        let message = format!("there is no such file, and none of that name is built in ({})", names.join(", "));
+        let stem = Path::new(asked).file_stem().map_or(asked.into(), |stem| stem.to_string_lossy());
+        let help = nearest(&stem, names).map(|near| format!("did you mean {near}?"));
+        Opened { node: self.faulty(asked.to_owned(), message, help), base: Base::Embedded }
+    }
+
+    /// Replaces the path of a cost table in a chip by the table itself.
+    fn expand_costs(&mut self, chip: &mut Node, base: &Base) {
+        let Some(costs) = entry_mut(chip, "costs") else { return };
+        let (Value::Text(path) | Value::Bare(path)) = &costs.value else { return };
+        let path = path.clone();
+        let mut candidates = Vec::new();
+        // What is given on the command line starts from the current folder, what stands in a chip file from its own.
+        if self.sources.get(costs.span.source).is_override {
+            candidates.push(PathBuf::from(&path));
+        }
+        if let Base::Folder(folder) = base {
+            candidates.push(folder.join(&path));
+        }
+        let file = candidates.into_iter().find(|file| file.is_file());
+        // A chip outside of the repository may use the tables that are built in.
+        let built_in =
+            || embedded::at(&format!("{}/{path}", embedded::ARCH)).or(embedded::named(embedded::PARTS, &path));
+        if let Some(file) = file {
+            *costs = self.file(&file).node;
+        } else if let Some(file) = built_in() {
+            *costs = self.embedded(file);
+        } else {
+            let names: Vec<&str> = embedded::names(embedded::PARTS).collect();
+            let message =
+                format!("costs: there is no file \"{path}\", and none of that name is built in ({})", names.join(", "));
+            let stem = Path::new(&path).file_stem().unwrap_or_default().to_string_lossy();
+            let help = nearest(&stem, names).map(|near| format!("did you mean \"parts/{near}.ron\"?"));
+            self.diagnostics.push(Diagnostic { span: costs.span, message, help });
+            costs.value = Value::Faulty;
+        }
+    }
+
+    /// Overrides, cost table, decoding.
+    fn finish(
+        mut self,
+        mut root: Node,
+        arch: &Base,
+        workload_base: Base,
+        set: &[String],
+    ) -> Result<Loaded, ConfigErrors> {
+        for text in set {
+            let name = format!("--set {text}");
+            let source = self.sources.add(Source { name, text: text.clone(), is_override: true });
+            let applied = Override::parse(text)
+                .map_err(|message| Diagnostic::new(Span::whole(source), message))
+                .and_then(|change| {
+                    // A key within the cost table needs the table in place.
+                    if change.key.starts_with("arch.costs.")
+                        && let Some(chip) = entry_mut(&mut root, "arch")
+                    {
+                        self.expand_costs(chip, arch);
+                    }
+                    change.apply(&mut root, source)
+                });
+            self.diagnostics.extend(applied.err());
+        }
+        if let Some(chip) = entry_mut(&mut root, "arch") {
+            self.expand_costs(chip, arch);
+        }
+        let mut decoder = Decoder::new();
+        let config = Config::decode(&root, None, &mut decoder);
+        self.diagnostics.extend(decoder.into_diagnostics());
+        let files = std::mem::take(&mut self.files);
+        self.answer(config).map(|config| Loaded {
+            config: config.expect("a configuration without a problem is whole"),
+            workload_base,
+            files,
+        })
+    }
+
+    /// The kind of file that shares most of its own keys with `node`; none (reported) where none does.
+    fn kind(&mut self, node: &Node) -> Option<FileKind> {
+        if node.value == Value::Faulty {
+            return None;
+        }
+        let shared = |kind: &FileKind| kind.own_keys().iter().filter(|key| node.get(key).is_some()).count();
+        // The first of equals wins: max_by_key takes the last.
+        let kind = FileKind::ALL.iter().rev().copied().max_by_key(shared)?;
+        if shared(&kind) > 0 {
+            return Some(kind);
+        }
+        let known: Vec<String> = FileKind::ALL
+            .iter()
+            .map(|kind| format!("a {} ({}, ..)", kind.description(), kind.own_keys()[..2].join(", ")))
+            .collect();
+        let message = format!("the keys tell no kind of file; expected {}", known.join(", "));
+        self.diagnostics.push(Diagnostic::new(node.span, message));
+        None
+    }
+
+    fn answer<T>(self, value: T) -> Result<T, ConfigErrors> {
+        if self.diagnostics.is_empty() { Ok(value) } else { Err(ConfigErrors::new(self.sources, self.diagnostics)) }
+    }
+}
+
+/// The value of a struct's key, to change.
+fn entry_mut<'a>(node: &'a mut Node, key: &str) -> Option<&'a mut Node> {
+    match &mut node.inner_mut().value {
+        Value::Struct { entries, .. } => entries.iter_mut().find(|e| e.key == key).map(|e| &mut e.value),
+        _ => None,
+    }
+}
