@@ -6,6 +6,8 @@ pub mod config;
 pub mod error;
 pub mod trace;
 pub mod units;
+pub mod random;
 pub mod workload;
+pub mod functional;
 
 pub use error::{Error, Problem};
