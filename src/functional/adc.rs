@@ -80,10 +80,10 @@ impl Converter {
         sum < self.lowest || sum > self.highest
     }
 
-    /// Whether every sum of the array is its own code.
+    /// Whether every sum of the array is its own code, and a code is one cell current.
     #[must_use]
     pub fn is_exact(&self) -> bool {
-        self.codes.iter().enumerate().all(|(i, &code)| i32::from(code) == i as i32 - self.offset)
+        self.step == 1.0 && self.codes.iter().enumerate().all(|(i, &code)| i32::from(code) == i as i32 - self.offset)
     }
 }
 
@@ -102,6 +102,8 @@ mod tests {
         assert!(!converter(8, AdcInput::Pair, AdcRange::FullScale, 128).is_exact());
         assert!(converter(8, AdcInput::Column, AdcRange::FullScale, 128).is_exact());
         assert!(!converter(7, AdcInput::Column, AdcRange::FullScale, 128).is_exact());
+        // Sums -1..=1 are their own codes, but each stands for 8/7 cell currents.
+        assert!(!converter(4, AdcInput::Pair, AdcRange::Fixed(8.0), 1).is_exact());
     }
 
     #[test]

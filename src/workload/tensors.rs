@@ -31,6 +31,9 @@ impl<'a> TensorFile<'a> {
                      bytes at its end",
                     bytes.len()
                 ),
+                SafeTensorError::InvalidHeaderDeserialization(_) => {
+                    "not a safetensors file: its header is no JSON object of tensors".to_owned()
+                }
                 other => format!("not a safetensors file: {other}"),
             };
             Error::Input { path: path.to_owned(), message }
