@@ -1,9 +1,35 @@
-//! Cycle-level discrete-event simulation of in-memory accelerators that run Bayesian binary neural networks.
+//! Cycle-level discrete-event simulation of in-memory accelerators that run Bayesian binary neural networks on
+//! phase-change-memory crossbars: cycles, joules, area, utilisation and the network's answers from one run.
+//!
+//! ```text
+//! arch/*.ron ------> config ---.                                                        .-> report --> plot
+//! workloads/*.ron -> workload --+-> mapping -> dataflow -> kernel + parts (spans) ------+-> trace
+//! posterior, images ------------+      (which      (petgraph)        |                  `-> meter (sums)
+//!                                      cell is                    functional (values) ----> answers
+//!                                      where)
+//! ```
+//!
+//! The modules in the order of that path; each uses only what stands above it:
+//!
+//! - [`error`], [`units`], [`random`]: problems, exact quantities, named random streams;
+//! - [`config`]: files to a validated, fully expanded [`config::Config`];
+//! - [`workload`]: layers and shapes, posterior, images;
+//! - [`mapping`]: layers to arrays and tiles;
+//! - [`dataflow`]: the graph of stages, checked and drawn;
+//! - [`kernel`]: events, queues, ports, the loop;
+//! - [`trace`]: the span and where spans go;
+//! - [`parts`]: crossbar, converter, sampler and the other parts at work;
+//! - [`functional`]: values, uncertainty, metrics;
+//! - [`meter`]: sums over spans;
+//! - [`report`]: figures for people and programs;
+//! - [`plot`]: pictures;
+//! - [`simulate`]: the arrows of the diagram, one behind the other.
 #![forbid(unsafe_code)]
 #![warn(missing_debug_implementations)]
 
 pub mod error;
 pub mod units;
+pub mod random;
 pub mod config;
 pub mod workload;
 pub mod mapping;
@@ -11,6 +37,7 @@ pub mod dataflow;
 pub mod kernel;
 pub mod trace;
 pub mod parts;
+pub mod functional;
 pub mod meter;
 pub mod report;
 pub mod simulate;

@@ -1,5 +1,10 @@
 //! Workloads: layers and shapes, posterior, images.
 
 pub mod net;
+mod tensors;
+pub mod posterior;
+pub mod images;
 
+pub use images::LoadedImages;
 pub use net::{Net, NetLayer, Shape, Source, resolve};
+pub use posterior::{BatchNorm, LayerPosterior, LoadedPosterior, PackedSamples};

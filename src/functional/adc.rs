@@ -1,0 +1,140 @@
+//! The converter: what a sum of cell currents becomes.
+//!
+//! A read of a row block gives whole numbers of cell currents: +-1 weights and rows driven by 0 or 1. A converter of n
+//! bits turns a sum s into the code `clamp(round(s / step))`, halves away from zero.
+//! - A pair's sum has a sign; codes are -(2^(n-1) - 1)..=2^(n-1) - 1, symmetric about 0, and
+//!   `step = max(1, range / (2^(n-1) - 1))`. (One bit: codes -1 and 0, step = range.)
+//! - A single bitline's sum has none; codes are 0..=2^n - 1 and `step = max(1, range / (2^n - 1))`.
+//!
+//! A step below one cell current would tell nothing more, so it is never finer than 1: a converter with bits enough
+//! counts currents exactly, up to its range. Sums beyond the range clip. With `FullScale` the range is the array's row
+//! count, and nothing clips.
+
+use crate::config::{Adc, AdcInput, AdcRange};
+
+/// Codes for all sums that an array can give.
+#[derive(Debug, Clone)]
+pub struct Converter {
+    input: AdcInput,
+    step: f64,
+    /// Code of sum s at `s + offset`.
+    codes: Vec<i16>,
+    offset: i32,
+    /// Sums that do not clip.
+    lowest: i32,
+    highest: i32,
+}
+
+impl Converter {
+    /// The converter of arrays with `rows` rows.
+    #[must_use]
+    pub fn new(adc: &Adc, rows: u32) -> Self {
+        let rows = rows as i32;
+        let range = match adc.range {
+            AdcRange::FullScale => f64::from(rows),
+            AdcRange::Fixed(range) => range,
+        };
+        let (bottom, top, sums) = match adc.input {
+            AdcInput::Pair => {
+                let half = 1i32 << (adc.bits - 1);
+                (-half, half - 1, -rows..=rows)
+            }
+            AdcInput::Column => (0, (1 << adc.bits) - 1, 0..=rows),
+        };
+        let step = (range / f64::from(top.max(1))).max(1.0);
+        // Codes beyond the range are not used, nor is the one code more that two's complement has on the negative side.
+        let reach = (range / step).round() as i32;
+        let (bottom, top) = (bottom.max(-reach), top.min(reach));
+        let code = |sum: i32| (f64::from(sum) / step).round() as i32;
+        Self {
+            input: adc.input,
+            step,
+            offset: -sums.start(),
+            lowest: sums.clone().find(|&sum| code(sum) >= bottom).unwrap_or(rows),
+            highest: sums.clone().rev().find(|&sum| code(sum) <= top).unwrap_or(-rows),
+            codes: sums.map(|sum| code(sum).clamp(bottom, top) as i16).collect(),
+        }
+    }
+
+    /// What it digitises.
+    #[must_use]
+    pub fn input(&self) -> AdcInput {
+        self.input
+    }
+
+    /// Cell currents in one code.
+    #[must_use]
+    pub fn step(&self) -> f64 {
+        self.step
+    }
+
+    /// The code of a sum within the rows of the array.
+    #[must_use]
+    pub fn code(&self, sum: i32) -> i32 {
+        i32::from(self.codes[(sum + self.offset) as usize])
+    }
+
+    /// Whether the sum lies beyond the range.
+    #[must_use]
+    pub fn clips(&self, sum: i32) -> bool {
+        sum < self.lowest || sum > self.highest
+    }
+
+    /// Whether every sum of the array is its own code, and a code is one cell current.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.step == 1.0 && self.codes.iter().enumerate().all(|(i, &code)| i32::from(code) == i as i32 - self.offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn converter(bits: u32, input: AdcInput, range: AdcRange, rows: u32) -> Converter {
+        Converter::new(&Adc { bits, columns_per_adc: 8, input, range }, rows)
+    }
+
+    #[test]
+    fn enough_bits_count_currents_exactly() {
+        // A pair of 128 rows: sums -128..=128, so 2^(n-1) - 1 >= 128 needs n = 9. A bitline: 0..=128 needs n = 8.
+        assert!(converter(9, AdcInput::Pair, AdcRange::FullScale, 128).is_exact());
+        assert!(!converter(8, AdcInput::Pair, AdcRange::FullScale, 128).is_exact());
+        assert!(converter(8, AdcInput::Column, AdcRange::FullScale, 128).is_exact());
+        assert!(!converter(7, AdcInput::Column, AdcRange::FullScale, 128).is_exact());
+        // Sums -1..=1 are their own codes, but each stands for 8/7 cell currents.
+        assert!(!converter(4, AdcInput::Pair, AdcRange::Fixed(8.0), 1).is_exact());
+    }
+
+    #[test]
+    fn full_scale_never_clips_and_its_step_grows() {
+        // 4 bits: codes -7..=7 for sums -128..=128, step 128/7 = 18.29; 27/18.29 = 1.48, 28/18.29 = 1.53.
+        let pair = converter(4, AdcInput::Pair, AdcRange::FullScale, 128);
+        assert_eq!(pair.step(), 128.0 / 7.0);
+        assert_eq!([-128, -28, -27, 0, 27, 28, 128].map(|sum| pair.code(sum)), [-7, -2, -1, 0, 1, 2, 7]);
+        assert!((-128..=128).all(|sum| !pair.clips(sum)));
+        // 4 bits: codes 0..=15 for sums 0..=30, step 2; halves go up.
+        let column = converter(4, AdcInput::Column, AdcRange::FullScale, 30);
+        assert_eq!([0, 1, 2, 3, 29, 30].map(|sum| column.code(sum)), [0, 1, 1, 2, 15, 15]);
+        assert!((0..=30).all(|sum| !column.clips(sum)));
+    }
+
+    #[test]
+    fn sums_beyond_a_fixed_range_clip() {
+        // 8 bits would hold 127, the range ends at 40.
+        let pair = converter(8, AdcInput::Pair, AdcRange::Fixed(40.0), 128);
+        assert_eq!(pair.step(), 1.0);
+        assert_eq!([-128, -41, -40, 40, 41].map(|sum| pair.code(sum)), [-40, -40, -40, 40, 40]);
+        assert_eq!([-41, -40, 40, 41].map(|sum| pair.clips(sum)), [true, false, false, true]);
+        // 3 bits: codes 0..=7, step 14/7 = 2.
+        let column = converter(3, AdcInput::Column, AdcRange::Fixed(14.0), 64);
+        assert_eq!([13, 14, 15, 64].map(|sum| column.code(sum)), [7, 7, 7, 7]);
+        assert_eq!([14, 15].map(|sum| column.clips(sum)), [false, true]);
+    }
+
+    #[test]
+    fn one_bit_of_a_pair_tells_a_negative_half_range() {
+        let pair = converter(1, AdcInput::Pair, AdcRange::FullScale, 10);
+        assert_eq!([-10, -5, -4, 0, 10].map(|sum| pair.code(sum)), [-1, -1, 0, 0, 0]);
+    }
+}

@@ -1,0 +1,148 @@
+//! What drives the rows of a layer's arrays: the window of an output position, cut into bit planes.
+
+use crate::config::Operation;
+use crate::functional::blocks::RowBlocks;
+use crate::workload::{NetLayer, Shape};
+
+/// Where the rows of a layer's matrix find their input codes.
+#[derive(Debug, Clone, Copy)]
+pub struct Windows {
+    input: Shape,
+    op: Operation,
+    output_width: usize,
+}
+
+impl Windows {
+    #[must_use]
+    pub fn new(layer: &NetLayer) -> Self {
+        Self { input: layer.input, op: layer.op, output_width: layer.linear.width as usize }
+    }
+
+    /// Collects the codes of an output position, row by row (`cin k^2 + ky k + kx`; the map's own order for a linear
+    /// layer), from a map `[channels][height][width]`; 0 outside the map.
+    pub fn gather(&self, map: &[u16], position: usize, window: &mut Vec<u16>) {
+        window.clear();
+        let Operation::Conv { kernel, stride, padding, .. } = self.op else {
+            window.extend_from_slice(map);
+            return;
+        };
+        let (height, width) = (self.input.height as usize, self.input.width as usize);
+        let (kernel, stride, padding) = (kernel as usize, stride as usize, padding as usize);
+        // Counted from the first row and column of padding.
+        let (top, left) = (position / self.output_width * stride, position % self.output_width * stride);
+        let inside = left.max(padding)..(left + kernel).min(padding + width);
+        for channel in map.chunks_exact(height * width) {
+            for y in top..top + kernel {
+                if (padding..padding + height).contains(&y) && !inside.is_empty() {
+                    let row = &channel[(y - padding) * width..][..width];
+                    window.extend(std::iter::repeat_n(0, inside.start - left));
+                    window.extend_from_slice(&row[inside.start - padding..inside.end - padding]);
+                    window.extend(std::iter::repeat_n(0, left + kernel - inside.end));
+                } else {
+                    window.extend(std::iter::repeat_n(0, kernel));
+                }
+            }
+        }
+    }
+}
+
+/// The bits of a window: one plane for each pulse, lowest bit first, rows as words of row blocks.
+#[derive(Debug, Clone)]
+pub struct Planes {
+    blocks: RowBlocks,
+    pulses: usize,
+    signed: bool,
+    /// `[pulse][word]`
+    words: Vec<u64>,
+    /// `[pulse][block]`
+    driven: Vec<u16>,
+}
+
+impl Planes {
+    /// Planes of windows over these row blocks with codes of `bits` bits, all 0.
+    #[must_use]
+    pub fn new(blocks: RowBlocks, bits: u32, signed: bool) -> Self {
+        let pulses = bits as usize;
+        Self {
+            blocks,
+            pulses,
+            signed,
+            words: vec![0; pulses * blocks.words()],
+            driven: vec![0; pulses * blocks.count()],
+        }
+    }
+
+    /// Takes the lowest bits of the codes of a window, one code for each row.
+    pub fn pack(&mut self, window: &[u16]) {
+        let words = self.blocks.words();
+        for (word, codes) in window.chunks(self.blocks.rows_per_block()).flat_map(|block| block.chunks(64)).enumerate()
+        {
+            for first in (0..self.pulses).step_by(8) {
+                let transposed = transpose(codes, first as u32);
+                for (pulse, bits) in (first..self.pulses).zip(transposed) {
+                    self.words[pulse * words + word] = bits;
+                }
+            }
+        }
+        let count = self.blocks.count();
+        for (plane, driven) in self.words.chunks_exact(words).zip(self.driven.chunks_exact_mut(count)) {
+            for (block, driven) in plane.chunks(self.blocks.words_per_block()).zip(driven) {
+                *driven = block.iter().map(|word| word.count_ones() as u16).sum();
+            }
+        }
+    }
+
+    /// Pulses: bits of a code.
+    #[must_use]
+    pub fn pulses(&self) -> usize {
+        self.pulses
+    }
+
+    /// What a 1 in a pulse is worth: 2^pulse, negative for the sign bit of two's complement codes.
+    #[must_use]
+    pub fn weight(&self, pulse: usize) -> i32 {
+        if self.signed && pulse + 1 == self.pulses { -(1 << pulse) } else { 1 << pulse }
+    }
+
+    /// Words of a pulse.
+    #[must_use]
+    pub fn plane(&self, pulse: usize) -> &[u64] {
+        let words = self.blocks.words();
+        &self.words[pulse * words..(pulse + 1) * words]
+    }
+
+    /// Rows that a pulse drives with a 1, one number for each row block.
+    #[must_use]
+    pub fn driven(&self, pulse: usize) -> &[u16] {
+        let count = self.blocks.count();
+        &self.driven[pulse * count..(pulse + 1) * count]
+    }
+
+    /// Rows whose code is not 0, one number for each row block.
+    pub fn nonzero(&self) -> impl Iterator<Item = u16> + '_ {
+        let words = self.blocks.words();
+        let per_block = self.blocks.words_per_block();
+        (0..words).step_by(per_block).map(move |start| {
+            (start..(start + per_block).min(words))
+                .map(|word| {
+                    let any = (0..self.pulses).fold(0, |any, pulse| any | self.words[pulse * words + word]);
+                    any.count_ones() as u16
+                })
+                .sum()
+        })
+    }
+}
+
+/// Eight bits, from bit `first` on, of up to 64 codes as eight words: bit i of a word is from code i.
+fn transpose(codes: &[u16], first: u32) -> [u64; 8] {
+    let mut planes = [0; 8];
+    for (i, eight) in codes.chunks(8).enumerate() {
+        let bytes = eight.iter().rev().fold(0u64, |bytes, &code| bytes << 8 | u64::from((code >> first) as u8));
+        for (bit, plane) in planes.iter_mut().enumerate() {
+            // Multiplying brings the lowest bits of all bytes together in the top byte; nothing carries.
+            let column = (bytes >> bit & 0x0101_0101_0101_0101).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+            *plane |= column << (8 * i);
+        }
+    }
+    planes
+}

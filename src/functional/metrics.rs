@@ -1,0 +1,142 @@
+//! How good answers are: accuracy, calibration and out-of-distribution detection over a data set.
+//!
+//! Probabilities are flat `[image][class]`, natural logarithms. Every function wants as many labels as images, at least
+//! one.
+
+use crate::functional::uncertainty::largest;
+
+/// Bins of the calibration error where nothing else is said.
+pub const DEFAULT_BINS: usize = 15;
+
+/// Images with their labels: `(probabilities of the classes, label)`.
+fn labelled<'a>(probabilities: &'a [f64], labels: &'a [u32]) -> impl Iterator<Item = (&'a [f64], usize)> {
+    let classes = probabilities.len() / labels.len();
+    probabilities.chunks_exact(classes).zip(labels.iter().map(|&label| label as usize))
+}
+
+/// Share of images whose most probable class is their label.
+#[must_use]
+pub fn accuracy(probabilities: &[f64], labels: &[u32]) -> f64 {
+    let right = labelled(probabilities, labels).filter(|(p, label)| largest(p) == *label).count();
+    right as f64 / labels.len() as f64
+}
+
+/// Negative log-likelihood of the labels, mean over images; infinite where a label has probability 0.
+#[must_use]
+pub fn negative_log_likelihood(probabilities: &[f64], labels: &[u32]) -> f64 {
+    let sum: f64 = labelled(probabilities, labels).map(|(p, label)| -libm::log(p[label])).sum();
+    sum / labels.len() as f64
+}
+
+/// Brier score: squared distance to the label's one-hot vector, summed over classes, mean over images.
+#[must_use]
+pub fn brier(probabilities: &[f64], labels: &[u32]) -> f64 {
+    let distance = |(p, label): (&[f64], usize)| -> f64 {
+        let term = |(class, p): (usize, &f64)| {
+            let target = if class == label { 1.0 } else { 0.0 };
+            (p - target) * (p - target)
+        };
+        p.iter().enumerate().map(term).sum()
+    };
+    labelled(probabilities, labels).map(distance).sum::<f64>() / labels.len() as f64
+}
+
+/// Expected calibration error: over `bins` equal bins ((m-1)/M, m/M] of the most probable class's probability, the mean
+/// distance of accuracy and confidence, weighted by the images in the bin.
+#[must_use]
+pub fn expected_calibration_error(probabilities: &[f64], labels: &[u32], bins: usize) -> f64 {
+    let mut right = vec![0u64; bins];
+    let mut confidence = vec![0.0; bins];
+    for (p, label) in labelled(probabilities, labels) {
+        let class = largest(p);
+        let bin = ((p[class] * bins as f64).ceil() as usize).clamp(1, bins) - 1;
+        right[bin] += u64::from(class == label);
+        confidence[bin] += p[class];
+    }
+    let gap: f64 = right.iter().zip(&confidence).map(|(&right, confidence)| (right as f64 - confidence).abs()).sum();
+    gap / labels.len() as f64
+}
+
+/// Area under the receiver operating characteristic: the probability that a positive scores above a negative, ties
+/// counting half (the Mann-Whitney statistic by mid-ranks).
+#[must_use]
+pub fn auroc(negatives: &[f64], positives: &[f64]) -> f64 {
+    let mut above = 0.0;
+    let (mut positives_below, mut negatives_below) = (0u64, 0u64);
+    for tie in ties(negatives, positives) {
+        above += tie.positives as f64 * (negatives_below as f64 + tie.negatives as f64 / 2.0);
+        positives_below += tie.positives;
+        negatives_below += tie.negatives;
+    }
+    above / (positives_below as f64 * negatives_below as f64)
+}
+
+/// Area under precision and recall as the mean precision at each positive (average precision), equal scores accepted
+/// together.
+#[must_use]
+pub fn average_precision(negatives: &[f64], positives: &[f64]) -> f64 {
+    let mut area = 0.0;
+    let (mut hits, mut accepted) = (0u64, 0u64);
+    for tie in ties(negatives, positives).into_iter().rev() {
+        hits += tie.positives;
+        accepted += tie.positives + tie.negatives;
+        area += tie.positives as f64 * hits as f64 / accepted as f64;
+    }
+    area / hits as f64
+}
+
+/// Images of one score.
+struct Tie {
+    negatives: u64,
+    positives: u64,
+}
+
+/// Counts of each distinct score, lowest score first.
+fn ties(negatives: &[f64], positives: &[f64]) -> Vec<Tie> {
+    let labelled = negatives.iter().map(|&score| (score, false)).chain(positives.iter().map(|&score| (score, true)));
+    let mut scores: Vec<(f64, bool)> = labelled.collect();
+    scores.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let equal = scores.chunk_by(|a, b| a.0 == b.0);
+    let counts = equal.map(|tie| {
+        let positives = tie.iter().filter(|(_, positive)| *positive).count() as u64;
+        Tie { negatives: tie.len() as u64 - positives, positives }
+    });
+    counts.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Four images, two classes; the last one is answered wrongly.
+    const P: [f64; 8] = [1.0, 0.0, 0.75, 0.25, 0.375, 0.625, 0.5, 0.5];
+    const LABELS: [u32; 4] = [0, 0, 1, 1];
+
+    fn close(a: f64, b: f64) {
+        assert!((a - b).abs() < 1e-12, "{a} is not {b}");
+    }
+
+    #[test]
+    fn scores_of_four_images() {
+        close(accuracy(&P, &LABELS), 0.75);
+        // -(ln 1 + ln 0.75 + ln 0.625 + ln 0.5) / 4 = (0 + 0.2876821 + 0.4700036 + 0.6931472) / 4
+        close(negative_log_likelihood(&P, &LABELS), 1.450_832_882_257_5 / 4.0);
+        // (0 + 2 * 0.0625 + 2 * 0.140625 + 2 * 0.25) / 4 = 0.90625 / 4
+        close(brier(&P, &LABELS), 0.226_562_5);
+    }
+
+    #[test]
+    fn calibration_bins_are_closed_on_the_right() {
+        // Bins (0, 1/4], (1/4, 1/2], (1/2, 3/4], (3/4, 1]: 1.0 alone, right: 0; 0.75 and 0.625, both right:
+        // |2 - 1.375|; 0.5, wrong: |0 - 0.5|. Sum 1.125, over 4 images.
+        close(expected_calibration_error(&P, &LABELS, 4), 1.125 / 4.0);
+    }
+
+    #[test]
+    fn ties_count_half() {
+        // Positives 2, 3 against negatives 1, 2: (2 > 1) + (2 = 2) / 2 + (3 > 1) + (3 > 2) = 3.5 of 4.
+        close(auroc(&[1.0, 2.0], &[2.0, 3.0]), 0.875);
+        // Accepting 3: precision 1; accepting 2 as well: 2 of 3. Mean over the positives.
+        close(average_precision(&[1.0, 2.0], &[2.0, 3.0]), (1.0 + 2.0 / 3.0) / 2.0);
+    }
+}

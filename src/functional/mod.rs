@@ -1,0 +1,27 @@
+//! Values: what the network on the chip answers, without device noise.
+//!
+//! ```text
+//! image codes -> input (window -> bit planes) -> product (row block by row block) -> adc -> accumulators
+//!                                                   ^                                       |
+//!          posterior -> weights (mode, drawn or stored)          post (max-pool, batch norm, codes) -> next layer
+//!                                                                                           |
+//!                                     metrics <- uncertainty (mean of softmax) <- logits <--'
+//! ```
+//! Sums are whole numbers throughout. With a converter that is exact for its arrays the accumulators are those of integer
+//! matrix arithmetic.
+
+pub mod blocks;
+pub mod weights;
+pub mod input;
+pub mod adc;
+pub mod product;
+pub mod post;
+pub mod model;
+pub mod uncertainty;
+pub mod run;
+pub mod activity;
+pub mod metrics;
+
+pub use activity::{ActivityTable, LayerActivity};
+pub use model::{Clipping, FunctionalModel, FunctionalSpec, Observer};
+pub use run::Outputs;

@@ -1,0 +1,129 @@
+//! What happens to a layer's accumulators: max-pooling, batch norm, activation and quantisation.
+//!
+//! Batch norm is folded into one product and one sum, each rounded to f64 by itself (no fused multiply-add), so that
+//! any IEEE 754 implementation of the same formula gives the same codes. With accumulator a in units of the readout's
+//! step, input scale s_in, scale s_out of the layers that read the output, and sd = sqrt(var + eps):
+//! - hidden layer: code = clip(round(a * (step s_in / (sd s_out)) + (-mean / (sd s_out)))), halves to even;
+//! - last layer: logit = a * (kappa step s_in / sd) + (-(kappa mean) / sd).
+
+use crate::workload::{BatchNorm, Shape};
+
+/// Largest accumulators of square windows that do not overlap: from a map `[channels][height][width]` of `shape` to one
+/// of `shape / side`.
+#[must_use]
+pub fn max_pool(accumulators: &[i32], shape: Shape, side: u32) -> Vec<i32> {
+    if side == 1 {
+        return accumulators.to_vec();
+    }
+    let (height, width, side) = (shape.height as usize, shape.width as usize, side as usize);
+    let mut pooled = Vec::with_capacity(accumulators.len() / (side * side));
+    for channel in accumulators.chunks_exact(height * width) {
+        for rows in channel.chunks_exact(side * width) {
+            pooled.extend((0..width / side).map(|x| {
+                let window = rows.chunks_exact(width).flat_map(|row| &row[x * side..(x + 1) * side]);
+                window.copied().max().unwrap_or(0)
+            }));
+        }
+    }
+    pooled
+}
+
+/// Folded batch norm of one layer: factor and summand of each channel.
+#[derive(Debug, Clone)]
+pub struct Affine {
+    channels: Vec<(f64, f64)>,
+}
+
+impl Affine {
+    /// Batch norm of a hidden layer, to codes of scale `output_scale`.
+    #[must_use]
+    pub fn hidden(statistics: &BatchNorm, bn_eps: f64, step: f64, input_scale: f32, output_scale: f32) -> Self {
+        let (input_scale, output_scale) = (f64::from(input_scale), f64::from(output_scale));
+        Self::fold(statistics, bn_eps, |mean, sd| {
+            (step * input_scale / (sd * output_scale), -mean / (sd * output_scale))
+        })
+    }
+
+    /// Batch norm of the last layer, to logits.
+    #[must_use]
+    pub fn logits(statistics: &BatchNorm, bn_eps: f64, step: f64, input_scale: f32, kappa: f64) -> Self {
+        let input_scale = f64::from(input_scale);
+        Self::fold(statistics, bn_eps, |mean, sd| (kappa * input_scale * step / sd, -(kappa * mean) / sd))
+    }
+
+    fn fold(statistics: &BatchNorm, bn_eps: f64, channel: impl Fn(f64, f64) -> (f64, f64)) -> Self {
+        let channels = statistics.mean.iter().zip(&statistics.var);
+        Self {
+            channels: channels
+                .map(|(&mean, &var)| channel(f64::from(mean), (f64::from(var) + bn_eps).sqrt()))
+                .collect(),
+        }
+    }
+
+    /// Applies it to a map `[channels][...]` of accumulators.
+    pub fn apply(&self, accumulators: &[i32]) -> impl Iterator<Item = f64> {
+        let size = accumulators.len() / self.channels.len();
+        accumulators.chunks_exact(size).zip(&self.channels).flat_map(|(channel, &(factor, summand))| {
+            channel.iter().map(move |&accumulator| f64::from(accumulator) * factor + summand)
+        })
+    }
+}
+
+/// Codes of an activation of so many bits.
+#[derive(Debug, Clone, Copy)]
+pub struct CodeRange {
+    lowest: f64,
+    highest: f64,
+}
+
+impl CodeRange {
+    /// Codes of `bits` (1..=16) bits: from 0 on after a ReLU, else two's complement.
+    #[must_use]
+    pub fn new(bits: u32, relu: bool) -> Self {
+        let codes = f64::from(1u32 << bits);
+        if relu {
+            Self { lowest: 0.0, highest: codes - 1.0 }
+        } else {
+            Self { lowest: -codes / 2.0, highest: codes / 2.0 - 1.0 }
+        }
+    }
+
+    /// The code of a value in units of the scale; two's complement in 16 bits.
+    #[must_use]
+    pub fn code(self, value: f64) -> u16 {
+        value.round_ties_even().clamp(self.lowest, self.highest) as i32 as u16
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_accumulator_of_each_window_is_kept() {
+        let shape = Shape { channels: 1, height: 2, width: 4 };
+        assert_eq!(max_pool(&[1, -5, 7, 2, 3, 0, -9, 8], shape, 2), [3, 8]);
+        assert_eq!(max_pool(&[-4, -3, -2, -1, -8, -7, -6, -5], shape, 2), [-3, -1]);
+    }
+
+    #[test]
+    fn halves_go_to_the_even_code_and_codes_are_clipped() {
+        let relu = CodeRange::new(4, true);
+        assert_eq!([-0.6, 0.5, 1.5, 2.5, 14.4, 15.6, 99.0].map(|v| relu.code(v)), [0, 0, 2, 2, 14, 15, 15]);
+        let signed = CodeRange::new(4, false);
+        assert_eq!([-9.0, -8.4, -0.5, 7.0, 7.6].map(|v| signed.code(v) as i16), [-8, -8, 0, 7, 7]);
+    }
+
+    #[test]
+    fn batch_norm_is_folded() {
+        // sd = sqrt(3.75 + 0.25) = 2: (10 * 0.5 - 1) / 2 / 0.25 = 8; logit 4 * (10 * 0.5 - 1) / 2 = 8.
+        let statistics = BatchNorm { mean: vec![1.0], var: vec![3.75] };
+        let hidden = Affine::hidden(&statistics, 0.25, 1.0, 0.5, 0.25);
+        assert_eq!(hidden.apply(&[10]).collect::<Vec<_>>(), [8.0]);
+        let logits = Affine::logits(&statistics, 0.25, 1.0, 0.5, 4.0);
+        assert_eq!(logits.apply(&[10]).collect::<Vec<_>>(), [8.0]);
+        // Two cell currents to a unit: as 20 single ones.
+        let coarse = Affine::logits(&statistics, 0.25, 2.0, 0.5, 4.0);
+        assert_eq!(coarse.apply(&[10]).collect::<Vec<_>>(), [18.0]);
+    }
+}

@@ -1,0 +1,106 @@
+//! Weights of one sample: +-1 as bits, and where they come from.
+
+use crate::functional::blocks::RowBlocks;
+use crate::random::{Stream, Trials};
+use crate::workload::LayerPosterior;
+
+/// A matrix of weights as bits, 1 = +1: for each word of rows the words of all columns side by side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BitMatrix {
+    blocks: RowBlocks,
+    columns: usize,
+    /// `[word][column]`
+    words: Vec<u64>,
+}
+
+impl BitMatrix {
+    /// A matrix of -1.
+    #[must_use]
+    pub fn new(blocks: RowBlocks, columns: usize) -> Self {
+        Self { blocks, columns, words: vec![0; blocks.words() * columns] }
+    }
+
+    /// Columns (M).
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// How rows fall onto words.
+    #[must_use]
+    pub fn blocks(&self) -> RowBlocks {
+        self.blocks
+    }
+
+    /// Words `[word][column]`.
+    #[must_use]
+    pub fn words(&self) -> &[u64] {
+        &self.words
+    }
+
+    /// Sets a column from K consecutive bits, the first of them bit `first` of `bits`.
+    pub fn set_column(&mut self, column: usize, bits: &[u64], first: usize) {
+        for (word, rows) in self.blocks.word_rows().enumerate() {
+            self.words[word * self.columns + column] = extract(bits, first + rows.start, rows.len());
+        }
+    }
+
+    /// The mode: +1 where p is above one half.
+    #[must_use]
+    pub fn mode(posterior: &LayerPosterior, blocks: RowBlocks, columns: usize) -> Self {
+        let mut matrix = Self::new(blocks, columns);
+        let mut bits = vec![0; blocks.rows().div_ceil(64)];
+        for (column, p) in posterior.p.chunks_exact(blocks.rows()).enumerate() {
+            for (word, p) in bits.iter_mut().zip(p.chunks(64)) {
+                *word = p.iter().rev().fold(0, |word, &p| word << 1 | u64::from(p > 0.5));
+            }
+            matrix.set_column(column, &bits, 0);
+        }
+        matrix
+    }
+
+    /// A stored sample: the bits of all columns after one another, each of K bits.
+    #[must_use]
+    pub fn stored(sample: &[u64], blocks: RowBlocks, columns: usize) -> Self {
+        let mut matrix = Self::new(blocks, columns);
+        for column in 0..columns {
+            matrix.set_column(column, sample, column * blocks.rows());
+        }
+        matrix
+    }
+}
+
+/// `length` (1..=64) bits of a bit string from bit `first` on.
+fn extract(bits: &[u64], first: usize, length: usize) -> u64 {
+    let (word, shift) = (first / 64, first % 64);
+    let mut value = bits[word] >> shift;
+    if shift + length > 64 {
+        value |= bits[word + 1] << (64 - shift);
+    }
+    value & (u64::MAX >> (64 - length))
+}
+
+/// The distribution of a layer's weights, ready to be drawn from.
+#[derive(Debug, Clone)]
+pub struct WeightDistribution {
+    rows: usize,
+    /// One row of trials for each column.
+    columns: Vec<Trials>,
+}
+
+impl WeightDistribution {
+    /// The distribution of a layer of `rows` rows, p held to `bits` bits.
+    #[must_use]
+    pub fn new(posterior: &LayerPosterior, rows: usize, bits: u32) -> Self {
+        Self { rows, columns: posterior.p.chunks_exact(rows).map(|p| Trials::new(p, bits)).collect() }
+    }
+
+    /// Draws every weight, column by column. What is drawn does not depend on the row blocks of `matrix`.
+    pub fn draw(&self, stream: &mut Stream, matrix: &mut BitMatrix) {
+        let mut bits = vec![0; self.rows.div_ceil(64)];
+        for (column, trials) in self.columns.iter().enumerate() {
+            trials.draw(stream, &mut bits);
+            matrix.set_column(column, &bits, 0);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Labelled images as the codes that drive the first layer.
+
+use crate::config::Workload;
+use crate::error::Error;
+use crate::workload::net::{Net, Shape};
+use crate::workload::tensors::{TensorFile, index_text};
+use safetensors::tensor::Dtype;
+use std::path::Path;
+
+/// Images in memory.
+#[derive(Debug, Clone)]
+pub struct LoadedImages {
+    shape: Shape,
+    /// Codes, image by image in C order; a signed code is sign-extended to 16 bits.
+    codes: Vec<u16>,
+    labels: Vec<u32>,
+}
+
+impl LoadedImages {
+    /// Images of `shape` from their codes, image by image in C order, and their labels.
+    ///
+    /// # Panics
+    /// When the codes are not those of as many images as there are labels.
+    #[must_use]
+    pub fn new(shape: Shape, codes: Vec<u16>, labels: Vec<u32>) -> Self {
+        assert_eq!(codes.len() as u64, shape.len() * labels.len() as u64, "one label an image");
+        Self { shape, codes, labels }
+    }
+
+    /// The images of `workload`, whose resolved network is `net`; the file is taken relative to `folder`. None where the
+    /// workload has no images.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file cannot be read, otherwise those of [`from_bytes`](Self::from_bytes).
+    pub fn load(workload: &Workload, net: &Net, folder: &Path) -> Result<Option<Self>, Error> {
+        let Some(images) = &workload.images else { return Ok(None) };
+        let path = folder.join(&images.path);
+        let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
+        Self::from_bytes(&bytes, &path, workload, net).map(Some)
+    }
+
+    /// Reads an image file that is in memory; `path` names it in messages. Pixels are U8 `[n, channels, height, width]`
+    /// (I8 where the network's input is signed), labels U8 or I64 `[n]`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] with the first thing that is wrong: not a safetensors file, cut short, a tensor missing or of
+    /// another type or shape, no image, a pixel that the input's bits do not hold, a label that is no class.
+    pub fn from_bytes(bytes: &[u8], path: &Path, workload: &Workload, net: &Net) -> Result<Self, Error> {
+        let Some(names) = &workload.images else {
+            return Err(Error::Internal("an image file is read for a workload that names none".to_owned()));
+        };
+        let file = TensorFile::parse(bytes, path)?;
+        let pixels = file.get(&names.images, "pixel codes")?;
+        let count = pixels.shape().first().copied().unwrap_or(0);
+        let shape = [count, net.input.channels as usize, net.input.height as usize, net.input.width as usize];
+        let signed = workload.input.signed;
+        file.expect(&names.images, &pixels, if signed { Dtype::I8 } else { Dtype::U8 }, &shape)?;
+        if count == 0 {
+            return Err(file.error(format!("tensor \"{}\" holds no image", names.images)));
+        }
+        let bits = workload.input.bits;
+        let (lowest, highest) =
+            if signed { (-(1i64 << (bits - 1)), (1i64 << (bits - 1)) - 1) } else { (0, (1i64 << bits) - 1) };
+        let mut codes = Vec::with_capacity(pixels.data().len());
+        for (i, &byte) in pixels.data().iter().enumerate() {
+            let code = if signed { i16::from(byte as i8) } else { i16::from(byte) };
+            if !(lowest..=highest).contains(&i64::from(code)) {
+                return Err(file.error(format!(
+                    "tensor \"{}\" holds {code} at {}; an input of {bits} bits holds {lowest}..={highest}",
+                    names.images,
+                    index_text(i, &shape)
+                )));
+            }
+            codes.push(code as u16);
+        }
+        let labels = labels(&file, &names.labels, count, net.classes())?;
+        Ok(Self { shape: net.input, codes, labels })
+    }
+
+    /// Number of images.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Shape of an image.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// Codes of image `index` in C order `[channels, height, width]`, signed ones sign-extended to 16 bits.
+    ///
+    /// # Panics
+    /// When there is no such image.
+    #[must_use]
+    pub fn codes(&self, index: usize) -> &[u16] {
+        let length = self.codes.len() / self.labels.len();
+        &self.codes[index * length..(index + 1) * length]
+    }
+
+    /// Labels of all images.
+    #[must_use]
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+}
+
+/// Labels of `count` images, each below `classes`.
+fn labels(file: &TensorFile, name: &str, count: usize, classes: u32) -> Result<Vec<u32>, Error> {
+    let view = file.get(name, "labels")?;
+    file.expect_dtype(name, &view, &[Dtype::U8, Dtype::I64])?;
+    if view.shape() != [count] {
+        return Err(file
+            .error(format!("tensor \"{name}\" has shape {:?}; expected [{count}], one label an image", view.shape())));
+    }
+    let values: Vec<i64> = if view.dtype() == Dtype::U8 {
+        view.data().iter().map(|&byte| i64::from(byte)).collect()
+    } else {
+        view.data().as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect()
+    };
+    let mut labels = Vec::with_capacity(count);
+    for (i, value) in values.into_iter().enumerate() {
+        match u32::try_from(value) {
+            Ok(label) if label < classes => labels.push(label),
+            _ => {
+                return Err(file.error(format!(
+                    "tensor \"{name}\" holds label {value} at [{i}]; the network has {classes} classes, 0..={}",
+                    classes - 1
+                )));
+            }
+        }
+    }
+    Ok(labels)
+}

@@ -1,0 +1,251 @@
+//! The posterior: p of every synapse, batch-norm statistics and input scales of every layer.
+//!
+//! Read from a safetensors file or made up from a seed. For a layer with tensor prefix `conv1` the file holds
+//! - `conv1.p`: F32 `[cout, cin, k, k]` or `[cout, in]`, the probability that the weight is +1;
+//! - `conv1.bn_mean`, `conv1.bn_var`: F32 `[cout]`, batch-norm statistics of the fully sampled network, and
+//!   `conv1.bn_mean_mode`, `conv1.bn_var_mode` of the mode network;
+//! - `conv1.input_scale`: F32 `[1]`, the value of input code 1 (or one tensor for the file with the scales of all layers
+//!   in the network's order);
+//! - optionally `conv1.w_samples_packed`: U8 `[T, ceil(n/8)]`, weight samples of n synapses in C order, lowest bit
+//!   first, 1 = +1.
+//!
+//! In C order a tensor is the transposed crossbar matrix: column `cout`, row `cin k^2 + ky k + kx`.
+
+use crate::config::{Operation, Posterior, Workload};
+use crate::error::Error;
+use crate::random::{Purpose, StreamName};
+use crate::workload::net::{Net, NetLayer, Source};
+use crate::workload::tensors::{TensorFile, index_text};
+use safetensors::tensor::Dtype;
+use std::path::{Path, PathBuf};
+
+/// Posterior of a whole network.
+#[derive(Debug, Clone)]
+pub struct LoadedPosterior {
+    /// File that it is from; empty when it is synthetic.
+    pub path: PathBuf,
+    /// One entry for each layer of the [`Net`], in its order.
+    pub layers: Vec<LayerPosterior>,
+    /// Factor of the last layer's batch-norm output that gives the logits.
+    pub kappa: f64,
+    /// Epsilon of batch norm.
+    pub bn_eps: f64,
+}
+
+/// Posterior of one layer with K rows and M columns.
+#[derive(Debug, Clone)]
+pub struct LayerPosterior {
+    /// P(w = +1), column by column: synapse (row k, column m) at `m K + k`. 0..=1.
+    pub p: Vec<f32>,
+    /// Batch-norm statistics of the fully sampled network.
+    pub sampled: BatchNorm,
+    /// Batch-norm statistics of the mode network.
+    pub mode: BatchNorm,
+    /// Value of input code 1. Positive.
+    pub input_scale: f32,
+    /// Weight samples stored with the posterior.
+    pub samples: Option<PackedSamples>,
+}
+
+/// Batch-norm statistics of a layer's M accumulators, in units of real-valued activations.
+#[derive(Debug, Clone)]
+pub struct BatchNorm {
+    pub mean: Vec<f32>,
+    pub var: Vec<f32>,
+}
+
+/// Stored weight samples of one layer.
+#[derive(Debug, Clone)]
+pub struct PackedSamples {
+    /// Samples stored (T).
+    pub members: usize,
+    bytes: Vec<u8>,
+}
+
+impl PackedSamples {
+    /// Bits of one member's sample in the order of [`LayerPosterior::p`], 1 = +1, lowest bit of a word first.
+    ///
+    /// # Panics
+    /// When `member` is not below [`members`](Self::members).
+    #[must_use]
+    pub fn member(&self, member: usize) -> Vec<u64> {
+        let length = self.bytes.len() / self.members;
+        let bytes = &self.bytes[member * length..(member + 1) * length];
+        let word = |chunk: &[u8]| chunk.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+        bytes.chunks(8).map(word).collect()
+    }
+}
+
+impl LoadedPosterior {
+    /// The posterior of `workload`, whose resolved network is `net`; a file is taken relative to `folder`. None where the
+    /// workload has no posterior.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file cannot be read, otherwise those of [`from_bytes`](Self::from_bytes).
+    pub fn load(workload: &Workload, net: &Net, folder: &Path) -> Result<Option<Self>, Error> {
+        match &workload.posterior {
+            Posterior::File { path, .. } => {
+                let path = folder.join(path);
+                let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
+                Self::from_bytes(&bytes, &path, &workload.posterior, net).map(Some)
+            }
+            Posterior::Synthetic { seed, probabilistic } => Self::synthetic(*seed, probabilistic, net).map(Some),
+            Posterior::Absent => Ok(None),
+        }
+    }
+
+    /// Reads a posterior file that is in memory; `path` names it in messages. `spec` gives kappa, epsilon and the
+    /// tensor of the scales; anything but [`Posterior::File`] is a defect of the caller.
+    ///
+    /// # Errors
+    /// [`Error::Input`] with the first thing that is wrong: not a safetensors file, cut short, a tensor missing or of
+    /// another type or shape, p outside 0..=1, a negative variance, a scale that is not positive.
+    pub fn from_bytes(bytes: &[u8], path: &Path, spec: &Posterior, net: &Net) -> Result<Self, Error> {
+        let Posterior::File { kappa, bn_eps, input_scales, .. } = spec else {
+            return Err(Error::Internal("a posterior file is read for a workload that names none".to_owned()));
+        };
+        let file = TensorFile::parse(bytes, path)?;
+        let scales = match input_scales {
+            Some(name) => scales(&file, name, net.layers.len(), "input scales of all layers")?,
+            None => {
+                let mut all = Vec::with_capacity(net.layers.len());
+                for layer in &net.layers {
+                    let name = format!("{}.input_scale", layer.tensors);
+                    all.extend(scales(&file, &name, 1, &format!("input scale of layer {}", layer.name))?);
+                }
+                all
+            }
+        };
+        let mut layers = Vec::with_capacity(net.layers.len());
+        for (layer, input_scale) in net.layers.iter().zip(scales) {
+            layers.push(LayerPosterior {
+                p: probabilities(&file, layer)?,
+                sampled: batch_norm(&file, layer, "", *bn_eps)?,
+                mode: batch_norm(&file, layer, "_mode", *bn_eps)?,
+                input_scale,
+                samples: samples(&file, layer)?,
+            });
+        }
+        Ok(Self { path: path.to_owned(), layers, kappa: *kappa, bn_eps: *bn_eps })
+    }
+
+    /// Makes up a posterior: in layer i the share `probabilistic[i]` of the synapses has p uniform in 0.05..0.95, the
+    /// others lie within 0.05 of 0 or 1, on either side as often.
+    ///
+    /// Batch norm takes the accumulators of independent inputs and weights to mean 0 and variance 1; hidden codes span
+    /// four standard deviations, the input's codes span 0..=1. So activations neither die nor saturate.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when there is not one share in 0..=1 for each layer.
+    pub fn synthetic(seed: u64, probabilistic: &[f64], net: &Net) -> Result<Self, Error> {
+        if probabilistic.len() != net.layers.len() {
+            return Err(Error::Config(format!(
+                "posterior.probabilistic has {} shares; the network has {} layers",
+                probabilistic.len(),
+                net.layers.len()
+            )));
+        }
+        if let Some((i, share)) = probabilistic.iter().enumerate().find(|(_, share)| !(0.0..=1.0).contains(*share)) {
+            return Err(Error::Config(format!("posterior.probabilistic[{i}] is {share}; expected 0..=1")));
+        }
+        let layers = net.layers.iter().zip(probabilistic).enumerate().map(|(index, (layer, &share))| {
+            let name = StreamName { layer: index as u32, ..StreamName::new(Purpose::SyntheticPosterior) };
+            let mut stream = name.open(seed);
+            let p = (0..layer.synapses()).map(|_| {
+                let kind = stream.uniform();
+                let place = stream.uniform();
+                if kind < share {
+                    (0.05 + 0.9 * place) as f32
+                } else if place < 0.5 {
+                    (0.1 * place) as f32
+                } else {
+                    (1.0 - 0.1 * (1.0 - place)) as f32
+                }
+            });
+            let largest_code = if layer.input_signed {
+                f64::from((1u32 << (layer.input_bits - 1)).max(2) - 1)
+            } else {
+                f64::from((1u32 << layer.input_bits) - 1)
+            };
+            // Mean square of an input: uniform in 0..=1, or the positive half of a standard normal.
+            let (span, mean_square) = match layer.source {
+                Source::Input => (1.0, 1.0 / 3.0),
+                Source::Layer(_) => (4.0, 0.5),
+            };
+            let columns = layer.columns as usize;
+            let statistics = BatchNorm {
+                mean: vec![0.0; columns],
+                var: vec![(f64::from(layer.rows) * mean_square) as f32; columns],
+            };
+            LayerPosterior {
+                p: p.collect(),
+                sampled: statistics.clone(),
+                mode: statistics,
+                input_scale: (span / largest_code) as f32,
+                samples: None,
+            }
+        });
+        Ok(Self { path: PathBuf::new(), layers: layers.collect(), kappa: 1.0, bn_eps: 1e-5 })
+    }
+}
+
+/// Input scales: `count` positive numbers.
+fn scales(file: &TensorFile, name: &str, count: usize, meaning: &str) -> Result<Vec<f32>, Error> {
+    let scales = file.floats(name, meaning, &[count])?;
+    match scales.iter().position(|&scale| scale <= 0.0) {
+        Some(i) => Err(file.error(format!("tensor \"{name}\" holds {} at [{i}]; a scale is positive", scales[i]))),
+        None => Ok(scales),
+    }
+}
+
+/// p of a layer's synapses.
+fn probabilities(file: &TensorFile, layer: &NetLayer) -> Result<Vec<f32>, Error> {
+    let name = format!("{}.p", layer.tensors);
+    let columns = layer.columns as usize;
+    let shape = match layer.op {
+        Operation::Conv { kernel, .. } => {
+            vec![columns, layer.input.channels as usize, kernel as usize, kernel as usize]
+        }
+        Operation::Linear { .. } => vec![columns, layer.rows as usize],
+    };
+    let p = file.floats(&name, &format!("p of the synapses of layer {}", layer.name), &shape)?;
+    match p.iter().position(|p| !(0.0..=1.0).contains(p)) {
+        Some(i) => Err(file.error(format!(
+            "tensor \"{name}\" holds {} at {}; a probability is within 0..=1",
+            p[i],
+            index_text(i, &shape)
+        ))),
+        None => Ok(p),
+    }
+}
+
+/// One set of a layer's batch-norm statistics.
+fn batch_norm(file: &TensorFile, layer: &NetLayer, suffix: &str, bn_eps: f64) -> Result<BatchNorm, Error> {
+    let shape = [layer.columns as usize];
+    let mean_name = format!("{}.bn_mean{suffix}", layer.tensors);
+    let mean = file.floats(&mean_name, &format!("batch-norm means of layer {}", layer.name), &shape)?;
+    let var_name = format!("{}.bn_var{suffix}", layer.tensors);
+    let var = file.floats(&var_name, &format!("batch-norm variances of layer {}", layer.name), &shape)?;
+    if let Some(i) = var.iter().position(|&var| var < 0.0) {
+        return Err(file.error(format!("tensor \"{var_name}\" holds {} at [{i}]; a variance is not negative", var[i])));
+    }
+    if let Some(i) = var.iter().position(|&var| f64::from(var) + bn_eps <= 0.0) {
+        return Err(
+            file.error(format!("tensor \"{var_name}\" holds 0 at [{i}], and bn_eps is {bn_eps}: their sum divides"))
+        );
+    }
+    Ok(BatchNorm { mean, var })
+}
+
+/// The stored weight samples of a layer, if the file has them.
+fn samples(file: &TensorFile, layer: &NetLayer) -> Result<Option<PackedSamples>, Error> {
+    let name = format!("{}.w_samples_packed", layer.tensors);
+    let Some(view) = file.find(&name) else { return Ok(None) };
+    let members = view.shape().first().copied().unwrap_or(0);
+    let bytes = usize::try_from(layer.synapses().div_ceil(8)).unwrap_or(usize::MAX);
+    file.expect(&name, &view, Dtype::U8, &[members, bytes])?;
+    if members == 0 {
+        return Err(file.error(format!("tensor \"{name}\" holds no sample")));
+    }
+    Ok(Some(PackedSamples { members, bytes: view.data().to_vec() }))
+}

@@ -1,0 +1,117 @@
+//! Tensors of a safetensors file, with what is wrong with them told by name.
+
+use crate::error::{Error, nearest};
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// A safetensors file in memory and the path that messages name it by.
+pub(super) struct TensorFile<'a> {
+    path: &'a Path,
+    tensors: SafeTensors<'a>,
+}
+
+impl<'a> TensorFile<'a> {
+    /// Reads the header.
+    pub(super) fn parse(bytes: &'a [u8], path: &'a Path) -> Result<Self, Error> {
+        let tensors = SafeTensors::deserialize(bytes).map_err(|error| {
+            let message = match error {
+                SafeTensorError::HeaderTooSmall => {
+                    format!("not a safetensors file: it has {} bytes, its header length alone takes 8", bytes.len())
+                }
+                SafeTensorError::InvalidHeaderLength => {
+                    let declared = bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
+                    format!(
+                        "not a safetensors file, or cut short: a header of {declared} bytes does not fit into {} bytes",
+                        bytes.len()
+                    )
+                }
+                SafeTensorError::MetadataIncompleteBuffer => format!(
+                    "the tensors named in its header do not fill its {} bytes exactly: it is cut short or has extra \
+                     bytes at its end",
+                    bytes.len()
+                ),
+                SafeTensorError::InvalidHeaderDeserialization(_) => {
+                    "not a safetensors file: its header is no JSON object of tensors".to_owned()
+                }
+                other => format!("not a safetensors file: {other}"),
+            };
+            Error::Input { path: path.to_owned(), message }
+        })?;
+        Ok(Self { path, tensors })
+    }
+
+    /// An error about this file.
+    pub(super) fn error(&self, message: impl Into<String>) -> Error {
+        Error::Input { path: self.path.to_owned(), message: message.into() }
+    }
+
+    /// The tensor of that name, if there is one.
+    pub(super) fn find(&self, name: &str) -> Option<TensorView<'a>> {
+        self.tensors.tensor(name).ok()
+    }
+
+    /// The tensor of that name; `meaning` says what it is for.
+    pub(super) fn get(&self, name: &str, meaning: &str) -> Result<TensorView<'a>, Error> {
+        self.find(name).ok_or_else(|| {
+            let mut names = self.tensors.names();
+            names.sort_unstable();
+            let mut message = format!("there is no tensor \"{name}\" ({meaning})");
+            if let Some(near) = nearest(name, names) {
+                let _ = write!(message, "; did you mean \"{near}\"?");
+            }
+            self.error(message)
+        })
+    }
+
+    /// Refuses a tensor of another element type or shape.
+    pub(super) fn expect(&self, name: &str, view: &TensorView, dtype: Dtype, shape: &[usize]) -> Result<(), Error> {
+        self.expect_dtype(name, view, &[dtype])?;
+        if view.shape() != shape {
+            return Err(
+                self.error(format!("tensor \"{name}\" has shape {:?}; the network expects {shape:?}", view.shape()))
+            );
+        }
+        Ok(())
+    }
+
+    /// Refuses a tensor whose element type is none of `dtypes`.
+    pub(super) fn expect_dtype(&self, name: &str, view: &TensorView, dtypes: &[Dtype]) -> Result<(), Error> {
+        if dtypes.contains(&view.dtype()) {
+            return Ok(());
+        }
+        let expected: Vec<String> = dtypes.iter().map(|d| format!("{d:?}")).collect();
+        Err(self.error(format!(
+            "tensor \"{name}\" holds {:?} elements; expected {}",
+            view.dtype(),
+            expected.join(" or ")
+        )))
+    }
+
+    /// Finite 32-bit floats of a tensor of that shape, in C order.
+    pub(super) fn floats(&self, name: &str, meaning: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
+        let view = self.get(name, meaning)?;
+        self.expect(name, &view, Dtype::F32, shape)?;
+        let (chunks, _) = view.data().as_chunks::<4>();
+        let values: Vec<f32> = chunks.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        match values.iter().position(|v| !v.is_finite()) {
+            Some(i) => Err(self.error(format!(
+                "tensor \"{name}\" holds {} at {}; expected finite numbers",
+                values[i],
+                index_text(i, shape)
+            ))),
+            None => Ok(values),
+        }
+    }
+}
+
+/// Where element `flat` of a C-ordered tensor is, as `[i, j]`.
+pub(super) fn index_text(flat: usize, shape: &[usize]) -> String {
+    let mut rest = flat;
+    let mut index = vec![0; shape.len()];
+    for (i, &length) in index.iter_mut().zip(shape).rev() {
+        *i = rest % length;
+        rest /= length;
+    }
+    format!("{index:?}")
+}

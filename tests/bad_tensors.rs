@@ -1,0 +1,331 @@
+//! Does each kind of broken posterior or image file have its own clear message?
+
+use crossbayes::config::{Images, Input, Layer, Operation, Posterior, Workload};
+use crossbayes::workload::{LoadedImages, LoadedPosterior, Net, resolve};
+use safetensors::tensor::{Dtype, TensorView, serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Tensors of a file under construction: element type, shape and bytes by name.
+type Tensors = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
+
+fn floats(shape: &[usize], values: &[f32]) -> (Dtype, Vec<usize>, Vec<u8>) {
+    (Dtype::F32, shape.to_vec(), values.iter().flat_map(|v| v.to_le_bytes()).collect())
+}
+
+fn bytes(shape: &[usize], values: &[u8]) -> (Dtype, Vec<usize>, Vec<u8>) {
+    (Dtype::U8, shape.to_vec(), values.to_vec())
+}
+
+fn file(tensors: &Tensors) -> Vec<u8> {
+    let views = tensors
+        .iter()
+        .map(|(name, (dtype, shape, data))| (name, TensorView::new(*dtype, shape.clone(), data).unwrap()));
+    serialize(views, None).unwrap()
+}
+
+/// A convolution of 2 channels (3x3 on 1x4x4 of 4 bits) and a fully connected layer of 3 classes, with two stored samples.
+fn workload() -> Workload {
+    let layer = |name: &str, op| Layer {
+        name: name.to_owned(),
+        op,
+        inputs: Vec::new(),
+        pool: 1,
+        relu: true,
+        activation_bits: 4,
+        activity: None,
+        tensors: None,
+    };
+    Workload {
+        name: "small".to_owned(),
+        description: String::new(),
+        input: Input { channels: 1, height: 4, width: 4, bits: 4, signed: false },
+        layers: vec![
+            layer("conv1", Operation::Conv { channels: 2, kernel: 3, stride: 1, padding: 0 }),
+            layer("fc1", Operation::Linear { outputs: 3 }),
+        ],
+        posterior: Posterior::File { path: "small.st".to_owned(), kappa: 4.0, bn_eps: 1e-5, input_scales: None },
+        images: Some(Images { path: "images.st".to_owned(), images: "images".to_owned(), labels: "labels".to_owned() }),
+        activity: 0.5,
+    }
+}
+
+fn posterior_tensors() -> Tensors {
+    let mut tensors = Tensors::new();
+    for (layer, shape) in [("conv1", vec![2, 1, 3, 3]), ("fc1", vec![3, 8])] {
+        let synapses = shape.iter().product();
+        tensors.insert(format!("{layer}.p"), floats(&shape, &vec![0.5; synapses]));
+        for name in ["bn_mean", "bn_var", "bn_mean_mode", "bn_var_mode"] {
+            tensors.insert(format!("{layer}.{name}"), floats(&[shape[0]], &vec![1.0; shape[0]]));
+        }
+        tensors.insert(format!("{layer}.input_scale"), floats(&[1], &[0.25]));
+        let packed = 2 * synapses.div_ceil(8);
+        tensors.insert(format!("{layer}.w_samples_packed"), bytes(&[2, packed / 2], &vec![0xff; packed]));
+    }
+    tensors
+}
+
+fn image_tensors() -> Tensors {
+    Tensors::from([("images".to_owned(), bytes(&[2, 1, 4, 4], &[15; 32])), ("labels".to_owned(), bytes(&[2], &[0, 2]))])
+}
+
+fn read_posterior(bytes: &[u8], spec: &Posterior, net: &Net) -> Result<LoadedPosterior, String> {
+    LoadedPosterior::from_bytes(bytes, Path::new("small.st"), spec, net).map_err(|error| {
+        assert_eq!(error.exit_code(), 2);
+        error.to_string()
+    })
+}
+
+/// The message about a posterior file with some tensors replaced (or removed).
+fn posterior_message(changes: &[(&str, Option<(Dtype, Vec<usize>, Vec<u8>)>)]) -> String {
+    let mut tensors = posterior_tensors();
+    for (name, tensor) in changes {
+        tensors.remove(*name);
+        if let Some(tensor) = tensor {
+            tensors.insert((*name).to_owned(), tensor.clone());
+        }
+    }
+    let workload = workload();
+    read_posterior(&file(&tensors), &workload.posterior, &resolve(&workload).unwrap()).unwrap_err()
+}
+
+fn read_images(bytes: &[u8], workload: &Workload) -> Result<LoadedImages, String> {
+    let net = resolve(workload).unwrap();
+    LoadedImages::from_bytes(bytes, Path::new("images.st"), workload, &net).map_err(|error| {
+        assert_eq!(error.exit_code(), 2);
+        error.to_string()
+    })
+}
+
+/// The message about an image file with one tensor replaced (or removed).
+fn image_message(name: &str, tensor: Option<(Dtype, Vec<usize>, Vec<u8>)>) -> String {
+    let mut tensors = image_tensors();
+    tensors.remove(name);
+    if let Some(tensor) = tensor {
+        tensors.insert(name.to_owned(), tensor);
+    }
+    read_images(&file(&tensors), &workload()).unwrap_err()
+}
+
+#[test]
+fn whole_files_are_read() {
+    let workload = workload();
+    let net = resolve(&workload).unwrap();
+    let posterior = read_posterior(&file(&posterior_tensors()), &workload.posterior, &net).unwrap();
+    assert_eq!(posterior.layers[1].p.len(), 24);
+    let samples = posterior.layers[0].samples.as_ref().unwrap();
+    assert_eq!((samples.members, samples.member(1)), (2, vec![0xff_ffff]));
+    let images = read_images(&file(&image_tensors()), &workload).unwrap();
+    assert_eq!((images.len(), images.codes(1), images.labels()), (2, &[15; 16][..], &[0, 2][..]));
+}
+
+#[test]
+fn the_scales_of_all_layers_may_be_one_tensor() {
+    let mut workload = workload();
+    let Posterior::File { input_scales, .. } = &mut workload.posterior else { unreachable!() };
+    *input_scales = Some("scales".to_owned());
+    let net = resolve(&workload).unwrap();
+    let mut tensors = posterior_tensors();
+    tensors.insert("scales".to_owned(), floats(&[2], &[0.5, 0.125]));
+    let posterior = read_posterior(&file(&tensors), &workload.posterior, &net).unwrap();
+    assert_eq!(posterior.layers.iter().map(|layer| layer.input_scale).collect::<Vec<_>>(), [0.5, 0.125]);
+    tensors.insert("scales".to_owned(), floats(&[3], &[0.5, 0.125, 1.0]));
+    assert_eq!(
+        read_posterior(&file(&tensors), &workload.posterior, &net).unwrap_err(),
+        "small.st: tensor \"scales\" has shape [3]; the network expects [2]"
+    );
+}
+
+#[test]
+fn what_is_no_safetensors_file_is_told() {
+    let workload = workload();
+    let net = resolve(&workload).unwrap();
+    let message = |bytes: &[u8]| read_posterior(bytes, &workload.posterior, &net).unwrap_err();
+    assert_eq!(message(b""), "small.st: not a safetensors file: it has 0 bytes, its header length alone takes 8");
+    assert_eq!(
+        message(&[100, 0, 0, 0, 0, 0, 0, 0, b'{']),
+        "small.st: not a safetensors file, or cut short: a header of 100 bytes does not fit into 9 bytes"
+    );
+    assert_eq!(message(b"\x89PNG\r\n\x1a\n....."), "small.st: not a safetensors file: header too large");
+    assert_eq!(
+        message(b"\x02\0\0\0\0\0\0\0[}"),
+        "small.st: not a safetensors file: its header is no JSON object of tensors"
+    );
+    let whole = file(&posterior_tensors());
+    assert_eq!(
+        message(&whole[..whole.len() - 3]),
+        format!(
+            "small.st: the tensors named in its header do not fill its {} bytes exactly: it is cut short or has extra \
+             bytes at its end",
+            whole.len() - 3
+        )
+    );
+}
+
+#[test]
+fn missing_tensors_of_a_posterior_are_told() {
+    assert_eq!(
+        posterior_message(&[("conv1.p", None), ("conv1.P_", Some(floats(&[1], &[0.0])))]),
+        "small.st: there is no tensor \"conv1.p\" (p of the synapses of layer conv1); did you mean \"conv1.P_\"?"
+    );
+    assert_eq!(
+        posterior_message(&[("fc1.bn_var_mode", None)]),
+        "small.st: there is no tensor \"fc1.bn_var_mode\" (batch-norm variances of layer fc1); did you mean \
+         \"fc1.bn_mean_mode\"?"
+    );
+    assert_eq!(
+        posterior_message(&[("fc1.input_scale", None)]),
+        "small.st: there is no tensor \"fc1.input_scale\" (input scale of layer fc1); did you mean \
+         \"conv1.input_scale\"?"
+    );
+}
+
+#[test]
+fn tensors_of_another_kind_or_shape_are_told() {
+    assert_eq!(
+        posterior_message(&[("conv1.p", Some((Dtype::F64, vec![2, 1, 3, 3], vec![0; 144])))]),
+        "small.st: tensor \"conv1.p\" holds F64 elements; expected F32"
+    );
+    assert_eq!(
+        posterior_message(&[("fc1.p", Some(floats(&[8, 3], &[0.5; 24])))]),
+        "small.st: tensor \"fc1.p\" has shape [8, 3]; the network expects [3, 8]"
+    );
+    assert_eq!(
+        posterior_message(&[("conv1.bn_mean", Some(floats(&[3], &[0.0; 3])))]),
+        "small.st: tensor \"conv1.bn_mean\" has shape [3]; the network expects [2]"
+    );
+    assert_eq!(
+        posterior_message(&[("conv1.w_samples_packed", Some(bytes(&[2, 4], &[0; 8])))]),
+        "small.st: tensor \"conv1.w_samples_packed\" has shape [2, 4]; the network expects [2, 3]"
+    );
+    assert_eq!(
+        posterior_message(&[("conv1.w_samples_packed", Some(bytes(&[0, 3], &[])))]),
+        "small.st: tensor \"conv1.w_samples_packed\" holds no sample"
+    );
+}
+
+#[test]
+fn numbers_of_a_posterior_that_cannot_be_are_told() {
+    let mut p = [0.5; 18];
+    p[13] = 1.5;
+    assert_eq!(
+        posterior_message(&[("conv1.p", Some(floats(&[2, 1, 3, 3], &p)))]),
+        "small.st: tensor \"conv1.p\" holds 1.5 at [1, 0, 1, 1]; a probability is within 0..=1"
+    );
+    p[13] = f32::NAN;
+    assert_eq!(
+        posterior_message(&[("conv1.p", Some(floats(&[2, 1, 3, 3], &p)))]),
+        "small.st: tensor \"conv1.p\" holds NaN at [1, 0, 1, 1]; expected finite numbers"
+    );
+    assert_eq!(
+        posterior_message(&[("fc1.bn_var", Some(floats(&[3], &[1.0, -2.0, 1.0])))]),
+        "small.st: tensor \"fc1.bn_var\" holds -2 at [1]; a variance is not negative"
+    );
+    assert_eq!(
+        posterior_message(&[("fc1.bn_mean_mode", Some(floats(&[3], &[0.0, 0.0, f32::INFINITY])))]),
+        "small.st: tensor \"fc1.bn_mean_mode\" holds inf at [2]; expected finite numbers"
+    );
+    assert_eq!(
+        posterior_message(&[("fc1.input_scale", Some(floats(&[1], &[0.0])))]),
+        "small.st: tensor \"fc1.input_scale\" holds 0 at [0]; a scale is positive"
+    );
+}
+
+#[test]
+fn a_variance_of_zero_needs_an_epsilon() {
+    let mut workload = workload();
+    let Posterior::File { bn_eps, .. } = &mut workload.posterior else { unreachable!() };
+    *bn_eps = 0.0;
+    let mut tensors = posterior_tensors();
+    tensors.insert("conv1.bn_var".to_owned(), floats(&[2], &[1.0, 0.0]));
+    assert_eq!(
+        read_posterior(&file(&tensors), &workload.posterior, &resolve(&workload).unwrap()).unwrap_err(),
+        "small.st: tensor \"conv1.bn_var\" holds 0 at [1], and bn_eps is 0: their sum divides"
+    );
+}
+
+#[test]
+fn images_that_do_not_fit_are_told() {
+    assert_eq!(image_message("images", None), "images.st: there is no tensor \"images\" (pixel codes)");
+    assert_eq!(
+        image_message("images", Some(floats(&[2, 1, 4, 4], &[0.0; 32]))),
+        "images.st: tensor \"images\" holds F32 elements; expected U8"
+    );
+    assert_eq!(
+        image_message("images", Some(bytes(&[2, 4, 4], &[0; 32]))),
+        "images.st: tensor \"images\" has shape [2, 4, 4]; the network expects [2, 1, 4, 4]"
+    );
+    assert_eq!(image_message("images", Some(bytes(&[0, 1, 4, 4], &[]))), "images.st: tensor \"images\" holds no image");
+    let mut codes = [0; 32];
+    codes[21] = 16;
+    assert_eq!(
+        image_message("images", Some(bytes(&[2, 1, 4, 4], &codes))),
+        "images.st: tensor \"images\" holds 16 at [1, 0, 1, 1]; an input of 4 bits holds 0..=15"
+    );
+    let mut signed = workload();
+    signed.input.signed = true;
+    let mut tensors = image_tensors();
+    tensors.insert("images".to_owned(), (Dtype::I8, vec![2, 1, 4, 4], vec![0xf7; 32]));
+    assert_eq!(
+        read_images(&file(&tensors), &signed).unwrap_err(),
+        "images.st: tensor \"images\" holds -9 at [0, 0, 0, 0]; an input of 4 bits holds -8..=7"
+    );
+}
+
+#[test]
+fn labels_that_do_not_fit_are_told() {
+    assert_eq!(image_message("labels", None), "images.st: there is no tensor \"labels\" (labels)");
+    assert_eq!(
+        image_message("labels", Some(bytes(&[3], &[0; 3]))),
+        "images.st: tensor \"labels\" has shape [3]; expected [2], one label an image"
+    );
+    assert_eq!(
+        image_message("labels", Some(floats(&[2], &[0.0; 2]))),
+        "images.st: tensor \"labels\" holds F32 elements; expected U8 or I64"
+    );
+    assert_eq!(
+        image_message("labels", Some(bytes(&[2], &[0, 3]))),
+        "images.st: tensor \"labels\" holds label 3 at [1]; the network has 3 classes, 0..=2"
+    );
+    let negative = [0i64, -1].iter().flat_map(|label| label.to_le_bytes()).collect();
+    assert_eq!(
+        image_message("labels", Some((Dtype::I64, vec![2], negative))),
+        "images.st: tensor \"labels\" holds label -1 at [1]; the network has 3 classes, 0..=2"
+    );
+}
+
+#[test]
+fn too_few_stored_samples_are_told() {
+    use crossbayes::config::{Adc, AdcInput, AdcRange, Draws, Sampler, Samples, Scheme};
+    use crossbayes::functional::{FunctionalModel, FunctionalSpec};
+    let workload = workload();
+    let net = resolve(&workload).unwrap();
+    let spec = FunctionalSpec {
+        array_rows: 128,
+        adc: Adc { bits: 10, columns_per_adc: 8, input: AdcInput::Pair, range: AdcRange::FullScale },
+        sampler: Sampler::Generator {
+            bits_per_cycle: 32,
+            probability_bits: 8,
+            double_buffered: false,
+            draws: Draws::PerMember,
+        },
+        scheme: Scheme::Dense,
+        members: 3,
+        samples: Samples::Stored,
+        seed: 0,
+    };
+    let message = |tensors: &Tensors| {
+        let posterior = read_posterior(&file(tensors), &workload.posterior, &net).unwrap();
+        FunctionalModel::new(&spec, &net, &posterior).unwrap_err().to_string()
+    };
+    let mut tensors = posterior_tensors();
+    assert_eq!(
+        message(&tensors),
+        "small.st: tensor \"conv1.w_samples_packed\" holds 2 weight samples; 3 members need as many"
+    );
+    tensors.remove("conv1.w_samples_packed");
+    assert_eq!(
+        message(&tensors),
+        "small.st: there is no tensor \"conv1.w_samples_packed\"; ensemble.samples = Stored reads its weight samples"
+    );
+}

@@ -1,0 +1,471 @@
+//! Does the bit-serial path compute what plain integer arithmetic does?
+
+use crossbayes::config::{
+    Adc, AdcInput, AdcRange, Draws, Input, Layer, Operation, Posterior, Sampler, Samples, Scheme, Workload,
+};
+use crossbayes::functional::post::max_pool;
+use crossbayes::functional::{FunctionalModel, FunctionalSpec, Observer};
+use crossbayes::workload::{BatchNorm, LayerPosterior, LoadedImages, LoadedPosterior, Net, Shape, resolve};
+use proptest::prelude::*;
+use std::path::PathBuf;
+
+fn spec(array_rows: u32, bits: u32, input: AdcInput) -> FunctionalSpec {
+    FunctionalSpec {
+        array_rows,
+        adc: Adc { bits, columns_per_adc: 8, input, range: AdcRange::FullScale },
+        sampler: generator(Draws::PerMember),
+        scheme: Scheme::Dense,
+        members: 2,
+        samples: Samples::Drawn,
+        seed: 11,
+    }
+}
+
+fn generator(draws: Draws) -> Sampler {
+    Sampler::Generator { bits_per_cycle: 32, probability_bits: 8, double_buffered: false, draws }
+}
+
+fn layer(name: &str, op: Operation, pool: u32, relu: bool, bits: u32) -> Layer {
+    let name = name.to_owned();
+    Layer { name, op, inputs: Vec::new(), pool, relu, activation_bits: bits, activity: None, tensors: None }
+}
+
+fn net(input: Input, layers: Vec<Layer>) -> Net {
+    let workload = Workload {
+        name: "test".to_owned(),
+        description: String::new(),
+        input,
+        layers,
+        posterior: Posterior::Absent,
+        images: None,
+        activity: 0.5,
+    };
+    resolve(&workload).unwrap()
+}
+
+/// A fully connected layer of `rows` unsigned `bits`-bit inputs.
+fn linear(rows: u32, outputs: u32, bits: u32) -> Net {
+    let input = Input { channels: rows, height: 1, width: 1, bits, signed: false };
+    net(input, vec![layer("fc", Operation::Linear { outputs }, 1, true, 8)])
+}
+
+/// A posterior with the given p, batch norm of mean 0.25 and variance K, and scales of 1/10.
+fn posterior(net: &Net, mut p: impl FnMut() -> f32) -> LoadedPosterior {
+    let layers = net.layers.iter().map(|layer| {
+        let columns = layer.columns as usize;
+        let statistics = |factor: f32| BatchNorm {
+            mean: vec![0.25 * factor; columns],
+            var: vec![factor * layer.rows as f32; columns],
+        };
+        LayerPosterior {
+            p: (0..layer.synapses()).map(|_| p()).collect(),
+            sampled: statistics(1.0),
+            mode: statistics(2.0),
+            input_scale: 0.1,
+            samples: None,
+        }
+    });
+    LoadedPosterior { path: PathBuf::new(), layers: layers.collect(), kappa: 4.0, bn_eps: 1e-5 }
+}
+
+/// Repeats given values for ever.
+fn cycle<T: Copy>(values: Vec<T>) -> impl FnMut() -> T {
+    let mut index = 0;
+    move || {
+        index += 1;
+        values[(index - 1) % values.len()]
+    }
+}
+
+/// A code as the number that it stands for.
+fn number(code: u16, signed: bool) -> i64 {
+    if signed { i64::from(code as i16) } else { i64::from(code) }
+}
+
+/// What row `row` of the matrix reads at an output position, straight from the definition of a convolution.
+fn row_input(net: &Net, index: usize, codes: &[u16], position: u32, row: u32) -> i64 {
+    let layer = &net.layers[index];
+    let shape = layer.input;
+    let (channel, y, x) = match layer.op {
+        Operation::Linear { .. } => return number(codes[row as usize], layer.input_signed),
+        Operation::Conv { kernel, stride, padding, .. } => {
+            let (ky, kx) = (row / kernel % kernel, row % kernel);
+            let (oy, ox) = (position / layer.linear.width, position % layer.linear.width);
+            let place = |o: u32, k: u32| i64::from(o * stride + k) - i64::from(padding);
+            (row / (kernel * kernel), place(oy, ky), place(ox, kx))
+        }
+    };
+    if (0..i64::from(shape.height)).contains(&y) && (0..i64::from(shape.width)).contains(&x) {
+        let flat = (i64::from(channel) * i64::from(shape.height) + y) * i64::from(shape.width) + x;
+        number(codes[flat as usize], layer.input_signed)
+    } else {
+        0
+    }
+}
+
+/// Accumulators `[column][position]` by 64-bit integer arithmetic, for p of 0 and 1 only.
+fn integer_product(net: &Net, index: usize, posterior: &LoadedPosterior, codes: &[u16]) -> Vec<i32> {
+    let layer = &net.layers[index];
+    let weights = posterior.layers[index].p.chunks_exact(layer.rows as usize);
+    let mut accumulators = Vec::new();
+    for column in weights {
+        for position in 0..layer.positions {
+            let term = |(row, &p): (usize, &f32)| {
+                (if p > 0.5 { 1 } else { -1 }) * row_input(net, index, codes, position, row as u32)
+            };
+            accumulators.push(column.iter().enumerate().map(term).sum::<i64>() as i32);
+        }
+    }
+    accumulators
+}
+
+/// Logits of the whole network by the formulas of the module `post`, written out for one value at a time.
+fn integer_network(net: &Net, posterior: &LoadedPosterior, image: &[u16]) -> Vec<f64> {
+    let mut codes = image.to_vec();
+    for (index, layer) in net.layers.iter().enumerate() {
+        let pooled = max_pool(&integer_product(net, index, posterior, &codes), layer.linear, layer.pool);
+        let of_layer = &posterior.layers[index];
+        let size = layer.output.positions() as usize;
+        let input_scale = f64::from(of_layer.input_scale);
+        let value = |channel: usize| {
+            let mean = f64::from(of_layer.sampled.mean[channel]);
+            let sd = (f64::from(of_layer.sampled.var[channel]) + posterior.bn_eps).sqrt();
+            (mean, sd)
+        };
+        if index == net.output {
+            let logit = |(i, &acc): (usize, &i32)| {
+                let (mean, sd) = value(i / size);
+                f64::from(acc) * ((posterior.kappa * input_scale) / sd) + (-(posterior.kappa * mean)) / sd
+            };
+            return pooled.iter().enumerate().map(logit).collect();
+        }
+        let output_scale = f64::from(posterior.layers[index + 1].input_scale);
+        let (lowest, highest) = if layer.relu {
+            (0.0, f64::from((1u32 << layer.output_bits) - 1))
+        } else {
+            let half = f64::from(1u32 << (layer.output_bits - 1));
+            (-half, half - 1.0)
+        };
+        let code = |(i, &acc): (usize, &i32)| {
+            let (mean, sd) = value(i / size);
+            let y = f64::from(acc) * (input_scale / (sd * output_scale)) + (-mean) / (sd * output_scale);
+            y.round_ties_even().clamp(lowest, highest) as i64 as u16
+        };
+        codes = pooled.iter().enumerate().map(code).collect();
+    }
+    unreachable!("the last layer gives the logits")
+}
+
+/// A small network: a convolution of any shape, a pooled one, and a fully connected layer, with p of 0 and 1.
+fn any_network() -> impl Strategy<Value = (Net, LoadedPosterior, Vec<u16>)> {
+    let input = (1u32..4, 4u32..7, 1u32..9, any::<bool>());
+    let conv = (1u32..5, 1u32..4, 1u32..3, 0u32..3, any::<bool>(), 1u32..9);
+    (input, conv, any::<bool>(), prop::collection::vec(any::<u16>(), 97), prop::collection::vec(any::<bool>(), 101))
+        .prop_map(|((channels, side, bits, signed), (m, kernel, stride, padding, relu, code_bits), pool, raw, w)| {
+            let input = Input { channels, height: side, width: side, bits, signed };
+            let first = Operation::Conv { channels: m, kernel, stride, padding: padding.min(kernel - 1) };
+            let second = Operation::Conv { channels: 3, kernel: 1, stride: 1, padding: 0 };
+            let out = (side + 2 * padding.min(kernel - 1) - kernel) / stride + 1;
+            let pool = if pool && out % 2 == 0 { 2 } else { 1 };
+            let net = net(
+                input,
+                vec![
+                    layer("a", first, 1, relu, code_bits),
+                    layer("b", second, pool, !relu, code_bits),
+                    layer("c", Operation::Linear { outputs: 4 }, 1, true, 8),
+                ],
+            );
+            let posterior = posterior(&net, cycle(w.into_iter().map(|w| if w { 1.0 } else { 0.0 }).collect()));
+            let mut raw = cycle(raw);
+            // Two's complement codes come sign-extended.
+            let code = |raw: u16| {
+                if signed { (((raw << (16 - bits)) as i16) >> (16 - bits)) as u16 } else { raw >> (16 - bits) }
+            };
+            let image = (0..net.input.len()).map(|_| code(raw())).collect();
+            (net, posterior, image)
+        })
+}
+
+/// Keeps the accumulators of member 1.
+#[derive(Default)]
+struct Accumulators(Vec<Vec<i32>>);
+
+impl Observer for Accumulators {
+    fn accumulators(&mut self, _: usize, _: usize, member: usize, accumulators: &[i32]) {
+        if member == 1 {
+            self.0.push(accumulators.to_vec());
+        }
+    }
+}
+
+fn images(net: &Net, codes: Vec<u16>) -> LoadedImages {
+    let count = codes.len() / net.input.len() as usize;
+    LoadedImages::new(net.input, codes, vec![0; count])
+}
+
+proptest! {
+    #[test]
+    fn a_wide_converter_gives_integer_arithmetic(
+        (net, posterior, image) in any_network(),
+        array_rows in 1u32..200,
+        column in any::<bool>(),
+    ) {
+        let input = if column { AdcInput::Column } else { AdcInput::Pair };
+        let model = FunctionalModel::new(&spec(array_rows, 10, input), &net, &posterior).unwrap();
+        let expected = integer_network(&net, &posterior, &image);
+        let mut seen = Accumulators::default();
+        let logits = model.observe(&images(&net, image.clone()), 0, &mut seen).unwrap();
+        prop_assert_eq!(&seen.0[0], &integer_product(&net, 0, &posterior, &image));
+        prop_assert_eq!(&logits[..4], &expected[..]);
+        prop_assert_eq!(&logits[4..], &expected[..]);
+    }
+
+    #[test]
+    fn a_narrow_converter_rounds_and_clips_each_block_and_pulse(
+        (net, posterior, image) in any_network(),
+        array_rows in 1u32..40,
+        bits in 2u32..6,
+        column in any::<bool>(),
+        fixed in prop::option::of(1u32..30),
+    ) {
+        let mut spec = spec(array_rows, bits, if column { AdcInput::Column } else { AdcInput::Pair });
+        let range = fixed.unwrap_or(array_rows);
+        spec.adc.range = fixed.map_or(AdcRange::FullScale, |range| AdcRange::Fixed(f64::from(range)));
+        let model = FunctionalModel::new(&spec, &net, &posterior).unwrap();
+        let (accumulators, clipping) = model.accumulate(0, 0, 0, &image, &mut ());
+
+        let layer = &net.layers[0];
+        let top = if column { (1i64 << bits) - 1 } else { (1i64 << (bits - 1)) - 1 };
+        let step = (f64::from(range) / top as f64).max(1.0);
+        prop_assert_eq!(model.step(0), step);
+        let mut clipped = 0;
+        let mut convert = |sum: i64| {
+            let code = (sum as f64 / step).round() as i64;
+            let limit = top.min((f64::from(range) / step).round() as i64);
+            clipped += u64::from(code.abs() > limit);
+            code.clamp(-limit, limit)
+        };
+        let mut expected = Vec::new();
+        for weights in posterior.layers[0].p.chunks_exact(layer.rows as usize) {
+            for position in 0..layer.positions {
+                let mut sum = 0;
+                for pulse in 0..layer.input_bits {
+                    let sign = if layer.input_signed && pulse + 1 == layer.input_bits { -1 } else { 1 };
+                    for (block, weights) in weights.chunks(array_rows as usize).enumerate() {
+                        let (mut plus, mut minus) = (0, 0);
+                        for (row, &p) in weights.iter().enumerate() {
+                            let row = block as u32 * array_rows + row as u32;
+                            let bit = row_input(&net, 0, &image, position, row) >> pulse & 1;
+                            if p > 0.5 { plus += bit } else { minus += bit }
+                        }
+                        let code = if column { convert(plus) - convert(minus) } else { convert(plus - minus) };
+                        sum += sign * (code << pulse);
+                    }
+                }
+                expected.push(sum as i32);
+            }
+        }
+        prop_assert_eq!(accumulators, expected);
+        prop_assert_eq!(clipping.clipped, clipped);
+        let blocks = u64::from(layer.rows.div_ceil(array_rows));
+        let per_position = blocks * u64::from(layer.input_bits * layer.columns) * if column { 2 } else { 1 };
+        prop_assert_eq!(clipping.conversions, per_position * u64::from(layer.positions));
+    }
+
+    #[test]
+    fn activity_counts_the_rows_that_each_pulse_drives(
+        (net, posterior, image) in any_network(),
+        array_rows in 1u32..40,
+    ) {
+        let model = FunctionalModel::new(&spec(array_rows, 10, AdcInput::Pair), &net, &posterior).unwrap();
+        let mut two = vec![0; image.len()];
+        two.extend(&image);
+        let table = model.activity(&images(&net, two), 0..2).unwrap();
+        let (layer, counts) = (&net.layers[0], &table.layers[0]);
+        for position in 0..layer.positions {
+            for block in 0..layer.rows.div_ceil(array_rows) {
+                let rows = block * array_rows..((block + 1) * array_rows).min(layer.rows);
+                let inputs: Vec<i64> = rows.map(|row| row_input(&net, 0, &image, position, row)).collect();
+                let (at, part) = (position as usize, block as usize);
+                for member in 0..2 {
+                    for pulse in 0..layer.input_bits as usize {
+                        let driven = inputs.iter().filter(|&&input| input >> pulse & 1 == 1).count();
+                        prop_assert_eq!(counts.driven(1, member, at, pulse, part), driven as u16);
+                        prop_assert_eq!(counts.driven(0, member, at, pulse, part), 0);
+                    }
+                    let nonzero = inputs.iter().filter(|&&input| input != 0).count();
+                    prop_assert_eq!(counts.nonzero(1, member, at, part), nonzero as u16);
+                }
+            }
+        }
+    }
+}
+
+/// A network with p well inside 0..1, and images.
+fn uncertain() -> (Net, LoadedPosterior, LoadedImages) {
+    let input = Input { channels: 2, height: 6, width: 6, bits: 4, signed: false };
+    let conv = Operation::Conv { channels: 5, kernel: 3, stride: 1, padding: 1 };
+    let net = net(input, vec![layer("a", conv, 2, true, 4), layer("b", Operation::Linear { outputs: 3 }, 1, true, 8)]);
+    let posterior = posterior(&net, cycle((1..20).map(|i| i as f32 / 20.0).collect()));
+    let codes = (0..7 * net.input.len()).map(|i| (i * i % 13) as u16).collect();
+    let images = images(&net, codes);
+    (net, posterior, images)
+}
+
+#[test]
+fn outputs_do_not_depend_on_threads_or_on_the_size_of_arrays() {
+    let (net, posterior, images) = uncertain();
+    for sampler in [
+        generator(Draws::PerMember),
+        generator(Draws::PerPosition),
+        Sampler::Comparator { noise_rows: 4, sub_arrays: 1 },
+    ] {
+        let run = |array_rows, threads| {
+            let spec = FunctionalSpec { sampler: sampler.clone(), ..spec(array_rows, 10, AdcInput::Pair) };
+            let model = FunctionalModel::new(&spec, &net, &posterior).unwrap();
+            model.run(&images, 1..7, threads, &|_| ()).unwrap()
+        };
+        let first = run(128, 1);
+        assert_eq!(first, run(128, 4));
+        let small_arrays = run(5, 2);
+        assert_eq!(first.logits, small_arrays.logits);
+        assert_eq!(first.predictions.len(), 6);
+    }
+}
+
+#[test]
+fn progress_tells_every_image_once() {
+    let (net, posterior, images) = uncertain();
+    let model = FunctionalModel::new(&spec(64, 10, AdcInput::Pair), &net, &posterior).unwrap();
+    let told = std::sync::Mutex::new(Vec::new());
+    model.run(&images, 0..7, 3, &|done| told.lock().unwrap().push(done)).unwrap();
+    let mut told = told.into_inner().unwrap();
+    told.sort_unstable();
+    assert_eq!(told, [1, 2, 3, 4, 5, 6, 7]);
+}
+
+/// Accumulators of a layer with one row that is always driven by 1 are its weights.
+fn drawn(p: f32, sampler: Sampler, image: usize, member: usize) -> Vec<i32> {
+    let net = linear(1, 4000, 1);
+    let spec = FunctionalSpec { sampler, ..spec(128, 10, AdcInput::Pair) };
+    let model = FunctionalModel::new(&spec, &net, &posterior(&net, || p)).unwrap();
+    model.accumulate(0, image, member, &[1], &mut ()).0
+}
+
+#[test]
+fn weights_are_drawn_with_their_probability() {
+    let comparator = Sampler::Comparator { noise_rows: 4, sub_arrays: 1 };
+    for sampler in [generator(Draws::PerMember), generator(Draws::PerPosition), comparator] {
+        assert!(drawn(0.0, sampler.clone(), 0, 0).iter().all(|&w| w == -1));
+        assert!(drawn(1.0, sampler.clone(), 0, 0).iter().all(|&w| w == 1));
+        let ones = drawn(0.3, sampler, 0, 0).iter().filter(|&&w| w == 1).count();
+        // 0.3 * 4000 = 1200, standard deviation sqrt(4000 * 0.3 * 0.7) = 29.
+        assert!((1084..=1316).contains(&ones), "{ones} of 4000");
+    }
+}
+
+#[test]
+fn a_members_sample_is_held_for_all_images_or_fresh_at_every_position() {
+    let held = |image, member| drawn(0.5, generator(Draws::PerMember), image, member);
+    assert_eq!(held(0, 0), held(1, 0));
+    assert_ne!(held(0, 0), held(0, 1));
+    let fresh = |image, member| drawn(0.5, generator(Draws::PerPosition), image, member);
+    assert_eq!(fresh(0, 0), fresh(0, 0));
+    assert_ne!(fresh(0, 0), fresh(1, 0));
+    assert_ne!(fresh(0, 0), fresh(0, 1));
+}
+
+#[test]
+fn comparators_do_not_go_through_the_converter() {
+    // 200 rows of code 3 and p = 1: 600 exactly, where a 2-bit converter of 128 rows knows -128, 0 and 128 only:
+    // blocks of 128 and 72 rows give 128 each, twice 128 for either bit: (1 + 1) * (1 + 2) * 128 = 768.
+    let net = linear(200, 1, 2);
+    let posterior = posterior(&net, || 1.0);
+    let narrow = spec(128, 2, AdcInput::Pair);
+    let compare = FunctionalSpec { sampler: Sampler::Comparator { noise_rows: 4, sub_arrays: 1 }, ..narrow.clone() };
+    let value = |spec: &FunctionalSpec| {
+        let model = FunctionalModel::new(spec, &net, &posterior).unwrap();
+        let (accumulators, clipping) = model.accumulate(0, 0, 0, &[3; 200], &mut ());
+        (f64::from(accumulators[0]) * model.step(0), clipping.conversions)
+    };
+    assert_eq!(value(&compare), (600.0, 0));
+    // 2 bits, 2 blocks, 1 column.
+    assert_eq!(value(&narrow), (768.0, 4));
+}
+
+#[test]
+fn the_deterministic_scheme_uses_mode_weights_and_mode_statistics() {
+    // p = 0.5 is not above one half: w = -1. 4 rows of code 2 give -8.
+    let net = linear(4, 2, 2);
+    let posterior = posterior(&net, cycle(vec![0.5, 0.5, 0.5, 0.5, 0.9, 0.9, 0.9, 0.1]));
+    let spec = FunctionalSpec { scheme: Scheme::Deterministic, ..spec(128, 10, AdcInput::Pair) };
+    let model = FunctionalModel::new(&spec, &net, &posterior).unwrap();
+    assert_eq!(model.members(), 1);
+    let logits = model.observe(&images(&net, vec![2; 4]), 0, &mut ()).unwrap();
+    // Mode statistics: mean 0.5, variance 8. (acc * 0.1 - 0.5) * 4 / sqrt(8.00001), acc -8 and 4.
+    let expected = [-8.0, 4.0].map(|acc: f64| (acc * f64::from(0.1f32) - 0.5) * 4.0 / 8.00001f64.sqrt());
+    assert!(logits.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{logits:?} {expected:?}");
+}
+
+#[test]
+fn a_synthetic_posterior_has_the_stated_share_of_probabilistic_synapses() {
+    let (net, _, images) = uncertain();
+    let net = Net { layers: net.layers.clone(), ..net };
+    let made = LoadedPosterior::synthetic(3, &[0.0, 0.8], &net).unwrap();
+    let share = |layer: usize| {
+        let p = &made.layers[layer].p;
+        p.iter().filter(|&&p| 0.05 < p && p < 0.95).count() as f64 / p.len() as f64
+    };
+    assert_eq!(share(0), 0.0);
+    // 135 synapses, standard error sqrt(0.8 * 0.2 / 135) = 0.034.
+    assert_eq!(net.layers[1].synapses(), 135);
+    assert!((share(1) - 0.8).abs() < 0.14, "{}", share(1));
+    let again = LoadedPosterior::synthetic(3, &[0.0, 0.8], &net).unwrap();
+    assert_eq!(made.layers[1].p, again.layers[1].p);
+    let model = FunctionalModel::new(&spec(64, 10, AdcInput::Pair), &net, &made).unwrap();
+    let table = model.activity(&images, 0..1).unwrap();
+    let driven: u16 = (0..4).map(|pulse| table.layers[1].driven(0, 0, 0, pulse, 0)).sum();
+    assert!(driven > 0, "hidden activations are alive");
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let (net, posterior, images) = uncertain();
+    let good = spec(128, 10, AdcInput::Pair);
+    let refuse = |spec: FunctionalSpec| FunctionalModel::new(&spec, &net, &posterior).unwrap_err().to_string();
+    assert_eq!(refuse(FunctionalSpec { array_rows: 0, ..good.clone() }), "arch.array.rows is 0; expected 1..=4096");
+    assert_eq!(refuse(FunctionalSpec { members: 0, ..good.clone() }), "ensemble.members is 0; expected at least 1");
+    assert_eq!(
+        refuse(FunctionalSpec { adc: Adc { bits: 17, ..good.adc.clone() }, ..good.clone() }),
+        "arch.adc.bits is 17; expected 1..=16"
+    );
+    assert_eq!(
+        refuse(FunctionalSpec { adc: Adc { range: AdcRange::Fixed(0.0), ..good.adc.clone() }, ..good.clone() }),
+        "arch.adc.range is 0; expected a positive number of cell currents"
+    );
+    assert_eq!(
+        refuse(FunctionalSpec { samples: Samples::Stored, ..good.clone() }),
+        "ensemble.samples is Stored; a synthetic posterior stores none, so expected Drawn"
+    );
+    assert_eq!(
+        LoadedPosterior::synthetic(1, &[0.5], &net).unwrap_err().to_string(),
+        "posterior.probabilistic has 1 shares; the network has 2 layers"
+    );
+    assert_eq!(
+        LoadedPosterior::synthetic(1, &[0.5, 1.5], &net).unwrap_err().to_string(),
+        "posterior.probabilistic[1] is 1.5; expected 0..=1"
+    );
+    let model = FunctionalModel::new(&good, &net, &posterior).unwrap();
+    assert_eq!(model.run(&images, 5..8, 1, &|_| ()).unwrap_err().to_string(), "image 7 is asked for; there are 7");
+    let other = LoadedImages::new(Shape { channels: 1, height: 1, width: 1 }, vec![0], vec![0]);
+    assert_eq!(
+        model.run(&other, 0..1, 1, &|_| ()).unwrap_err().to_string(),
+        "images are 1x1x1; the network reads 2x6x6"
+    );
+    let wide = linear(40_000, 1, 16);
+    let many = FunctionalModel::new(&good, &wide, &self::posterior(&wide, || 1.0)).unwrap_err();
+    assert_eq!(
+        many.to_string(),
+        "the accumulators of layer fc would need more than 32 bits: 40000 rows of 16-bit codes"
+    );
+}

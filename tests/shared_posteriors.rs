@@ -1,0 +1,149 @@
+//! Do real trained posteriors give, accumulator by accumulator, what their trainer recorded?
+//!
+//! The posteriors are large and not part of the repository; where they are absent the tests say so and pass.
+
+mod shared;
+
+use crossbayes::config::{
+    Adc, AdcInput, AdcRange, Draws, Images, Input, Layer, Operation, Posterior, Sampler, Samples, Scheme, Workload,
+};
+use crossbayes::functional::post::max_pool;
+use crossbayes::functional::{FunctionalModel, FunctionalSpec};
+use crossbayes::workload::{LoadedImages, LoadedPosterior, resolve};
+use safetensors::SafeTensors;
+use shared::shared;
+
+/// A network of the folder's posteriors: `C3` layers with their pools, then fully connected ones.
+fn workload(name: &str, input: (u32, u32), convs: &[(u32, u32)], linears: &[u32], bits: u32) -> Workload {
+    let conv = |&(channels, pool): &(u32, u32)| (Operation::Conv { channels, kernel: 3, stride: 1, padding: 1 }, pool);
+    let linear = |&outputs: &u32| (Operation::Linear { outputs }, 1);
+    let layers = convs.iter().map(conv).chain(linears.iter().map(linear)).enumerate();
+    Workload {
+        name: name.to_owned(),
+        description: String::new(),
+        input: Input { channels: input.0, height: input.1, width: input.1, bits: 8, signed: false },
+        layers: layers
+            .map(|(i, (op, pool))| Layer {
+                name: format!("layer{i}"),
+                op,
+                inputs: Vec::new(),
+                pool,
+                relu: true,
+                activation_bits: bits,
+                activity: None,
+                tensors: None,
+            })
+            .collect(),
+        posterior: Posterior::File {
+            path: format!("{name}.safetensors"),
+            kappa: 4.0,
+            bn_eps: 1e-5,
+            input_scales: Some(format!("testq{bits}.act_scales")),
+        },
+        images: Some(Images {
+            path: format!("{name}.safetensors"),
+            images: "test.images_u8".to_owned(),
+            labels: "test.labels".to_owned(),
+        }),
+        activity: 0.5,
+    }
+}
+
+fn fmnist(bits: u32) -> Workload {
+    workload("fmnist_n100", (1, 28), &[(32, 1), (32, 2), (64, 1), (64, 2)], &[256, 10], bits)
+}
+
+fn cifar10(bits: u32) -> Workload {
+    workload("cifar10_n100", (3, 32), &[(32, 1), (32, 2), (64, 1), (64, 2), (128, 1), (128, 2)], &[256, 10], bits)
+}
+
+/// The trainer's own ten weight samples on arrays of 128 rows with a wide converter.
+fn spec() -> FunctionalSpec {
+    FunctionalSpec {
+        array_rows: 128,
+        adc: Adc { bits: 10, columns_per_adc: 8, input: AdcInput::Pair, range: AdcRange::FullScale },
+        sampler: Sampler::Generator {
+            bits_per_cycle: 32,
+            probability_bits: 8,
+            double_buffered: true,
+            draws: Draws::PerMember,
+        },
+        scheme: Scheme::Dense,
+        members: 10,
+        samples: Samples::Stored,
+        seed: 0,
+    }
+}
+
+fn u16_codes(tensors: &SafeTensors, name: &str) -> Vec<u16> {
+    tensors.tensor(name).unwrap().data().iter().map(|&byte| u16::from(byte)).collect()
+}
+
+fn words<T, const N: usize>(tensors: &SafeTensors, name: &str, from: fn([u8; N]) -> T) -> Vec<T> {
+    tensors.tensor(name).unwrap().data().as_chunks::<N>().0.iter().map(|bytes| from(*bytes)).collect()
+}
+
+/// Every layer by itself, from the recorded input codes of images 0..8 with weight sample 0.
+fn accumulators_match(workload: &Workload, bits: u32) {
+    let Some(path) = shared(&format!("data/posteriors/{}.safetensors", workload.name)) else { return };
+    let net = resolve(workload).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let posterior = LoadedPosterior::from_bytes(&bytes, &path, &workload.posterior, &net).unwrap();
+    let model = FunctionalModel::new(&spec(), &net, &posterior).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    for (index, layer) in net.layers.iter().enumerate() {
+        let codes = u16_codes(&tensors, &format!("testq{bits}.layer{index}.in_codes_img0_7"));
+        let expected = words(&tensors, &format!("testq{bits}.layer{index}.acc_after_pool_img0_7"), i32::from_le_bytes);
+        let images = codes.len() / layer.input.len() as usize;
+        for image in 0..images {
+            let codes = &codes[image * codes.len() / images..(image + 1) * codes.len() / images];
+            let expected = &expected[image * expected.len() / images..(image + 1) * expected.len() / images];
+            let (accumulators, _) = model.accumulate(index, image, 0, codes, &mut ());
+            let pooled = max_pool(&accumulators, layer.linear, layer.pool);
+            assert!(pooled == expected, "{}, {bits} bits, layer {index}, image {image}", workload.name);
+        }
+    }
+}
+
+#[test]
+fn fashion_mnist_accumulators() {
+    for bits in [8, 4, 2] {
+        accumulators_match(&fmnist(bits), bits);
+    }
+}
+
+#[test]
+fn cifar10_accumulators() {
+    for bits in [8, 4, 2] {
+        accumulators_match(&cifar10(bits), bits);
+    }
+}
+
+/// Whole passes of the first `count` images with all ten weight samples, against the recorded logits.
+fn logits_match(workload: &Workload, bits: u32, count: usize) {
+    let Some(path) = shared(&format!("data/posteriors/{}.safetensors", workload.name)) else { return };
+    let net = resolve(workload).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let posterior = LoadedPosterior::from_bytes(&bytes, &path, &workload.posterior, &net).unwrap();
+    let images = LoadedImages::from_bytes(&bytes, &path, workload, &net).unwrap();
+    let model = FunctionalModel::new(&spec(), &net, &posterior).unwrap();
+    let outputs = model.run(&images, 0..count, 2, &|_| ()).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let expected = words(&tensors, &format!("testq{bits}.logits"), f32::from_le_bytes);
+    for image in 0..count {
+        for member in 0..10 {
+            let ours: Vec<f32> =
+                outputs.logits[(image * 10 + member) * 10..][..10].iter().map(|&logit| logit as f32).collect();
+            let theirs = &expected[(member * images.len() + image) * 10..][..10];
+            assert_eq!(ours, theirs, "{}, {bits} bits, image {image}, member {member}", workload.name);
+        }
+    }
+}
+
+#[test]
+fn whole_passes_give_the_recorded_logits() {
+    for bits in [8, 4, 2] {
+        logits_match(&fmnist(bits), bits, 4);
+        logits_match(&cifar10(bits), bits, 1);
+    }
+}
