@@ -1,7 +1,165 @@
 //! What a run is told as: figures for people and programs, computed from spans and [`RunFacts`].
+//!
+//! One small file per section. A live run and a stored trace go the same way: spans are folded into a
+//! [`Ledger`], and [`Report::new`] computes every figure from ledger and facts.
 
 pub mod facts;
 pub mod inventory;
 pub mod closed_form;
+pub mod latency;
+pub mod energy;
+pub mod area;
+pub mod efficiency;
+pub mod utilisation;
+pub mod stalls;
+pub mod sampling;
+pub mod stored;
+pub mod quantity;
+pub mod table;
 
+pub use area::Area;
+pub use efficiency::Efficiency;
+pub use energy::Energy;
 pub use facts::{ClosedForm, EventFacts, InventoryItem, LayerFacts, OutputFacts, RunFacts, content_hash};
+pub use latency::{Latency, Throughput};
+pub use sampling::Sampling;
+pub use stalls::Stalls;
+pub use stored::{from_trace, load};
+pub use utilisation::Utilisation;
+
+use crate::config::Config;
+use crate::meter::Ledger;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Changes whenever a key of the report or its meaning does.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// The report. Its fields are the keys of its JSON.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// What made it.
+    pub provenance: Provenance,
+    /// The fully expanded configuration.
+    pub config: Config,
+    /// Arrays and tiles.
+    pub mapping: Mapping,
+    /// Time.
+    pub latency: Latency,
+    /// Work per time.
+    pub throughput: Throughput,
+    /// Energy.
+    pub energy: Energy,
+    /// Area.
+    pub area: Area,
+    /// Work per energy and area.
+    pub efficiency: Efficiency,
+    /// How busy and how full units are.
+    pub utilisation: Utilisation,
+    /// What units waited for.
+    pub stalls: Stalls,
+    /// What is drawn at random.
+    pub sampling: Sampling,
+    /// Events of the simulation.
+    pub events: Events,
+    /// What the network answers.
+    pub outputs: Option<OutputFacts>,
+    /// What the simulation was compared with.
+    pub checks: Checks,
+}
+
+/// What made a report.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Provenance {
+    /// Version of the simulator.
+    pub version: String,
+    /// Master seed.
+    pub seed: u64,
+    /// [`content_hash`] of the chip.
+    pub arch_hash: String,
+    /// [`content_hash`] of the network.
+    pub workload_hash: String,
+    /// Command.
+    pub command: String,
+}
+
+/// Where the layers were put.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Mapping {
+    /// Crossbar arrays, copies included.
+    pub arrays: u64,
+    /// Tiles.
+    pub tiles: u32,
+    /// By layer.
+    pub per_layer: Vec<LayerFacts>,
+}
+
+/// Events of the simulation.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Events {
+    /// Events taken from the queue.
+    pub count: u64,
+    /// By kind.
+    pub per_kind: BTreeMap<String, u64>,
+    /// Seconds that the simulation took.
+    pub wall_s: f64,
+    /// Events per second; none where no time was measured.
+    pub events_per_s: Option<f64>,
+}
+
+/// What the simulation was compared with.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Checks {
+    /// Cycles of the closed form.
+    pub closed_form: ClosedForm,
+}
+
+impl Report {
+    /// Computes every figure of a run.
+    #[must_use]
+    pub fn new(facts: &RunFacts, ledger: &Ledger) -> Self {
+        let latency = latency::latency(facts, ledger);
+        let energy = energy::energy(facts, ledger);
+        let area = area::area(facts);
+        let events = &facts.events;
+        Self {
+            schema_version: SCHEMA_VERSION,
+            provenance: Provenance {
+                version: facts.version.clone(),
+                seed: facts.config.seed,
+                arch_hash: facts.arch_hash.clone(),
+                workload_hash: facts.workload_hash.clone(),
+                command: facts.command.clone(),
+            },
+            config: facts.config.clone(),
+            mapping: Mapping { arrays: facts.arrays, tiles: facts.tiles, per_layer: facts.layers.clone() },
+            throughput: latency::throughput(facts, &latency),
+            efficiency: efficiency::efficiency(facts, &energy, &area),
+            utilisation: utilisation::utilisation(facts, ledger),
+            stalls: stalls::stalls(facts, ledger),
+            sampling: sampling::sampling(facts),
+            events: Events {
+                count: events.count,
+                per_kind: events.per_kind.clone(),
+                wall_s: events.wall_s,
+                events_per_s: (events.wall_s > 0.0).then(|| events.count as f64 / events.wall_s),
+            },
+            outputs: facts.outputs.clone(),
+            checks: Checks { closed_form: facts.closed_form.clone() },
+            latency,
+            energy,
+            area,
+        }
+    }
+
+    /// The report as indented JSON with full-precision numbers, ending in a line break.
+    ///
+    /// # Panics
+    /// Never: every value of a report can be told as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("a report is JSON") + "\n"
+    }
+}

@@ -1,5 +1,11 @@
-//! Traces: the span, and the sinks that take spans.
+//! Traces: the span, the sinks that take spans, and the Parquet file.
 
 pub mod span;
+pub mod sinks;
+pub mod columns;
+pub mod parquet;
+pub mod reader;
 
+pub use parquet::ParquetSink;
+pub use reader::TraceReader;
 pub use span::{Action, Component, NONE, Span, SpanSink};

@@ -1,0 +1,50 @@
+//! What is drawn at random.
+
+use crate::report::RunFacts;
+use serde::Serialize;
+
+/// Probabilistic synapses and random bits.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Sampling {
+    /// Synapses whose p is neither 0 nor 1 at the sampler's resolution; none without a posterior.
+    pub probabilistic_synapses: Option<u64>,
+    /// Synapses held in stochastic planes.
+    pub stored_synapses: u64,
+    /// Random bits of the whole run.
+    pub random_bits: u64,
+    /// The same by layer.
+    pub per_layer: Vec<LayerSampling>,
+}
+
+/// Probabilistic synapses and random bits of a layer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LayerSampling {
+    /// Name of the layer.
+    pub layer: String,
+    /// Synapses: K M.
+    pub synapses: u64,
+    /// Those whose p is neither 0 nor 1.
+    pub probabilistic_synapses: Option<u64>,
+    /// Those in stochastic planes.
+    pub stored_synapses: u64,
+    /// Random bits of the whole run.
+    pub random_bits: u64,
+}
+
+/// Sampling of the run.
+#[must_use]
+pub fn sampling(facts: &RunFacts) -> Sampling {
+    let per_layer = facts.layers.iter().map(|layer| LayerSampling {
+        layer: layer.name.clone(),
+        synapses: layer.synapses,
+        probabilistic_synapses: layer.probabilistic_synapses,
+        stored_synapses: layer.stored_synapses,
+        random_bits: layer.random_bits,
+    });
+    Sampling {
+        probabilistic_synapses: facts.layers.iter().map(|layer| layer.probabilistic_synapses).sum(),
+        stored_synapses: facts.layers.iter().map(|layer| layer.stored_synapses).sum(),
+        random_bits: facts.layers.iter().map(|layer| layer.random_bits).sum(),
+        per_layer: per_layer.collect(),
+    }
+}

@@ -1,0 +1,286 @@
+//! The report as a table for people: plain ASCII, at most 100 columns.
+
+use crate::config::{Mode, Scheme};
+use crate::report::quantity::{grouped, percent, si, significant, square_millimetres};
+use crate::report::{Report, efficiency::GOPS_DEFINITION};
+use std::collections::BTreeMap;
+use std::fmt::{self, Write};
+
+/// Longest line.
+const WIDTH: usize = 100;
+/// Longest name of a layer; longer ones are cut with `..`.
+const NAME: usize = 20;
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        run(self, f)?;
+        time(self, f)?;
+        energy(self, f)?;
+        layers(self, f)?;
+        arrays(self, f)?;
+        answers(self, f)?;
+        closed_form(self, f)
+    }
+}
+
+fn title(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    writeln!(f, "\n{text}\n{}", "-".repeat(text.len()))
+}
+
+/// A line `name  value`; a long value goes on below itself.
+fn line(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
+    let mut text = format!("  {name:<24}");
+    let indent = text.len();
+    for word in value.split(' ') {
+        if text.len() > indent && text.len() + word.len() > WIDTH {
+            writeln!(f, "{}", text.trim_end())?;
+            text = " ".repeat(indent);
+        }
+        text += word;
+        text.push(' ');
+    }
+    writeln!(f, "{}", text.trim_end())
+}
+
+/// A table: the first column to the left, the others to the right, as wide as what they hold.
+fn grid<const N: usize>(f: &mut fmt::Formatter<'_>, head: [&str; N], rows: &[[String; N]]) -> fmt::Result {
+    let width = |i: usize| rows.iter().map(|row| row[i].len()).chain([head[i].len()]).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let mut put = |cells: [&str; N]| {
+        let mut text = format!("  {:<1$}", cells[0], widths[0]);
+        for (cell, width) in cells.iter().zip(widths).skip(1) {
+            write!(text, "  {cell:>width$}")?;
+        }
+        writeln!(f, "{}", text.trim_end())
+    };
+    put(head)?;
+    rows.iter().try_for_each(|row| put(std::array::from_fn(|i| row[i].as_str())))
+}
+
+/// A percentage in a column that is headed `%`.
+fn bare_percent(share: f64) -> String {
+    percent(share).replace(" %", "")
+}
+
+fn cut(name: &str) -> String {
+    if name.chars().count() <= NAME {
+        return name.to_owned();
+    }
+    name.chars().take(NAME - 2).chain("..".chars()).collect()
+}
+
+fn run(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let config = &report.config;
+    let heading = format!("{} on {}", config.workload.name, config.arch.name);
+    writeln!(f, "{heading}\n{}", "=".repeat(heading.len().min(WIDTH)))?;
+    let array = &config.arch.array;
+    line(
+        f,
+        "chip",
+        &format!("{} nm, {}, arrays of {} x {}", config.arch.node.0, config.arch.clock, array.rows, array.columns),
+    )?;
+    line(f, "costs", &config.arch.costs.name)?;
+    let mapping = &report.mapping;
+    let placed = format!(
+        "{} layers on {} arrays in {} tiles",
+        mapping.per_layer.len(),
+        grouped(mapping.arrays),
+        grouped(mapping.tiles)
+    );
+    line(f, "mapping", &placed)?;
+    let scheme = match config.mapping.scheme {
+        Scheme::Dense => format!("dense, {} members", config.ensemble.members),
+        Scheme::Deterministic => "deterministic".to_owned(),
+    };
+    line(f, "scheme", &scheme)?;
+    let mode = match config.schedule.mode {
+        Mode::Sequential => "sequential",
+        Mode::Layer => "layer",
+        Mode::Streaming => "streaming",
+    };
+    let images = config.schedule.images;
+    line(f, "schedule", &format!("{mode}, {images} image{}", if images == 1 { "" } else { "s" }))?;
+    let sampling = &report.sampling;
+    let probabilistic = sampling.probabilistic_synapses.map_or("unknown".to_owned(), grouped);
+    let stored = grouped(sampling.stored_synapses);
+    line(f, "probabilistic synapses", &format!("{probabilistic}, {stored} in stochastic planes"))?;
+    line(f, "random bits", &grouped(sampling.random_bits))?;
+    let events = &report.events;
+    let rate = events.events_per_s.map_or(String::new(), |rate| format!(", {}", si(rate, "events/s")));
+    line(f, "simulation", &format!("{} events in {}{rate}", grouped(events.count), si(events.wall_s, "s")))
+}
+
+fn time(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    title(f, "Latency, throughput and efficiency")?;
+    let latency = &report.latency;
+    let what = if report.config.schedule.images == 1 { "latency" } else { "all images" };
+    line(f, what, &format!("{} cycles = {}", grouped(latency.cycles), si(latency.ns * 1e-9, "s")))?;
+    if let [first, .., last] = latency.per_image.as_slice() {
+        let told = format!("{} cycles, last {} cycles", grouped(first.cycles), grouped(last.cycles));
+        line(f, "first image", &told)?;
+    }
+    line(f, "initiation interval", &format!("{} cycles", grouped(latency.initiation_interval_cycles)))?;
+    let unknown = || "unknown".to_owned();
+    let throughput = &report.throughput;
+    line(
+        f,
+        "throughput",
+        &throughput.images_per_s.map_or_else(unknown, |rate| format!("{} images/s", significant(rate))),
+    )?;
+    line(f, "GOPS", &throughput.gops.map_or_else(unknown, |gops| significant(gops)))?;
+    let efficiency = &report.efficiency;
+    line(f, "GOPS/W", &efficiency.gops_per_w.map_or_else(unknown, significant))?;
+    line(f, "GOPS/W/mm2", &efficiency.gops_per_w_per_mm2.map_or_else(unknown, significant))?;
+    line(f, "", &format!("({GOPS_DEFINITION})"))
+}
+
+fn energy(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let energy = &report.energy;
+    let area = &report.area;
+    title(f, "Energy, area and use by component")?;
+    let mut names: Vec<&str> = energy.per_component.keys().chain(area.per_component.keys()).copied().collect();
+    names.sort_by(|a, b| {
+        let joules = |name: &&str| energy.per_component.get(*name).copied().unwrap_or(0.0);
+        joules(b).total_cmp(&joules(a)).then(a.cmp(b))
+    });
+    names.dedup();
+    let share = |part: f64, whole: f64| if whole > 0.0 { bare_percent(part / whole) } else { "-".to_owned() };
+    let dash = || "-".to_owned();
+    let mut rows: Vec<[String; 6]> = Vec::new();
+    for name in names {
+        let (joules, mm2) = (energy.per_component.get(name), area.per_component.get(name));
+        rows.push([
+            name.to_owned(),
+            joules.map_or_else(dash, |joules| si(*joules, "J")),
+            joules.map_or_else(dash, |joules| share(*joules, energy.total_j)),
+            mm2.map_or_else(dash, |mm2| square_millimetres(*mm2)),
+            mm2.map_or_else(dash, |mm2| share(*mm2, area.total_mm2)),
+            report.utilisation.per_component.get(name).map_or_else(dash, |busy| bare_percent(*busy)),
+        ]);
+    }
+    rows.push([
+        "leakage".into(),
+        si(energy.leakage_j, "J"),
+        share(energy.leakage_j, energy.total_j),
+        dash(),
+        dash(),
+        dash(),
+    ]);
+    let total = [
+        "total".into(),
+        si(energy.total_j, "J"),
+        share(energy.total_j, energy.total_j),
+        square_millimetres(area.total_mm2),
+        share(area.total_mm2, area.total_mm2),
+        String::new(),
+    ];
+    rows.push(total);
+    grid(f, ["", "energy", "%", "area", "%", "busy %"], &rows)?;
+    let images = report.config.schedule.images;
+    if images > 1 { line(f, "energy per image", &si(energy.per_image_j, "J")) } else { Ok(()) }
+}
+
+fn layers(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    title(f, "Layers")?;
+    let total = report.energy.total_j;
+    let share = |joules: f64| if total > 0.0 { bare_percent(joules / total) } else { "-".to_owned() };
+    let each = report.mapping.per_layer.iter().zip(&report.energy.per_layer).zip(&report.area.per_layer);
+    let mut rows: Vec<[String; 9]> = each
+        .map(|((layer, energy), area)| {
+            [
+                cut(&layer.name),
+                format!("{} x {}", layer.rows, layer.columns),
+                grouped(layer.positions),
+                grouped(layer.passes_per_image),
+                grouped(layer.replication),
+                grouped(layer.arrays),
+                si(energy.share.total_j, "J"),
+                share(energy.share.total_j),
+                square_millimetres(area.total_mm2),
+            ]
+        })
+        .collect();
+    let rest = &report.energy.no_layer;
+    if rest.total_j > 0.0 || report.area.no_layer_mm2 > 0.0 {
+        let mut row: [String; 9] = Default::default();
+        row[0] = "(no layer)".into();
+        row[6] = si(rest.total_j, "J");
+        row[7] = share(rest.total_j);
+        row[8] = square_millimetres(report.area.no_layer_mm2);
+        rows.push(row);
+    }
+    grid(f, ["", "weights", "positions", "passes", "copies", "arrays", "energy", "%", "area"], &rows)
+}
+
+fn arrays(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    const WAITS: [&str; 6] = ["wait_operand", "wait_random", "wait_resource", "wait_port", "wait_link", "wait_drained"];
+    title(f, "Arrays: cells used, % of all; then time, % of the run: work, and waiting by reason")?;
+    let cycles = report.latency.cycles.max(1) as f64;
+    let share = |share: f64| if share == 0.0 { "-".to_owned() } else { bare_percent(share) };
+    let row = |name: String, work: [Option<f64>; 3], waits: &BTreeMap<&str, f64>| -> [String; 10] {
+        std::array::from_fn(|i| match i {
+            0 => name.clone(),
+            1..=3 => work[i - 1].map_or_else(String::new, share),
+            _ => share(waits.get(WAITS[i - 4]).copied().unwrap_or(0.0) / cycles),
+        })
+    };
+    let layers = report.utilisation.per_layer.iter().zip(&report.stalls.per_layer);
+    let mut rows: Vec<[String; 10]> = layers
+        .map(|(used, stalls)| {
+            let adc = used.per_component.get("adc").copied();
+            row(cut(&used.layer), [Some(used.cells), Some(used.arrays), adc], &stalls.per_reason_cycles)
+        })
+        .collect();
+    let busy = |name| report.utilisation.per_component.get(name).copied();
+    rows.push(row("all".into(), [None, busy("crossbar"), busy("adc")], &report.stalls.per_reason_cycles));
+    grid(f, ["", "cells", "reads", "ADCs", "operand", "random", "resource", "port", "link", "drained"], &rows)
+}
+
+fn answers(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    title(f, "Answers")?;
+    let Some(outputs) = &report.outputs else {
+        return line(f, "none", "timing and energy only");
+    };
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    line(
+        f,
+        "images",
+        &format!(
+            "{}, each by {} member{}",
+            outputs.images,
+            outputs.members,
+            if outputs.members == 1 { "" } else { "s" }
+        ),
+    )?;
+    let scores = [
+        ("accuracy", outputs.accuracy.map(percent)),
+        ("ECE", outputs.ece.map(|ece| format!("{ece:.4}"))),
+        ("NLL", outputs.nll.map(|nll| format!("{nll:.4} nats"))),
+        ("Brier score", outputs.brier.map(|brier| format!("{brier:.4}"))),
+    ];
+    for (name, score) in scores {
+        if let Some(score) = score {
+            line(f, name, &score)?;
+        }
+    }
+    line(f, "mean entropy", &format!("{:.4} nats", mean(&outputs.entropy)))?;
+    line(f, "mutual information", &format!("{:.4} nats (mean)", mean(&outputs.mutual_information)))?;
+    let clipped = outputs.clipped_share.iter().copied().fold(0.0, f64::max);
+    line(f, "clipped conversions", &format!("{} in the layer that clips most", percent(clipped)))
+}
+
+fn closed_form(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let check = &report.checks.closed_form;
+    title(f, "Closed form")?;
+    line(f, "formula", &check.formula)?;
+    let rows: Vec<[String; 2]> = [
+        ("ideal periphery", grouped(check.ideal_cycles)),
+        ("fixed latencies", grouped(check.fixed_latency_cycles)),
+        ("predicted", grouped(check.predicted_cycles)),
+        ("simulated", grouped(check.simulated_cycles)),
+        ("contention", grouped(check.contention_cycles)),
+    ]
+    .map(|(name, cycles)| [name.to_owned(), cycles])
+    .into();
+    grid(f, ["", "cycles"], &rows)
+}

@@ -1,0 +1,278 @@
+//! Spans read back from a Parquet file, one row group at a time.
+
+use crate::error::{Error, nearest};
+use crate::trace::columns::{COLUMNS, Column, FACTS_KEY, LAYERS_KEY, SCHEMA_VERSION, VERSION_KEY};
+use crate::trace::{Action, Component, NONE, Span};
+use parquet::column::reader::get_typed_column_reader;
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
+use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// An open trace file.
+pub struct TraceReader {
+    path: PathBuf,
+    reader: SerializedFileReader<File>,
+    layers: Vec<String>,
+    facts: Option<String>,
+    /// Where each of [`COLUMNS`] is in the file, and whether it may be null there.
+    places: [(usize, bool); COLUMNS.len()],
+}
+
+impl std::fmt::Debug for TraceReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TraceReader").field("path", &self.path).field("layers", &self.layers).finish_non_exhaustive()
+    }
+}
+
+impl TraceReader {
+    /// Opens a trace and checks that it is one.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file cannot be read; [`Error::Input`] when it is no trace, was cut short, has another
+    /// schema version or lacks a column.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
+        let path = path.into();
+        let input = |message: String| Error::Input { path: path.clone(), message };
+        let mut file = File::open(&path).map_err(Error::io(&path))?;
+        check_ends(&mut file, &path)?;
+        let reader = SerializedFileReader::new(file)
+            .map_err(|error| input(format!("the Parquet footer cannot be read: {error}")))?;
+        let metadata = reader.metadata().file_metadata();
+        let value = |key: &str| {
+            let entry = metadata.key_value_metadata()?.iter().find(|entry| entry.key == key)?;
+            entry.value.clone()
+        };
+        let version = value(VERSION_KEY)
+            .ok_or_else(|| input(format!("a Parquet file, but no trace: its metadata has no {VERSION_KEY}")))?;
+        if version != SCHEMA_VERSION {
+            return Err(input(format!("its schema version is {version}; this program reads {SCHEMA_VERSION}")));
+        }
+        let layers = value(LAYERS_KEY).ok_or_else(|| input(format!("its metadata has no {LAYERS_KEY}")))?;
+        let layers = serde_json::from_str(&layers)
+            .map_err(|_| input(format!("{LAYERS_KEY} in its metadata is no list of names")))?;
+        let facts = value(FACTS_KEY);
+        let schema = metadata.schema_descr();
+        let mut places = [(0, false); COLUMNS.len()];
+        for (place, column) in places.iter_mut().zip(COLUMNS) {
+            let found = schema.columns().iter().position(|c| c.name() == column.name);
+            let found = found.ok_or_else(|| input(format!("column \"{}\" is missing", column.name)))?;
+            let there = schema.column(found);
+            if there.physical_type() != column.kind || there.max_rep_level() > 0 || there.max_def_level() > 1 {
+                let (name, kind, is) = (column.name, column.kind, there.physical_type());
+                return Err(input(format!("column \"{name}\" holds {is}; expected {kind}")));
+            }
+            *place = (found, there.max_def_level() == 1);
+        }
+        Ok(Self { path, reader, layers, facts, places })
+    }
+
+    /// Names of the layers that spans number.
+    #[must_use]
+    pub fn layers(&self) -> &[String] {
+        &self.layers
+    }
+
+    /// The run's facts as JSON, if the file holds them.
+    #[must_use]
+    pub fn facts(&self) -> Option<&str> {
+        self.facts.as_deref()
+    }
+
+    /// Rows of the file.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.reader.metadata().file_metadata().num_rows().max(0) as u64
+    }
+
+    /// Gives every span to `take`, in the order of the file. Memory holds one row group.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when a row group cannot be decoded or a row holds what no span can.
+    pub fn for_each(&self, mut take: impl FnMut(Span)) -> Result<(), Error> {
+        let mut first = 0;
+        for group in 0..self.reader.num_row_groups() {
+            let reader = self.reader.get_row_group(group).map_err(|error| self.input(error.to_string()))?;
+            let columns = RowGroup { trace: self, reader: reader.as_ref(), first };
+            let spans = columns.spans()?;
+            first += spans.len() as u64;
+            spans.into_iter().for_each(&mut take);
+        }
+        Ok(())
+    }
+
+    fn input(&self, message: String) -> Error {
+        Error::Input { path: self.path.clone(), message }
+    }
+}
+
+/// A Parquet file starts and ends with the same four letters.
+fn check_ends(file: &mut File, path: &Path) -> Result<(), Error> {
+    let input = |message: &str| Error::Input { path: path.to_owned(), message: message.to_owned() };
+    let length = file.metadata().map_err(Error::io(path))?.len();
+    let mut ends = [[0; 4]; 2];
+    if length >= 4 {
+        file.read_exact(&mut ends[0]).map_err(Error::io(path))?;
+        file.seek(SeekFrom::End(-4)).map_err(Error::io(path))?;
+        file.read_exact(&mut ends[1]).map_err(Error::io(path))?;
+    }
+    match ends.map(|end| &end == b"PAR1") {
+        _ if length == 0 => Err(input("the file is empty")),
+        [false, _] => Err(input("not a Parquet file")),
+        [true, false] => Err(input("the file was cut short: it does not end as a Parquet file does")),
+        [true, true] if length < 12 => Err(input("the file was cut short: it has no footer")),
+        [true, true] => Ok(()),
+    }
+}
+
+/// One row group while it is decoded.
+struct RowGroup<'a> {
+    trace: &'a TraceReader,
+    reader: &'a dyn RowGroupReader,
+    /// Number of its first row in the file.
+    first: u64,
+}
+
+impl RowGroup<'_> {
+    fn spans(&self) -> Result<Vec<Span>, Error> {
+        let [start, duration, repeats, period, component, action, layer, rest @ ..] = COLUMNS;
+        let [image, member, position, array, units, count, energy] = rest;
+        let start = self.required::<Int64Type, _>(start, |x| *x as u64)?;
+        let mut spans: Vec<Span> = start
+            .into_iter()
+            .map(|start| Span {
+                start,
+                duration: 0,
+                repeats: 1,
+                period: 0,
+                component: Component::Driver,
+                action: Action::Drive,
+                layer: NONE,
+                image: NONE,
+                member: NONE,
+                position: NONE,
+                array: NONE,
+                units: 0,
+                count: 0,
+                energy: 0,
+            })
+            .collect();
+        macro_rules! fill {
+            ($field:ident, $values:expr) => {{
+                let values = $values?;
+                if values.len() != spans.len() {
+                    return Err(self.trace.input(format!("column \"{}\" has another length", stringify!($field))));
+                }
+                spans.iter_mut().zip(values).for_each(|(span, value)| span.$field = value);
+            }};
+        }
+        let index = |column| self.nullable::<Int32Type, _>(column, |x| *x as u32);
+        fill!(duration, self.required::<Int64Type, _>(duration, |x| *x as u64));
+        fill!(repeats, self.required::<Int32Type, _>(repeats, |x| *x as u32));
+        fill!(period, self.required::<Int64Type, _>(period, |x| *x as u64));
+        fill!(component, self.named(component, Component::ALL, |c| c.name()));
+        fill!(action, self.named(action, Action::ALL, |a| a.name()));
+        fill!(layer, self.layer(layer));
+        fill!(image, index(image));
+        fill!(member, index(member));
+        fill!(position, index(position));
+        fill!(array, index(array));
+        fill!(units, self.required::<Int32Type, _>(units, |x| *x as u32));
+        fill!(count, self.required::<Int64Type, _>(count, |x| *x as u64));
+        fill!(energy, self.required::<Int64Type, _>(energy, |x| *x as u64));
+        for (i, span) in spans.iter().enumerate() {
+            self.check(i, span)?;
+        }
+        Ok(spans)
+    }
+
+    /// What the arithmetic on spans relies on.
+    fn check(&self, i: usize, span: &Span) -> Result<(), Error> {
+        if span.repeats == 0 {
+            return Err(self.row(i, "repeats is 0; expected at least 1"));
+        }
+        let last = u64::from(span.repeats - 1).checked_mul(span.period);
+        let end = last.and_then(|last| span.start.checked_add(last)?.checked_add(span.duration));
+        end.map(drop).ok_or_else(|| self.row(i, "the span ends beyond 64 bits of cycles"))
+    }
+
+    fn row(&self, i: usize, message: &str) -> Error {
+        self.trace.input(format!("row {}: {message}", self.first + i as u64))
+    }
+
+    /// Values of a column, [`None`] for null.
+    fn values<T: DataType, R>(&self, column: Column, read: impl Fn(&T::T) -> R) -> Result<Vec<Option<R>>, Error> {
+        let (place, nullable) = self.trace.places[COLUMNS.iter().position(|c| *c == column).expect("one of ours")];
+        let rows = self.reader.metadata().num_rows().max(0) as usize;
+        let decode = || {
+            let mut reader = get_typed_column_reader::<T>(self.reader.get_column_reader(place)?);
+            let (mut values, mut levels) = (Vec::new(), Vec::new());
+            loop {
+                let before = levels.len().max(values.len());
+                let (records, _, _) = reader.read_records(rows, Some(&mut levels), None, &mut values)?;
+                if records == 0 || levels.len().max(values.len()) == before {
+                    break;
+                }
+            }
+            Ok::<_, parquet::errors::ParquetError>((values, levels))
+        };
+        let (values, levels) =
+            decode().map_err(|error| self.trace.input(format!("column \"{}\": {error}", column.name)))?;
+        let mut values = values.iter().map(read);
+        Ok(if nullable {
+            levels.iter().map(|level| if *level == 1 { values.next() } else { None }).collect()
+        } else {
+            values.map(Some).collect()
+        })
+    }
+
+    fn required<T: DataType, R>(&self, column: Column, read: impl Fn(&T::T) -> R) -> Result<Vec<R>, Error> {
+        let values = self.values::<T, R>(column, read)?;
+        values
+            .into_iter()
+            .enumerate()
+            .map(|(i, value)| value.ok_or_else(|| self.row(i, &format!("{} is null", column.name))))
+            .collect()
+    }
+
+    fn nullable<T: DataType, R: From<u32>>(&self, column: Column, read: impl Fn(&T::T) -> R) -> Result<Vec<R>, Error> {
+        Ok(self.values::<T, R>(column, read)?.into_iter().map(|value| value.unwrap_or(R::from(NONE))).collect())
+    }
+
+    fn named<R: Copy>(&self, column: Column, all: &[R], name: impl Fn(R) -> &'static str) -> Result<Vec<R>, Error> {
+        let place = |text: &ByteArray| all.iter().position(|x| name(*x).as_bytes() == text.data());
+        let found = self.required::<ByteArrayType, _>(column, |text| place(text).ok_or_else(|| text.clone()))?;
+        found
+            .into_iter()
+            .enumerate()
+            .map(|(i, found)| {
+                found.map(|place| all[place]).map_err(|text| {
+                    let text = String::from_utf8_lossy(text.data()).into_owned();
+                    let names = all.iter().map(|x| name(*x));
+                    let near =
+                        nearest(&text, names).map_or(String::new(), |near| format!("; did you mean \"{near}\"?"));
+                    self.row(i, &format!("unknown {} \"{text}\"{near}", column.name))
+                })
+            })
+            .collect()
+    }
+
+    fn layer(&self, column: Column) -> Result<Vec<u32>, Error> {
+        let names = &self.trace.layers;
+        let place = |text: &ByteArray| names.iter().position(|name| name.as_bytes() == text.data());
+        let found = self.values::<ByteArrayType, _>(column, |text| place(text).ok_or_else(|| text.clone()))?;
+        found
+            .into_iter()
+            .enumerate()
+            .map(|(i, found)| match found {
+                None => Ok(NONE),
+                Some(Ok(layer)) => Ok(layer as u32),
+                Some(Err(text)) => {
+                    let text = String::from_utf8_lossy(text.data()).into_owned();
+                    Err(self.row(i, &format!("layer \"{text}\" is not in {LAYERS_KEY}")))
+                }
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,176 @@
+//! Are the figures of a report those that one adds up by hand, and are its keys the ones promised?
+
+mod synthetic;
+
+use crossbayes::config::Mode;
+use crossbayes::meter::Ledger;
+use crossbayes::report::Report;
+use crossbayes::trace::{Action, Component, NONE, Span, SpanSink};
+
+fn report(layers: u32, images: u32, members: u32) -> Report {
+    let (facts, spans) = synthetic::run(layers, images, members);
+    Report::new(&facts, &synthetic::ledger(&facts, &spans))
+}
+
+/// The keys of the design, which scripts rely on.
+const KEYS: &str = "schema_version provenance.version provenance.seed provenance.arch_hash provenance.workload_hash \
+    provenance.command config.arch config.workload config.mapping config.schedule config.ensemble config.seed \
+    latency.cycles latency.ns latency.initiation_interval_cycles throughput.images_per_s throughput.gops \
+    energy.total_j energy.per_component.crossbar energy.per_layer energy.leakage_j area.total_mm2 \
+    area.per_component.adc efficiency.gops_per_w efficiency.gops_per_w_per_mm2 efficiency.gops_definition \
+    utilisation.per_component.adc utilisation.per_layer stalls.per_reason_cycles.wait_port stalls.per_layer \
+    sampling.probabilistic_synapses sampling.stored_synapses sampling.random_bits sampling.per_layer events.count \
+    events.per_kind events.wall_s events.events_per_s outputs.predictions outputs.mean_probabilities outputs.entropy \
+    outputs.mutual_information checks.closed_form.ideal_cycles checks.closed_form.predicted_cycles";
+
+#[test]
+fn the_json_has_every_promised_key() {
+    let json: serde_json::Value = serde_json::from_str(&report(2, 2, 3).to_json()).unwrap();
+    for key in KEYS.split_whitespace() {
+        let found = key.split('.').try_fold(&json, |value, part| value.get(part));
+        assert!(found.is_some_and(|value| !value.is_null()), "{key} is missing");
+    }
+    for section in ["energy", "area", "utilisation", "stalls", "sampling"] {
+        assert_eq!(json[section]["per_layer"][0]["layer"], "conv1", "{section}.per_layer");
+    }
+}
+
+#[test]
+fn cycles_are_those_added_by_hand() {
+    // A pass of layer 0 reads 100 cycles, of layer 1 200; each ends with a message 15 cycles later. A member takes
+    // 115 + 215 = 330 cycles, an image of 3 members 990.
+    let report = report(2, 2, 3);
+    assert_eq!(report.latency.cycles, 1980);
+    assert_eq!(report.latency.ns, 1980.0);
+    let per_image: Vec<_> = report.latency.per_image.iter().map(|i| (i.start_cycle, i.end_cycle, i.cycles)).collect();
+    assert_eq!(per_image, [(0, 990, 990), (990, 1980, 990)]);
+    assert_eq!(report.latency.initiation_interval_cycles, 990);
+    // 1e9 / 990 images a second; (8192 + 16384) * 100 * 3 multiply-accumulates an image.
+    assert_eq!(report.throughput.images_per_s, Some(1e9 / 990.0));
+    assert_eq!(report.throughput.macs_per_image, 7_372_800);
+    assert_eq!(report.throughput.gops, Some(2.0 * 7_372_800.0 * (1e9 / 990.0) / 1e9));
+}
+
+#[test]
+fn one_image_occupies_the_busiest_layer() {
+    let (mut facts, spans) = synthetic::run(2, 1, 3);
+    let ledger = synthetic::ledger(&facts, &spans);
+    // Layer 1: from its first read at 115 to the last conversion of the third member, 660 + 115 + 200 + 10.
+    assert_eq!(Report::new(&facts, &ledger).latency.initiation_interval_cycles, 985 - 115);
+    facts.config.schedule.mode = Mode::Sequential;
+    assert_eq!(Report::new(&facts, &ledger).latency.initiation_interval_cycles, 990);
+}
+
+#[test]
+fn energy_is_that_added_by_hand() {
+    // 6 passes of 10 and of 20 reads: 180 reads at 2 pJ and 180 conversions at 5 pJ; 12 messages of 0.64 pJ.
+    let energy = report(2, 2, 3).energy;
+    assert_eq!(energy.per_component["crossbar"], 360e-12);
+    assert_eq!(energy.per_component["adc"], 900e-12);
+    assert_eq!(energy.per_component["link"], 7.68e-12);
+    assert_eq!(energy.per_layer[0].share.per_component["adc"], 300e-12);
+    // Leakage: 2.001 mW in each layer and 0.5 uW outside, for 1980 ns.
+    assert_eq!(energy.per_layer[1].share.leakage_j, 3_961_980_000e-18);
+    assert_eq!(energy.no_layer.leakage_j, 990_000e-18);
+    assert_eq!(energy.leakage_j, 7_924_950_000e-18);
+    assert_eq!(energy.total_j, 9_192_630_000e-18);
+    assert_eq!(energy.per_image_j, energy.total_j / 2.0);
+}
+
+#[test]
+fn area_is_that_added_by_hand() {
+    // A layer: 655.36 um2 of cells, 16 000 um2 of converters, 800 um2 of adders; 3000 um2 outside.
+    let area = report(2, 1, 1).area;
+    assert_eq!(area.total_mm2, 0.037_910_72);
+    assert_eq!(area.per_component["adc"], 0.032);
+    assert_eq!(area.per_part["cell"], 0.001_310_72);
+    assert_eq!(area.per_layer[1].total_mm2, 0.017_455_36);
+    assert_eq!(area.no_layer_mm2, 0.003);
+}
+
+#[test]
+fn efficiency_follows_from_operations_energy_and_area() {
+    let report = report(2, 2, 3);
+    let gops_per_w = 2.0 * 7_372_800.0 / report.energy.per_image_j / 1e9;
+    assert_eq!(report.efficiency.gops_per_w, Some(gops_per_w));
+    assert_eq!(report.efficiency.gops_per_w_per_mm2, Some(gops_per_w / report.area.total_mm2));
+}
+
+#[test]
+fn use_and_waiting_are_those_added_by_hand() {
+    let report = report(2, 1, 1);
+    // 330 cycles; layer 0 reads 100 of them on each of its 4 arrays and waits 15 for a port.
+    assert_eq!(report.utilisation.per_layer[0].arrays, 100.0 / 330.0);
+    assert_eq!(report.utilisation.per_layer[0].cells, 5_000.0 / 65_536.0);
+    assert_eq!(report.utilisation.per_component["crossbar"], 300.0 / 660.0);
+    assert_eq!(report.utilisation.per_component["adc"], 300.0 / 660.0);
+    // 10 of 660 unit-cycles of two links.
+    assert_eq!(report.utilisation.per_component["link"], 10.0 / 660.0);
+    assert_eq!(report.utilisation.per_component["accumulator"], 0.0);
+    assert_eq!(report.stalls.per_layer[1].per_reason_cycles["wait_port"], 15.0);
+    assert_eq!(report.stalls.per_reason_cycles["wait_port"], 15.0);
+    assert_eq!(report.stalls.per_reason_cycles["wait_link"], 0.0);
+    assert_eq!(report.stalls.per_component_unit_cycles["crossbar"]["wait_port"], 120);
+}
+
+#[test]
+fn a_run_without_work_has_a_report() {
+    let (facts, _) = synthetic::run(2, 1, 1);
+    let report = Report::new(&facts, &synthetic::ledger(&facts, &[]));
+    assert_eq!(report.latency.cycles, 0);
+    assert_eq!(report.throughput.images_per_s, None);
+    assert_eq!(report.efficiency.gops_per_w, None);
+    assert!(report.to_string().contains("unknown"));
+}
+
+#[test]
+fn the_order_of_spans_does_not_matter() {
+    let (facts, mut spans) = synthetic::run(3, 2, 2);
+    let forward = synthetic::ledger(&facts, &spans);
+    spans.reverse();
+    assert_eq!(synthetic::ledger(&facts, &spans), forward);
+}
+
+#[test]
+fn a_coarse_row_equals_its_pieces() {
+    let (facts, spans) = synthetic::run(3, 2, 2);
+    let pieces: Vec<Span> = spans.iter().flat_map(Span::pieces).collect();
+    assert!(pieces.len() > spans.len());
+    let (coarse, fine) = (synthetic::ledger(&facts, &spans), synthetic::ledger(&facts, &pieces));
+    assert_eq!(Report::new(&facts, &coarse), Report::new(&facts, &fine));
+}
+
+#[test]
+fn wide_sums_do_not_overflow() {
+    let span = Span {
+        start: 0,
+        duration: u64::MAX / 4,
+        repeats: 2,
+        period: u64::MAX / 4,
+        component: Component::Crossbar,
+        action: Action::Read,
+        layer: 0,
+        image: 0,
+        member: NONE,
+        position: NONE,
+        array: 0,
+        units: u32::MAX,
+        count: u64::MAX,
+        energy: u64::MAX,
+    };
+    let mut ledger = Ledger::new(1, 1, 1);
+    (0..4).for_each(|_| ledger.push(span));
+    let entry = ledger.entry(Some(0), Component::Crossbar, Action::Read);
+    assert_eq!(entry.energy, 4 * u128::from(u64::MAX));
+    assert_eq!(entry.unit_cycles, 8 * u128::from(u64::MAX / 4) * u128::from(u32::MAX));
+}
+
+#[test]
+fn the_table_fits_a_terminal_and_is_ascii() {
+    for (layers, images, members) in [(2, 1, 1), (9, 1, 10), (9, 100, 10)] {
+        let table = report(layers, images, members).to_string();
+        for line in table.lines() {
+            assert!(line.is_ascii() && line.len() <= 100, "{} columns: {line}", line.len());
+        }
+    }
+}

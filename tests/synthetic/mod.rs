@@ -1,0 +1,262 @@
+//! A made-up run: facts and spans of a chip that never was, simple enough to add up by hand.
+
+use crossbayes::config::*;
+use crossbayes::meter::Ledger;
+use crossbayes::report::{ClosedForm, EventFacts, InventoryItem, LayerFacts, OutputFacts, RunFacts, content_hash};
+use crossbayes::trace::{Action, Component, NONE, Span, SpanSink};
+use crossbayes::units::*;
+use std::collections::BTreeMap;
+
+/// A run of `layers` layers, `images` images and `members` members, one layer after another: each pass of layer l
+/// reads for 100 (l + 1) cycles, converts for as long with 10 cycles' delay, and sends a message of 5 cycles.
+pub fn run(layers: u32, images: u32, members: u32) -> (RunFacts, Vec<Span>) {
+    let mut spans = Vec::new();
+    let mut now = 0;
+    for image in 0..images {
+        for member in 0..members {
+            for layer in 0..layers {
+                now = pass(&mut spans, now, layer, image, member);
+            }
+        }
+    }
+    let facts = facts(layers, images, members, now);
+    (facts, spans)
+}
+
+/// The ledger of these spans, sized as the run's.
+pub fn ledger(facts: &RunFacts, spans: &[Span]) -> Ledger {
+    let mut ledger =
+        Ledger::new(facts.layers.len() as u32, facts.config.schedule.images, facts.config.ensemble.members);
+    spans.iter().for_each(|span| ledger.push(*span));
+    ledger
+}
+
+/// One pass; returns the cycle after it.
+fn pass(spans: &mut Vec<Span>, start: u64, layer: u32, image: u32, member: u32) -> u64 {
+    let reads = 10 * (layer + 1);
+    let base = Span {
+        start,
+        duration: 10,
+        repeats: reads,
+        period: 10,
+        component: Component::Crossbar,
+        action: Action::Read,
+        layer,
+        image,
+        member,
+        position: 0,
+        array: layer * 4,
+        units: 4,
+        count: u64::from(reads) * 4,
+        energy: 2_000_000 * u64::from(reads),
+    };
+    let end = start + 10 * u64::from(reads);
+    let convert = Span {
+        start: start + 10,
+        component: Component::Adc,
+        action: Action::Convert,
+        units: 8,
+        energy: 5_000_000 * u64::from(reads),
+        ..base
+    };
+    let wait = Span {
+        start: end,
+        duration: 15,
+        repeats: 1,
+        period: 15,
+        action: Action::WaitPort,
+        position: NONE,
+        count: 1,
+        energy: 0,
+        ..base
+    };
+    let transfer = Span {
+        start: end + 10,
+        duration: 5,
+        repeats: 1,
+        period: 5,
+        component: Component::Link,
+        action: Action::Transfer,
+        layer: NONE,
+        position: NONE,
+        array: NONE,
+        units: 1,
+        count: 64,
+        energy: 640_000,
+        ..base
+    };
+    spans.extend([base, convert, wait, transfer]);
+    end + 15
+}
+
+fn facts(layers: u32, images: u32, members: u32, cycles: u64) -> RunFacts {
+    let names = ["conv1", "conv2_a_name_that_is_longer_than_a_column", "conv3", "fc1", "fc2"];
+    let config = config(layers, images, members);
+    let layers: Vec<LayerFacts> = (0..layers)
+        .map(|i| LayerFacts {
+            name: if (i as usize) < names.len() { names[i as usize].into() } else { format!("layer{i}") },
+            rows: 128,
+            columns: 64 * (i + 1),
+            positions: 100,
+            row_blocks: 1,
+            column_blocks: 4,
+            replication: 1,
+            arrays: 4,
+            tiles: 1,
+            cells_used: 10_000 * u64::from(i + 1) / u64::from(layers),
+            cells_total: 4 * 128 * 128,
+            passes_per_image: members,
+            macs_per_pass: 128 * 64 * u64::from(i + 1) * 100,
+            synapses: 128 * 64 * u64::from(i + 1),
+            probabilistic_synapses: Some(1000),
+            stored_synapses: 128 * 64 * u64::from(i + 1),
+            random_bits: 8000,
+        })
+        .collect();
+    let item = |component, part: &str, layer, instances, units, area_nm2, leakage_fw| InventoryItem {
+        component,
+        part: part.into(),
+        layer,
+        instances,
+        units,
+        area_nm2,
+        leakage_fw,
+    };
+    let mut inventory: Vec<InventoryItem> = (0..layers.len() as u32)
+        .flat_map(|layer| {
+            [
+                item(Component::Crossbar, "cell", Some(layer), 65_536, 0, 65_536 * 10_000, 0),
+                item(Component::Crossbar, "array", Some(layer), 4, 4, 0, 1_000_000_000),
+                item(Component::Adc, "adc_8bit", Some(layer), 8, 8, 8 * 2_000_000_000, 2_000_000_000_000),
+                item(Component::Accumulator, "shift_add", Some(layer), 8, 8, 8 * 100_000_000, 0),
+            ]
+        })
+        .collect();
+    inventory.push(item(Component::Link, "link", None, 2, 2, 3_000_000_000, 500_000_000));
+    let answers = images as usize;
+    RunFacts {
+        version: "0.1.0".into(),
+        command: "crossbayes run".into(),
+        arch_hash: content_hash(&config.arch),
+        workload_hash: content_hash(&config.workload),
+        tiles: layers.len() as u32,
+        arrays: 4 * layers.len() as u64,
+        events: EventFacts { count: 1234, per_kind: BTreeMap::from([("read_done".into(), 1234)]), wall_s: 0.125 },
+        outputs: Some(OutputFacts {
+            images,
+            members,
+            labels: vec![1; answers],
+            predictions: vec![1; answers],
+            mean_probabilities: vec![vec![0.1, 0.9]; answers],
+            entropy: vec![0.1 + 0.2; answers],
+            mutual_information: vec![1.0 / 3.0; answers],
+            accuracy: Some(0.975),
+            ece: Some(0.0123),
+            nll: Some(0.1),
+            brier: Some(0.05),
+            clipped_share: vec![0.0; layers.len()],
+        }),
+        closed_form: ClosedForm {
+            formula: "sum of P B max(t_read, m t_adc)".into(),
+            ideal_cycles: cycles.saturating_sub(100),
+            fixed_latency_cycles: 60,
+            predicted_cycles: cycles.saturating_sub(40),
+            simulated_cycles: cycles,
+            contention_cycles: 40,
+            initiation_interval_cycles: 100,
+        },
+        config,
+        layers,
+        inventory,
+    }
+}
+
+fn config(layers: u32, images: u32, members: u32) -> Config {
+    let cost = || Cost {
+        time: Time(1000),
+        energy: Energy(1000),
+        area: Area(1000),
+        leakage: Power(1000),
+        source: "made up".into(),
+        accuracy: "none".into(),
+    };
+    let buffer = || Buffer { capacity: Bytes(65_536), bytes_per_cycle: 32 };
+    let costs = CostTable {
+        name: "made_up_22nm".into(),
+        description: String::new(),
+        node: Length(22),
+        cell: cost(),
+        wordline: cost(),
+        sample_and_hold: cost(),
+        multiplexer: cost(),
+        adc: vec![AdcCost { bits: 8, convert: cost() }],
+        comparator: cost(),
+        sampled_accumulate: cost(),
+        random_bit: cost(),
+        draw: cost(),
+        probability_fetch: cost(),
+        shift_add: cost(),
+        adder: cost(),
+        post_process: cost(),
+        pool: cost(),
+        buffer_read: cost(),
+        buffer_write: cost(),
+        global_read: cost(),
+        global_write: cost(),
+        link: cost(),
+    };
+    let arch = Chip {
+        name: "made_up".into(),
+        description: String::new(),
+        node: Length(22),
+        clock: Frequency(1_000_000_000),
+        costs,
+        array: Array {
+            rows: 128,
+            columns: 128,
+            cells_per_synapse: 2,
+            read_voltage: Voltage(200_000),
+            conductance_on: Conductance(25_000_000),
+            conductance_off: Conductance(100_000),
+            read_time: Time(10_000),
+            sample_and_hold: true,
+        },
+        driver: Driver { bits_per_pulse: 1 },
+        adc: Adc { bits: 8, columns_per_adc: 8, input: AdcInput::Pair, range: AdcRange::Fixed(0.1) },
+        sampler: Sampler::Generator {
+            bits_per_cycle: 32,
+            probability_bits: 8,
+            double_buffered: true,
+            draws: Draws::PerMember,
+        },
+        accumulator: Accumulator { depth: 2 },
+        digital: Digital { lanes: 16, depth: 2 },
+        tile: Tile { arrays: 4, input_buffer: buffer(), output_buffer: buffer() },
+        interconnect: Interconnect::Bus { bytes_per_cycle: 32 },
+        global_buffer: buffer(),
+    };
+    let workload = Workload {
+        name: "nothing".into(),
+        description: String::new(),
+        input: Input { channels: 1, height: 8, width: 8, bits: 8, signed: false },
+        layers: Vec::new(),
+        posterior: Posterior::Synthetic { seed: 1, probabilistic: vec![0.1; layers as usize] },
+        images: None,
+        activity: 1.0 / 3.0,
+    };
+    Config {
+        arch,
+        workload,
+        mapping: MappingSpec { scheme: Scheme::Dense, replication: Vec::new() },
+        schedule: ScheduleSpec {
+            mode: Mode::Layer,
+            images,
+            grain: Grain::Read,
+            grouping: Grouping::Grouped,
+            queue: Queue::Ring,
+        },
+        ensemble: EnsembleSpec { members, samples: Samples::Drawn },
+        values: ValuesSpec { answer: Answer::First(images) },
+        seed: 7,
+    }
+}

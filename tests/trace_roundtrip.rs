@@ -1,0 +1,319 @@
+//! Does a stored trace hold what the run gave, and is a broken one told from a whole one?
+
+mod synthetic;
+
+use crossbayes::Error;
+use crossbayes::report::{self, Report};
+use crossbayes::trace::columns::{COLUMNS, FACTS_KEY, LAYERS_KEY, VERSION_KEY};
+use crossbayes::trace::{Action, Component, NONE, ParquetSink, Span, SpanSink, TraceReader};
+use parquet::basic::{Repetition, Type as Physical};
+use parquet::data_type::{ByteArray, ByteArrayType, Int32Type, Int64Type};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::Type;
+use proptest::prelude::*;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+const LAYERS: [&str; 3] = ["conv1", "conv2", "fc \u{3b1}"];
+
+fn write(path: &Path, spans: &[Span], metadata: &[(&str, &str)]) {
+    let mut sink = ParquetSink::create(path, &LAYERS).unwrap();
+    spans.iter().for_each(|span| sink.push(*span));
+    sink.finish(metadata).unwrap();
+}
+
+fn read(path: &Path) -> Result<Vec<Span>, Error> {
+    let mut spans = Vec::new();
+    TraceReader::open(path)?.for_each(|span| spans.push(span))?;
+    Ok(spans)
+}
+
+/// Any span, its end within 64 bits.
+fn any_span() -> impl Strategy<Value = Span> {
+    let index = || prop_oneof![0..5_u32, Just(NONE), any::<u32>()];
+    let time = prop_oneof![0..100_u64, 0..1_u64 << 40];
+    let work = (0..Component::ALL.len(), 0..Action::ALL.len(), prop_oneof![0..3_u32, Just(NONE)]);
+    let place = (index(), index(), index(), index());
+    (time.clone(), time, 1..1000_u32, 0..1_u64 << 40, work, place, any::<u32>(), any::<u64>(), any::<u64>()).prop_map(
+        |(start, duration, repeats, period, (component, action, layer), place, units, count, energy)| Span {
+            start,
+            duration,
+            repeats,
+            period,
+            component: Component::ALL[component],
+            action: Action::ALL[action],
+            layer,
+            image: place.0,
+            member: place.1,
+            position: place.2,
+            array: place.3,
+            units,
+            count,
+            energy,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn every_span_comes_back_bit_by_bit(spans in prop::collection::vec(any_span(), 0..700)) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("trace.parquet");
+        write(&path, &spans, &[]);
+        prop_assert_eq!(read(&path).unwrap(), spans);
+    }
+}
+
+#[test]
+fn several_row_groups_come_back_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.parquet");
+    let (_, few) = synthetic::run(3, 1, 2);
+    let spans: Vec<Span> = few.iter().cycle().take(300_000).zip(0..).map(|(s, i)| Span { start: i, ..*s }).collect();
+    write(&path, &spans, &[]);
+    assert!(read(&path).unwrap() == spans);
+    assert_eq!(TraceReader::open(&path).unwrap().rows(), 300_000);
+}
+
+#[test]
+fn equal_runs_write_equal_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+    let (_, spans) = synthetic::run(3, 2, 5);
+    write(&a, &spans, &[("key", "value")]);
+    write(&b, &spans, &[("key", "value")]);
+    assert!(fs::read(a).unwrap() == fs::read(b).unwrap());
+}
+
+#[test]
+fn a_stored_run_gives_the_report_of_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.parquet");
+    let (facts, spans) = synthetic::run(9, 2, 10);
+    let names: Vec<&str> = facts.layers.iter().map(|layer| layer.name.as_str()).collect();
+    let mut sink = ParquetSink::create(&path, &names).unwrap();
+    spans.iter().for_each(|span| sink.push(*span));
+    sink.finish(&[(FACTS_KEY, &serde_json::to_string(&facts).unwrap())]).unwrap();
+    let ledger = synthetic::ledger(&facts, &spans);
+    assert_eq!(report::load(&path).unwrap(), (facts.clone(), ledger.clone()));
+    let live = Report::new(&facts, &ledger);
+    let stored = report::from_trace(&path).unwrap();
+    assert_eq!(stored.to_json(), live.to_json());
+    assert_eq!(stored.to_string(), live.to_string());
+}
+
+#[test]
+fn nothing_is_left_of_a_trace_that_was_not_finished() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.parquet");
+    let (_, spans) = synthetic::run(3, 2, 5);
+    let mut sink = ParquetSink::create(&path, &LAYERS).unwrap();
+    spans.iter().for_each(|span| sink.push(*span));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file while it is written");
+    drop(sink);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn an_earlier_trace_stays_until_the_new_one_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.parquet");
+    fs::write(&path, "earlier").unwrap();
+    let sink = ParquetSink::create(&path, &LAYERS).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "earlier");
+    sink.finish(&[]).unwrap();
+    assert_eq!(read(&path).unwrap(), []);
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("no/trace.parquet");
+    let error = ParquetSink::create(&path, &LAYERS).unwrap_err();
+    assert_eq!(error.to_string(), format!("{}: No such file or directory (os error 2)", path.display()));
+    assert_eq!(error.exit_code(), 1);
+}
+
+/// What is told of the file that `make` writes, without its path.
+fn told(make: impl FnOnce(&Path)) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.parquet");
+    make(&path);
+    let error = report::load(&path).unwrap_err();
+    assert_eq!(error.exit_code(), 2, "{error}");
+    error.to_string().strip_prefix(&format!("{}: ", path.display())).unwrap().to_owned()
+}
+
+/// A whole trace of nothing, cut or changed as bytes.
+fn changed(change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> String {
+    told(|path| {
+        let (_, spans) = synthetic::run(3, 1, 2);
+        write(path, &spans, &[]);
+        let bytes = fs::read(path).unwrap();
+        fs::write(path, change(bytes)).unwrap();
+    })
+}
+
+#[test]
+fn a_file_of_another_kind_is_told() {
+    assert_eq!(told(|path| fs::write(path, "").unwrap()), "the file is empty");
+    assert_eq!(told(|path| fs::write(path, "(arch: \"toy\")").unwrap()), "not a Parquet file");
+    assert_eq!(told(|path| fs::write(path, "PAR").unwrap()), "not a Parquet file");
+}
+
+#[test]
+fn a_cut_file_is_told() {
+    let half = |mut bytes: Vec<u8>| {
+        bytes.truncate(bytes.len() / 2);
+        bytes
+    };
+    assert_eq!(changed(half), "the file was cut short: it does not end as a Parquet file does");
+    assert_eq!(changed(|_| b"PAR1PAR1".to_vec()), "the file was cut short: it has no footer");
+}
+
+#[test]
+fn a_broken_footer_is_told() {
+    let zeroed = |mut bytes: Vec<u8>| {
+        let end = bytes.len() - 8;
+        bytes[end - 200..end].fill(0xff);
+        bytes
+    };
+    let message = changed(zeroed);
+    assert!(message.starts_with("the Parquet footer cannot be read: "), "{message}");
+}
+
+#[test]
+fn broken_pages_are_told() {
+    let message = changed(|mut bytes| {
+        bytes[4..300].fill(0xff);
+        bytes
+    });
+    assert!(!message.is_empty());
+}
+
+#[test]
+fn a_trace_without_facts_has_no_report() {
+    assert_eq!(changed(|bytes| bytes), "the trace holds spans, but no facts of a run");
+    let message = told(|path| write(path, &[], &[(FACTS_KEY, "{}")]));
+    assert_eq!(
+        message,
+        "the facts of the run in its metadata cannot be read: missing field `version` at line 1 column 2"
+    );
+}
+
+#[test]
+fn facts_of_another_run_are_told() {
+    let facts = serde_json::to_string(&synthetic::run(2, 1, 1).0).unwrap();
+    assert_eq!(
+        told(|path| write(path, &[], &[(FACTS_KEY, &facts)])),
+        "the layers of the trace are not those of its facts"
+    );
+}
+
+#[test]
+fn an_image_that_the_run_does_not_have_is_told() {
+    let (facts, mut spans) = synthetic::run(1, 1, 2);
+    spans[2].image = 7;
+    let told = told(|path| {
+        let mut sink = ParquetSink::create(path, &["conv1"]).unwrap();
+        spans.iter().for_each(|span| sink.push(*span));
+        sink.finish(&[(FACTS_KEY, &serde_json::to_string(&facts).unwrap())]).unwrap();
+    });
+    assert_eq!(told, "row 2: image 7, but the run has 1");
+}
+
+/// Writes a Parquet file of one row by hand: `edit` changes the columns (name, type, value).
+fn by_hand(path: &Path, metadata: &[(&str, &str)], edit: impl Fn(&mut Vec<(&'static str, Physical, &'static str)>)) {
+    let mut columns: Vec<(&str, Physical, &str)> = COLUMNS
+        .iter()
+        .map(|column| match column.name {
+            "component" => (column.name, column.kind, "crossbar"),
+            "action" => (column.name, column.kind, "read"),
+            "layer" => (column.name, column.kind, "conv1"),
+            name => (name, column.kind, "1"),
+        })
+        .collect();
+    edit(&mut columns);
+    let fields = columns.iter().map(|(name, kind, _)| {
+        let field = Type::primitive_type_builder(name, *kind).with_repetition(Repetition::OPTIONAL);
+        Arc::new(field.build().unwrap())
+    });
+    let schema = Type::group_type_builder("schema").with_fields(fields.collect()).build().unwrap();
+    let metadata = metadata.iter().map(|(key, value)| KeyValue::new((*key).to_owned(), (*value).to_owned()));
+    let properties = WriterProperties::builder().set_key_value_metadata(Some(metadata.collect())).build();
+    let file = fs::File::create(path).unwrap();
+    let mut writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties)).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    for (_, kind, value) in columns {
+        let mut column = group.next_column().unwrap().unwrap();
+        let level = [i16::from(value != "null")];
+        let number = value.parse().unwrap_or(0_i64);
+        match kind {
+            Physical::INT64 => column.typed::<Int64Type>().write_batch(&[number], Some(&level), None),
+            Physical::INT32 => column.typed::<Int32Type>().write_batch(&[number as i32], Some(&level), None),
+            _ => column.typed::<ByteArrayType>().write_batch(&[ByteArray::from(value)], Some(&level), None),
+        }
+        .unwrap();
+        column.close().unwrap();
+    }
+    group.close().unwrap();
+    writer.close().unwrap();
+}
+
+const METADATA: [(&str, &str); 2] = [(VERSION_KEY, "1"), (LAYERS_KEY, "[\"conv1\"]")];
+
+/// What is told of a file written by hand.
+fn told_by_hand(metadata: &[(&str, &str)], edit: impl Fn(&mut Vec<(&'static str, Physical, &'static str)>)) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.parquet");
+    by_hand(&path, metadata, edit);
+    let error = read(&path).unwrap_err();
+    error.to_string().strip_prefix(&format!("{}: ", path.display())).unwrap().to_owned()
+}
+
+#[test]
+fn a_file_that_another_tool_wrote_is_read_by_its_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.parquet");
+    by_hand(&path, &METADATA, |columns| columns.reverse());
+    let spans = read(&path).unwrap();
+    assert_eq!(spans.len(), 1);
+    assert_eq!((spans[0].component, spans[0].layer, spans[0].energy), (Component::Crossbar, 0, 1));
+}
+
+#[test]
+fn a_parquet_file_that_is_no_trace_is_told() {
+    assert_eq!(
+        told_by_hand(&[], |_| ()),
+        "a Parquet file, but no trace: its metadata has no crossbayes.schema_version"
+    );
+    assert_eq!(told_by_hand(&[(VERSION_KEY, "2")], |_| ()), "its schema version is 2; this program reads 1");
+    assert_eq!(told_by_hand(&METADATA[..1], |_| ()), "its metadata has no crossbayes.layers");
+    assert_eq!(
+        told_by_hand(&[METADATA[0], (LAYERS_KEY, "conv1")], |_| ()),
+        "crossbayes.layers in its metadata is no list of names"
+    );
+}
+
+#[test]
+fn wrong_columns_are_told() {
+    let told = |edit: fn(&mut Vec<_>)| told_by_hand(&METADATA, edit);
+    assert_eq!(told(|columns| columns.retain(|c| c.0 != "period")), "column \"period\" is missing");
+    assert_eq!(told(|columns| columns[0].1 = Physical::INT32), "column \"start\" holds INT32; expected INT64");
+}
+
+#[test]
+fn wrong_values_are_told() {
+    let told = |column: usize, value: &'static str| told_by_hand(&METADATA, |columns| columns[column].2 = value);
+    assert_eq!(told(4, "crosbar"), "row 0: unknown component \"crosbar\"; did you mean \"crossbar\"?");
+    assert_eq!(told(5, "think"), "row 0: unknown action \"think\"");
+    assert_eq!(told(6, "conv9"), "row 0: layer \"conv9\" is not in crossbayes.layers");
+    assert_eq!(told(0, "null"), "row 0: start is null");
+    assert_eq!(told(2, "0"), "row 0: repeats is 0; expected at least 1");
+    assert_eq!(told(0, "-1"), "row 0: the span ends beyond 64 bits of cycles");
+}
