@@ -41,5 +41,6 @@ pub mod functional;
 pub mod meter;
 pub mod report;
 pub mod simulate;
+pub mod run;
 
 pub use error::{Error, Problem};

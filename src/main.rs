@@ -1,1 +1,7 @@
-fn main() {}
+//! The command line: see [`crossbayes::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    crossbayes::cli::main()
+}

@@ -29,6 +29,18 @@ pub const FILES: &[Embedded] = embed![
     "workloads/vgg_binaryconnect.ron",
 ];
 
+/// Data files of the built-in networks, by the path that a workload names.
+const DATA: &[(&str, &[u8])] = &[
+    ("digits/posterior.safetensors", include_bytes!("../../workloads/digits/posterior.safetensors")),
+    ("digits/test.safetensors", include_bytes!("../../workloads/digits/test.safetensors")),
+];
+
+/// The built-in data file at that path below `workloads/`.
+#[must_use]
+pub fn data(path: &str) -> Option<&'static [u8]> {
+    DATA.iter().find(|(name, _)| *name == path).map(|(_, bytes)| *bytes)
+}
+
 /// Chips.
 pub const ARCH: &str = "arch";
 /// Cost tables.

@@ -100,3 +100,15 @@ impl Observer for ActivityTable {
         }
     }
 }
+
+impl crate::parts::RowActivity for ActivityTable {
+    fn driven(&self, layer: u32, image: u32, member: u32, position: u32, pulse: u32, row_block: u32) -> u32 {
+        let [image, member, position] = [image, member, position].map(|i| i as usize);
+        u32::from(self.layers[layer as usize].driven(image, member, position, pulse as usize, row_block as usize))
+    }
+
+    fn non_zero(&self, layer: u32, image: u32, member: u32, position: u32, row_block: u32) -> u32 {
+        let [image, member, position] = [image, member, position].map(|i| i as usize);
+        u32::from(self.layers[layer as usize].nonzero(image, member, position, row_block as usize))
+    }
+}

@@ -1,0 +1,38 @@
+//! `schema`: what editors need to help with a file.
+
+use super::{Failure, print};
+use crate::config::{FileKind, json_schema};
+use clap::ValueEnum;
+
+/// Arguments of `schema`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  crossbayes schema arch > arch.schema.json")]
+pub(super) struct Args {
+    /// Kind of file.
+    #[arg(value_enum)]
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Chip.
+    Arch,
+    /// Cost table.
+    Parts,
+    /// Network.
+    Workload,
+    /// Fully expanded configuration.
+    Run,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    let kind = match args.kind {
+        Kind::Arch => FileKind::Arch,
+        Kind::Parts => FileKind::Parts,
+        Kind::Workload => FileKind::Workload,
+        Kind::Run => FileKind::Run,
+    };
+    print(&format!("{:#}\n", json_schema(kind)))?;
+    Ok(())
+}

@@ -1,0 +1,248 @@
+//! One run, from a configuration to facts and sums: values first where there are images, then time and energy.
+
+use crate::config::{Answer, Base, Config, Posterior, Sampler, Scheme, embedded};
+use crate::error::{Error, Problem};
+use crate::functional::{FunctionalModel, FunctionalSpec, Outputs, metrics};
+use crate::meter::Ledger;
+use crate::parts::{Outcome, RowActivity};
+use crate::report::closed_form::closed_form;
+use crate::report::inventory::inventory;
+use crate::report::{EventFacts, LayerFacts, OutputFacts, RunFacts, content_hash};
+use crate::simulate::{Plan, plan, simulate};
+use crate::trace::SpanSink;
+use crate::workload::{LoadedImages, LoadedPosterior};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Bins of the expected calibration error in reports.
+pub const ECE_BINS: usize = 15;
+
+/// What a run is doing, for a progress bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Answering images; the count is of images.
+    Values,
+    /// Simulating; the count is of answers that have left the chip.
+    Cycles,
+}
+
+/// Told how far a stage is: done and total.
+pub type Progress<'a> = &'a (dyn Fn(Stage, u64, u64) + Sync);
+
+/// A run that is ready to be simulated: planned, its files read, its images answered.
+#[derive(Debug)]
+pub struct Prepared {
+    config: Config,
+    plan: Plan,
+    activity: Option<Arc<dyn RowActivity>>,
+    outputs: Option<OutputFacts>,
+    probabilistic: Option<Vec<u64>>,
+}
+
+/// What a simulated run leaves beside its spans.
+#[derive(Debug)]
+pub struct Finished {
+    /// What a report needs beside the sums.
+    pub facts: RunFacts,
+    /// The sums.
+    pub ledger: Ledger,
+}
+
+/// Plans a run, reads its posterior and images, and answers the images that the configuration asks for with `threads`
+/// threads.
+///
+/// # Errors
+/// [`Error::Config`] when the network does not fit the chip, [`Error::Input`] and [`Error::Io`] for posterior and images.
+pub fn prepare(config: Config, base: &Base, threads: usize, progress: Progress<'_>) -> Result<Prepared, Error> {
+    let plan = plan(&config).map_err(|problems| Error::Config(told(&problems)))?;
+    let answers = config.values.answer != Answer::Nothing && config.workload.images.is_some();
+    let posterior = if answers || !matches!(config.workload.posterior, Posterior::Absent) {
+        load_posterior(&config, &plan, base)?
+    } else {
+        None
+    };
+    let probabilistic = posterior.as_ref().map(|posterior| probabilistic_synapses(&config, posterior));
+    let mut prepared = Prepared { config, plan, activity: None, outputs: None, probabilistic };
+    if let Some(posterior) = posterior
+        && answers
+    {
+        prepared.answer(&posterior, base, threads, progress)?;
+    }
+    Ok(prepared)
+}
+
+/// Problems as lines of `key: message`.
+fn told(problems: &[Problem]) -> String {
+    let line = |p: &Problem| match &p.hint {
+        Some(hint) => format!("{}: {}\nhelp: {hint}", p.path, p.message),
+        None => format!("{}: {}", p.path, p.message),
+    };
+    problems.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn load_posterior(config: &Config, plan: &Plan, base: &Base) -> Result<Option<LoadedPosterior>, Error> {
+    match (base, &config.workload.posterior) {
+        (Base::Embedded, Posterior::File { path, .. }) => {
+            let bytes = embedded_data(path)?;
+            LoadedPosterior::from_bytes(bytes, Path::new(path), &config.workload.posterior, &plan.net).map(Some)
+        }
+        (Base::Embedded, _) => LoadedPosterior::load(&config.workload, &plan.net, Path::new("")),
+        (Base::Folder(folder), _) => LoadedPosterior::load(&config.workload, &plan.net, folder),
+    }
+}
+
+fn embedded_data(path: &str) -> Result<&'static [u8], Error> {
+    let message = "is not built into the program; name the workload by its file".to_owned();
+    embedded::data(path).ok_or_else(|| Error::Input { path: path.into(), message })
+}
+
+/// Synapses of each layer that the sampler may draw either way: p is neither 0 nor 1 at its resolution.
+fn probabilistic_synapses(config: &Config, posterior: &LoadedPosterior) -> Vec<u64> {
+    let bits = match config.arch.sampler {
+        Sampler::Generator { probability_bits, .. } => probability_bits,
+        Sampler::Comparator { .. } => 32,
+    };
+    let one = 2_f64.powi(bits as i32);
+    let drawn = |p: &&f32| {
+        let code = (f64::from(**p) * one).round();
+        code > 0.0 && code < one
+    };
+    posterior.layers.iter().map(|layer| layer.p.iter().filter(drawn).count() as u64).collect()
+}
+
+impl Prepared {
+    /// The plan of the run.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Answers the images and counts the driven rows of those that are simulated in time.
+    fn answer(
+        &mut self,
+        posterior: &LoadedPosterior,
+        base: &Base,
+        threads: usize,
+        progress: Progress<'_>,
+    ) -> Result<(), Error> {
+        let (workload, net) = (&self.config.workload, &self.plan.net);
+        let images = match (base, &workload.images) {
+            (Base::Embedded, Some(images)) => {
+                let bytes = embedded_data(&images.path)?;
+                Some(LoadedImages::from_bytes(bytes, Path::new(&images.path), workload, net)?)
+            }
+            (Base::Folder(folder), Some(_)) => LoadedImages::load(workload, net, folder)?,
+            (_, None) => None,
+        };
+        let Some(images) = images else { return Ok(()) };
+        let count = match self.config.values.answer {
+            Answer::Nothing => 0,
+            Answer::First(n) => n as usize,
+            Answer::All => images.len(),
+        };
+        let timed = self.config.schedule.images as usize;
+        for (key, asked) in [("values.answer", count), ("schedule.images", timed)] {
+            if asked > images.len() {
+                let message = format!("{asked} images are asked for; the workload has {}", images.len());
+                return Err(Error::Config(format!("{key}: {message}")));
+            }
+        }
+        let model = FunctionalModel::new(&FunctionalSpec::of(&self.config), net, posterior)?;
+        let tell = |done: usize| progress(Stage::Values, done as u64, count as u64);
+        let outputs = model.run(&images, 0..count, threads, &tell)?;
+        self.outputs = Some(output_facts(&outputs, &images));
+        self.activity = Some(Arc::new(model.activity(&images, 0..timed)?));
+        Ok(())
+    }
+
+    /// Simulates time and energy. Spans go to `sink` as well as to the ledger; `command` is told in the report.
+    ///
+    /// # Errors
+    /// [`Error::Deadlock`] when parts wait for each other.
+    pub fn simulate<K: SpanSink>(
+        &self,
+        sink: K,
+        command: String,
+        progress: Progress<'_>,
+    ) -> Result<(Finished, K), Error> {
+        let (config, plan) = (&self.config, &self.plan);
+        let assembly = plan.assemble(config, self.activity.clone())?;
+        let links = assembly.network.links() as u64;
+        let ledger = Ledger::new(plan.net.layers.len() as u32, config.schedule.images, plan.mapping.members);
+        let total = plan.answers(config);
+        let start = Instant::now();
+        let tell = |answers: u64, _| progress(Stage::Cycles, answers, total);
+        let (outcome, (ledger, sink)) = simulate(config, assembly, (ledger, sink), tell)?;
+        let wall_s = start.elapsed().as_secs_f64();
+        // The run has consumed the parts; the closed form reads the specs of fresh ones.
+        let assembly = plan.assemble(config, None)?;
+        let facts = RunFacts {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            command,
+            arch_hash: content_hash(&config.arch),
+            workload_hash: content_hash(&config.workload),
+            layers: self.layer_facts(&outcome),
+            inventory: inventory(config, &plan.net, &plan.mapping, links),
+            tiles: plan.mapping.tiles,
+            arrays: plan.mapping.arrays,
+            events: EventFacts { count: outcome.events, per_kind: outcome.per_kind, wall_s },
+            outputs: self.outputs.clone(),
+            closed_form: closed_form(config, &plan.net, &plan.mapping, &assembly, ledger.makespan()),
+            config: config.clone(),
+        };
+        Ok((Finished { facts, ledger }, sink))
+    }
+
+    fn layer_facts(&self, outcome: &Outcome) -> Vec<LayerFacts> {
+        let layers = self.plan.net.layers.iter().zip(&self.plan.mapping.layers).enumerate();
+        layers
+            .map(|(l, (layer, mapped))| LayerFacts {
+                name: layer.name.clone(),
+                rows: layer.rows,
+                columns: layer.columns,
+                positions: layer.positions,
+                row_blocks: mapped.row_blocks,
+                column_blocks: mapped.column_blocks,
+                replication: mapped.replication,
+                arrays: mapped.arrays(),
+                tiles: mapped.tiles.len() as u32,
+                cells_used: mapped.cells_used,
+                cells_total: mapped.cells,
+                passes_per_image: mapped.passes,
+                macs_per_pass: layer.macs(),
+                synapses: layer.synapses(),
+                probabilistic_synapses: self.probabilistic.as_ref().map(|counts| counts[l]),
+                stored_synapses: match self.config.mapping.scheme {
+                    Scheme::Dense => layer.synapses(),
+                    Scheme::Deterministic => 0,
+                },
+                random_bits: outcome.random_bits.get(l).copied().unwrap_or(0),
+            })
+            .collect()
+    }
+}
+
+fn output_facts(outputs: &Outputs, images: &LoadedImages) -> OutputFacts {
+    let labels = &images.labels()[outputs.images.clone()];
+    let probabilities = &outputs.mean_probabilities;
+    let scored = |score: f64| (!labels.is_empty()).then_some(score);
+    OutputFacts {
+        images: outputs.images.len() as u32,
+        members: outputs.members as u32,
+        labels: labels.to_vec(),
+        predictions: outputs.predictions.clone(),
+        mean_probabilities: probabilities.chunks_exact(outputs.classes).map(<[f64]>::to_vec).collect(),
+        entropy: outputs.entropy.clone(),
+        mutual_information: outputs.mutual_information.clone(),
+        accuracy: scored(metrics::accuracy(probabilities, labels)),
+        ece: scored(metrics::expected_calibration_error(probabilities, labels, ECE_BINS)),
+        nll: scored(metrics::negative_log_likelihood(probabilities, labels)),
+        brier: scored(metrics::brier(probabilities, labels)),
+        clipped_share: outputs
+            .clipping
+            .iter()
+            .map(|c| if c.conversions == 0 { 0.0 } else { c.clipped as f64 / c.conversions as f64 })
+            .collect(),
+    }
+}
