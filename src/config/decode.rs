@@ -236,8 +236,10 @@ impl<'a> Fields<'a> {
         let mut entries: BTreeMap<&str, &Entry> = BTreeMap::new();
         for entry in given {
             if let Some(first) = entries.get(entry.key.as_str()) {
-                let at = first.key_span.start;
-                let message = format!("duplicate key \"{}\" of {owner}; line {} has it already", entry.key, at.line);
+                let line = first.key_span.start.line;
+                // A struct given by `--set` has no lines.
+                let first = if line > 0 { format!("; line {line} has it already") } else { String::new() };
+                let message = format!("duplicate key \"{}\" of {owner}{first}", entry.key);
                 cx.report(Diagnostic::new(entry.key_span, message));
             } else {
                 entries.insert(&entry.key, entry);

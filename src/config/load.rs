@@ -344,9 +344,9 @@ impl Reading {
         }
         let known: Vec<String> = FileKind::ALL
             .iter()
-            .map(|kind| format!("a {} ({}, ..)", kind.description(), kind.own_keys()[..2].join(", ")))
+            .map(|kind| format!("{} ({}, ..)", kind.description(), kind.own_keys()[..2].join(", ")))
             .collect();
-        let message = format!("the keys tell no kind of file; expected {}", known.join(", "));
+        let message = format!("the keys tell no kind of file; expected those of one of: {}", known.join(", "));
         self.diagnostics.push(Diagnostic::new(node.span, message));
         None
     }

@@ -202,6 +202,8 @@ struct Reader {
     position: usize,
     place: Place,
     source: usize,
+    /// Where the last text over several lines starts and ends: its closing quote may be another text's opening one.
+    long_text: Option<(Place, Place)>,
 }
 
 type Read<T> = Result<T, SyntaxError>;
@@ -209,7 +211,13 @@ type Read<T> = Result<T, SyntaxError>;
 impl Reader {
     fn new(text: &str, source: usize) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        Self { chars: text.chars().collect(), position: 0, place: Place { line: 1, column: 1 }, source }
+        Self {
+            chars: text.chars().collect(),
+            position: 0,
+            place: Place { line: 1, column: 1 },
+            source,
+            long_text: None,
+        }
     }
 
     fn peek(&self) -> Option<char> {
@@ -254,7 +262,8 @@ impl Reader {
                 let word: String = rest.iter().copied().take_while(|&c| continues_name(c)).take(40).collect();
                 (format!("`{word}`"), word.chars().count())
             }
-            Some(c) => (format!("`{}`", c.escape_debug()), 1),
+            Some(c) if c.is_control() => (format!("`{}`", c.escape_default()), 1),
+            Some(c) => (format!("`{c}`"), 1),
         };
         let end = Place { line: self.place.line, column: self.place.column + length as u32 };
         SyntaxError {
@@ -481,6 +490,7 @@ impl Reader {
                 return Err(self.unclosed(opened, open, close));
             }
             items.push(item(self)?);
+            let after = self.place;
             let after_digit = self.position > 0 && self.chars[self.position - 1].is_ascii_digit();
             self.skip_blank()?;
             match self.peek() {
@@ -491,8 +501,12 @@ impl Reader {
                 None => return Err(self.unclosed(opened, open, close)),
                 Some(c) => {
                     let mut error = self.unexpected(&format!("`,` or `{close}`"));
-                    if after_digit && c.is_alphabetic() {
+                    if after_digit && c.is_alphabetic() && self.place.line == after.line {
                         error.help = Some("a number with a unit is a text: write it in quotes, \"10 ns\"".to_owned());
+                    }
+                    if let Some((start, _)) = self.long_text.filter(|(_, end)| *end == after) {
+                        let line = start.line;
+                        error.help = Some(format!("is the closing quote of the text on line {line} missing?"));
                     }
                     return Err(error);
                 }
@@ -567,7 +581,12 @@ impl Reader {
             let escape_start = self.place;
             match self.next() {
                 None => return self.unclosed_text(start),
-                Some('"') => return Ok(text),
+                Some('"') => {
+                    if self.place.line != start.line {
+                        self.long_text = Some((start, self.place));
+                    }
+                    return Ok(text);
+                }
                 Some('\\') => {
                     if let Some(c) = self.escape(escape_start, start)? {
                         text.push(c);
