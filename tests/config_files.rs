@@ -2,12 +2,15 @@
 
 use crossbayes::config::tree::{self, Node, Value};
 use crossbayes::config::{
-    AdcRange, Answer, EnsembleSpec, Grain, Grouping, Mode, Operation, Queue, Sampler, Samples, Scheme,
+    AdcRange, Answer, Base, EnsembleSpec, Grain, Grouping, Location, Mode, Operation, Posterior, Queue, Sampler,
+    Samples, Scheme,
 };
 use crossbayes::config::{
     Config, FileKind, LoadRequest, check_files, embedded, json_schema, load, load_expanded, reference_markdown, to_ron,
 };
 use crossbayes::units::{Energy, Time, Voltage};
+use crossbayes::workload::resolve;
+use proptest::prelude::*;
 use serde_json::Value as Json;
 use std::path::PathBuf;
 
@@ -76,7 +79,10 @@ fn to_value(node: &Node) -> ron::Value {
         }
         Value::Tuple { items, .. } if items.is_empty() => ron::Value::Unit,
         Value::Tuple { items, .. } | Value::List(items) => ron::Value::Seq(items.iter().map(to_value).collect()),
-        other => panic!("the shipped files have no {other:?}"),
+        Value::Map(pairs) => {
+            ron::Value::Map(pairs.iter().map(|(key, value)| (to_value(key), to_value(value))).collect())
+        }
+        other => panic!("a file has no {other:?}"),
     }
 }
 
@@ -98,6 +104,53 @@ fn the_key_reference_is_current() {
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(committed == current, "write it anew: UPDATE_REFERENCE=1 cargo test --test config_files");
+}
+
+/// Any value that RON can write and that has one type only.
+fn any_value() -> impl Strategy<Value = ron::Value> {
+    let leaf = prop_oneof![
+        any::<bool>().prop_map(ron::Value::Bool),
+        any::<i64>().prop_map(|i| ron::from_str(&i.to_string()).unwrap()),
+        any::<f64>().prop_filter("finite", |x| x.is_finite()).prop_map(|x| ron::from_str(&format!("{x:?}")).unwrap()),
+        any::<String>().prop_map(ron::Value::String),
+    ];
+    leaf.prop_recursive(4, 32, 6, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..6).prop_map(ron::Value::Seq),
+            proptest::collection::btree_map(any::<String>(), inner, 0..6)
+                .prop_map(|map| ron::Value::Map(map.into_iter().map(|(k, v)| (ron::Value::String(k), v)).collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn our_reader_reads_what_the_ron_crate_writes(value in any_value()) {
+        let pretty = ron::ser::to_string_pretty(&value, ron::ser::PrettyConfig::new()).unwrap();
+        for text in [pretty, ron::to_string(&value).unwrap()] {
+            prop_assert_eq!(&to_value(&tree::read(&text, 0).unwrap()), &value);
+        }
+    }
+}
+
+#[test]
+fn saved_paths_do_not_depend_on_the_folder() {
+    let loaded = load(&LoadRequest::default()).unwrap();
+    assert_eq!(loaded.workload_base, Base::Embedded);
+    let saved = loaded.portable_config();
+    let Posterior::File { path, .. } = &saved.workload.posterior else { panic!("digits has a posterior") };
+    assert_eq!(path, "built-in:workloads/digits/posterior.safetensors");
+    let elsewhere = Base::Folder(PathBuf::from("elsewhere"));
+    assert_eq!(elsewhere.locate(path), Location::Embedded("workloads/digits/posterior.safetensors".to_owned()));
+    assert_eq!(elsewhere.locate("a.safetensors"), Location::File(PathBuf::from("elsewhere").join("a.safetensors")));
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mine.ron");
+    std::fs::write(&file, embedded::at("workloads/digits.ron").unwrap().text).unwrap();
+    let loaded = load(&request("pcm_128", file.to_str().unwrap())).unwrap();
+    let images = loaded.portable_config().workload.images.unwrap().path;
+    assert_eq!(PathBuf::from(&images), folder.path().join("digits/test.safetensors"));
+    assert_eq!(elsewhere.locate(&images), Location::File(folder.path().join("digits/test.safetensors")));
 }
 
 /// A configuration of the toy chip and network with overrides.
@@ -264,4 +317,27 @@ fn a_schema_describes_every_key() {
         assert!(keys > 20, "{} has {keys} keys", kind.name());
     }
     assert_eq!(json_schema(FileKind::Run)["properties"]["seed"]["default"], 1);
+}
+
+/// In `layer` mode a layer's input is double-buffered in the tiles that hold its arrays.
+#[test]
+fn the_chips_hold_vgg_binaryconnect() {
+    // 1,728 and 434 arrays: the field's counts for arrays of 128 x 128 and 256 x 256 cells.
+    for (arch, expected) in [("pcm_128", 1728), ("pcm_256", 434), ("ideal_periphery", 1728)] {
+        let config = load(&request(arch, "vgg_binaryconnect")).unwrap().config;
+        let net = resolve(&config.workload).unwrap();
+        let (array, tile) = (&config.arch.array, &config.arch.tile);
+        let mut total = 0;
+        for layer in &net.layers {
+            let columns = layer.columns * array.cells_per_synapse;
+            let arrays = layer.rows.div_ceil(array.rows) * columns.div_ceil(array.columns);
+            let tiles = u64::from(arrays.div_ceil(tile.arrays));
+            let input_bytes = (layer.input.len() * u64::from(layer.input_bits)).div_ceil(8);
+            assert!(2 * input_bytes <= tiles * tile.input_buffer.capacity.0, "{arch}: {}", layer.name);
+            total += arrays;
+        }
+        assert_eq!(total, expected, "{arch}");
+        assert_eq!(net.layers.iter().map(|layer| layer.synapses()).sum::<u64>(), 14_114_176);
+        assert_eq!(net.layers.iter().map(|layer| layer.macs()).sum::<u64>(), 617_058_304);
+    }
 }

@@ -1,7 +1,7 @@
 //! The JSON Schema and the key reference, both from the declarations of the types.
 //!
-//! The schema describes a file's values in the JSON shape that serde gives them: a struct is an object, a unit variant its
-//! name, any other variant an object with its name as the only key. Editors with RON support use it for completion.
+//! The schema describes a file's values in the JSON shape that serde gives them: a struct is an object, a unit variant
+//! its name, any other variant an object with its name as the only key.
 
 use crate::config::decode::Decode;
 use crate::config::load::FileKind;
@@ -87,15 +87,13 @@ fn value_schema(kind: &Kind, range: Option<&Range>) -> Map<String, Value> {
 
 /// `minimum` and `maximum` of a number.
 fn limits(range: Option<&Range>) -> Map<String, Value> {
-    let mut limits = Map::new();
-    let mut put = |key: &str, bound: Option<Bound>| match bound {
-        Some(Bound::Integer(value)) => drop(limits.insert(key.to_owned(), json!(value))),
-        Some(Bound::Real(value)) => drop(limits.insert(key.to_owned(), json!(value))),
-        Some(Bound::Quantity(_)) | None => {}
+    let ends = [("minimum", range.map(|range| range.least)), ("maximum", range.and_then(|range| range.most))];
+    let number = |bound: Bound| match bound {
+        Bound::Integer(value) => Some(json!(value)),
+        Bound::Real(value) => Some(json!(value)),
+        Bound::Quantity(_) => None,
     };
-    put("minimum", range.map(|range| range.least));
-    put("maximum", range.and_then(|range| range.most));
-    limits
+    ends.into_iter().filter_map(|(key, bound)| Some((key.to_owned(), number(bound?)?))).collect()
 }
 
 fn fields_schema(fields: &[Field]) -> Map<String, Value> {
@@ -158,9 +156,9 @@ pub fn reference_markdown() -> String {
     page.text.push_str(
         "# Configuration keys\n\n\
          <!-- Made from the types by `reference_markdown`; a test compares this page with them. -->\n\n\
-         Files are written in [RON](https://github.com/ron-rs/ron). A quantity is a text with a unit, such as `\"10 ns\"`.\n\
-         `--set` takes the dotted path of a key (`arch.adc.columns_per_adc=16`, `workload.layers.conv1.pool=2`), its value\n\
-         without quotes. A key without a default must be given.\n",
+         Files are written in [RON](https://github.com/ron-rs/ron). A quantity is a text with a unit, such as\n\
+         `\"10 ns\"`. `--set` takes the dotted path of a key (`arch.adc.columns_per_adc=16`,\n\
+         `workload.layers.conv1.pool=2`), its value without quotes. A key without a default must be given.\n",
     );
     let files = [
         (FileKind::Arch, "Chip: `arch/*.ron`"),
@@ -231,14 +229,7 @@ impl Page {
         self.text.push_str("| key | type | default | allowed | meaning |\n|---|---|---|---|---|\n");
         for field in fields {
             let default = field.default.as_ref().map_or("".to_owned(), |default| default_text(field, &default.ron));
-            let range = match (&field.kind, &field.range) {
-                (
-                    Kind::Text | Kind::List(_) | Kind::Optional(_),
-                    Some(Range { least: Bound::Integer(1), most: None }),
-                ) => "not empty".to_owned(),
-                (_, Some(range)) => range.to_string(),
-                (_, None) => String::new(),
-            };
+            let range = field.range.as_ref().map_or(String::new(), |range| range_text(&field.kind, range));
             let doc = field.doc.replace('|', "\\|");
             let _ =
                 writeln!(self.text, "| `{}` | {} | {default} | {range} | {doc} |", field.key, type_text(&field.kind));
@@ -276,6 +267,16 @@ fn default_text(field: &Field, ron: &str) -> String {
     }
 }
 
+/// A range as a cell of a table.
+fn range_text(kind: &Kind, range: &Range) -> String {
+    match kind {
+        Kind::Text => "not empty".to_owned(),
+        Kind::Optional(inner) => range_text(inner, range),
+        Kind::List(inner) => format!("each {}", range_text(inner, range)),
+        _ => range.to_string(),
+    }
+}
+
 fn type_text(kind: &Kind) -> String {
     match kind {
         Kind::Boolean => "true or false".to_owned(),
@@ -289,6 +290,7 @@ fn type_text(kind: &Kind) -> String {
         Kind::Optional(inner) => format!("{}, or `None`", type_text(inner)),
         Kind::List(inner) => format!("list of {}", type_text(inner)),
         Kind::Pairs => "pairs of name and number, `[(\"conv1\", 4)]`".to_owned(),
+        Kind::Record(record) if record.from_file => format!("{}, or the path of its file", record.name),
         Kind::Record(record) => record.name.to_owned(),
         Kind::Choice(choice) => choice.name.to_owned(),
     }

@@ -691,3 +691,71 @@ impl fmt::Display for Place {
         write!(f, "{}:{}", self.line, self.column)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(text: &str) -> Value {
+        read(text, 0).unwrap_or_else(|error| panic!("{text}: {}", error.message)).value
+    }
+
+    fn message(text: &str) -> String {
+        let error = read(text, 0).unwrap_err();
+        format!("{}: {}", error.span.start, error.message)
+    }
+
+    #[test]
+    fn numbers_are_read_in_every_base() {
+        for (text, expected) in [
+            ("0", 0),
+            ("-12", -12),
+            ("+7", 7),
+            ("1_000", 1000),
+            ("0xff_FF", 65_535),
+            ("-0x10", -16),
+            ("0b101", 5),
+            ("0o17", 15),
+        ] {
+            assert_eq!(value(text), Value::Integer(expected), "{text}");
+        }
+        for (text, expected) in [("0.5", 0.5), ("-1.", -1.0), (".25", 0.25), ("1e-5", 1e-5), ("2.5E+3", 2500.0)] {
+            assert_eq!(value(text), Value::Float(expected), "{text}");
+        }
+        assert_eq!(message("0xfg"), "1:1: expected a number, found `0xfg`");
+        assert_eq!(message("1e999"), "1:1: the number 1e999 is too large");
+        assert_eq!(message("1.2.3"), "1:1: expected a number, found `1.2.3`");
+    }
+
+    #[test]
+    fn texts_are_read_with_their_escapes() {
+        assert_eq!(value(r#""a\n\t\"\\\x41\u{b5}""#), Value::Text("a\n\t\"\\A\u{b5}".to_owned()));
+        assert_eq!(value("\"one \\\n   line\""), Value::Text("one line".to_owned()));
+        assert_eq!(value(r###"r#"a "quoted" \ one"#"###), Value::Text(r#"a "quoted" \ one"#.to_owned()));
+        assert_eq!(message(r#""\u{110000}""#).split(';').next(), Some("1:2: unknown escape"));
+    }
+
+    #[test]
+    fn structs_tuples_and_variants_are_told_apart() {
+        assert!(matches!(value("(a: 1)"), Value::Struct { name: None, .. }));
+        assert!(matches!(value("Name (a: 1,)"), Value::Struct { name: Some(name), .. } if name == "Name"));
+        assert!(matches!(value("Some(a)"), Value::Tuple { name: Some(_), items } if items.len() == 1));
+        assert!(matches!(value("(1, 2)"), Value::Tuple { name: None, items } if items.len() == 2));
+        assert!(matches!(value("(r#type: 1)"), Value::Struct { entries, .. } if entries[0].key == "type"));
+        assert!(matches!(value("{\"a\": 1}"), Value::Map(pairs) if pairs.len() == 1));
+        assert_eq!(value("None"), Value::Name("None".to_owned()));
+        assert_eq!(value("#![enable(implicit_some)]\n true"), Value::Bool(true));
+        assert_eq!(value("/* a /* nested */ comment */ [] // end"), Value::List(Vec::new()));
+    }
+
+    #[test]
+    fn places_are_counted_in_characters() {
+        let root = read("(\n  \u{e4}: \"\u{b5}\", b: (c: 10),\n)", 3).unwrap();
+        let b = root.get("b").unwrap();
+        assert_eq!(b.span.source, 3);
+        assert_eq!((b.span.start.to_string(), b.span.end.to_string()), ("2:14".to_owned(), "2:21".to_owned()));
+        assert_eq!(b.get("c").unwrap().span.start, Place { line: 2, column: 18 });
+        assert_eq!(root.entries().unwrap()[1].key_span.start, Place { line: 2, column: 11 });
+        assert_eq!(root.span.end, Place { line: 3, column: 2 });
+    }
+}
