@@ -91,7 +91,7 @@ fn format_quantity(value: u64, units: &'static [Unit]) -> String {
     for unit in units.iter().rev() {
         let whole = value / unit.scale;
         let rest = value % unit.scale;
-        if whole == 0 && value != 0 {
+        if whole == 0 {
             continue;
         }
         let thousandths = u128::from(rest) * 1000;
@@ -260,6 +260,7 @@ mod tests {
         for value in [0, 1, 999, 1_000, 1_500, 1_234_567, 10_000_000, 16_500, u64::MAX] {
             assert_eq!(Energy::parse(&Energy(value).to_string()).unwrap(), Energy(value));
         }
+        assert_eq!(Time(0).to_string(), "0 ps");
         assert_eq!(Time(10_000).to_string(), "10 ns");
         assert_eq!(Energy(1_667_000).to_string(), "1.667 pJ");
         assert_eq!(Bytes(65_536).to_string(), "64 KiB");

@@ -1,7 +1,17 @@
 //! Do the shipped configurations load, and does our reader see in them what the `ron` crate sees?
 
 use crossbayes::config::tree::{self, Node, Value};
-use crossbayes::config::{Config, LoadRequest, check_files, embedded, load, load_expanded, to_ron};
+use crossbayes::config::{
+    AdcRange, Answer, Base, EnsembleSpec, Grain, Grouping, Location, Mode, Operation, Posterior, Queue, Sampler,
+    Samples, Scheme,
+};
+use crossbayes::config::{
+    Config, FileKind, LoadRequest, check_files, embedded, json_schema, load, load_expanded, reference_markdown, to_ron,
+};
+use crossbayes::units::{Energy, Time, Voltage};
+use crossbayes::workload::resolve;
+use proptest::prelude::*;
+use serde_json::Value as Json;
 use std::path::PathBuf;
 
 fn request(arch: &str, workload: &str) -> LoadRequest {
@@ -69,7 +79,10 @@ fn to_value(node: &Node) -> ron::Value {
         }
         Value::Tuple { items, .. } if items.is_empty() => ron::Value::Unit,
         Value::Tuple { items, .. } | Value::List(items) => ron::Value::Seq(items.iter().map(to_value).collect()),
-        other => panic!("the shipped files have no {other:?}"),
+        Value::Map(pairs) => {
+            ron::Value::Map(pairs.iter().map(|(key, value)| (to_value(key), to_value(value))).collect())
+        }
+        other => panic!("a file has no {other:?}"),
     }
 }
 
@@ -79,5 +92,252 @@ fn our_reader_agrees_with_the_ron_crate() {
         let ours = to_value(&tree::read(file.text, 0).unwrap());
         let theirs: ron::Value = ron::from_str(file.text).unwrap();
         assert_eq!(ours, theirs, "{}", file.path);
+    }
+}
+
+#[test]
+fn the_key_reference_is_current() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/src/reference/configuration.md");
+    let current = reference_markdown();
+    if std::env::var_os("UPDATE_REFERENCE").is_some() {
+        std::fs::write(&path, &current).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == current, "write it anew: UPDATE_REFERENCE=1 cargo test --test config_files");
+}
+
+/// Any value that RON can write and that has one type only.
+fn any_value() -> impl Strategy<Value = ron::Value> {
+    let leaf = prop_oneof![
+        any::<bool>().prop_map(ron::Value::Bool),
+        any::<i64>().prop_map(|i| ron::from_str(&i.to_string()).unwrap()),
+        any::<f64>().prop_filter("finite", |x| x.is_finite()).prop_map(|x| ron::from_str(&format!("{x:?}")).unwrap()),
+        any::<String>().prop_map(ron::Value::String),
+    ];
+    leaf.prop_recursive(4, 32, 6, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..6).prop_map(ron::Value::Seq),
+            proptest::collection::btree_map(any::<String>(), inner, 0..6)
+                .prop_map(|map| ron::Value::Map(map.into_iter().map(|(k, v)| (ron::Value::String(k), v)).collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn our_reader_reads_what_the_ron_crate_writes(value in any_value()) {
+        let pretty = ron::ser::to_string_pretty(&value, ron::ser::PrettyConfig::new()).unwrap();
+        for text in [pretty, ron::to_string(&value).unwrap()] {
+            prop_assert_eq!(&to_value(&tree::read(&text, 0).unwrap()), &value);
+        }
+    }
+}
+
+#[test]
+fn saved_paths_do_not_depend_on_the_folder() {
+    let loaded = load(&LoadRequest::default()).unwrap();
+    assert_eq!(loaded.workload_base, Base::Embedded);
+    let saved = loaded.portable_config();
+    let Posterior::File { path, .. } = &saved.workload.posterior else { panic!("digits has a posterior") };
+    assert_eq!(path, "built-in:workloads/digits/posterior.safetensors");
+    let elsewhere = Base::Folder(PathBuf::from("elsewhere"));
+    assert_eq!(elsewhere.locate(path), Location::Embedded("workloads/digits/posterior.safetensors".to_owned()));
+    assert_eq!(elsewhere.locate("a.safetensors"), Location::File(PathBuf::from("elsewhere").join("a.safetensors")));
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mine.ron");
+    std::fs::write(&file, embedded::at("workloads/digits.ron").unwrap().text).unwrap();
+    let loaded = load(&request("pcm_128", file.to_str().unwrap())).unwrap();
+    let images = loaded.portable_config().workload.images.unwrap().path;
+    assert_eq!(PathBuf::from(&images), folder.path().join("digits/test.safetensors"));
+    assert_eq!(elsewhere.locate(&images), Location::File(folder.path().join("digits/test.safetensors")));
+}
+
+/// A configuration of the toy chip and network with overrides.
+fn with(set: &[&str]) -> Config {
+    let mut request = request("toy_2x2", "toy_two_layers");
+    request.set = set.iter().map(|text| (*text).to_owned()).collect();
+    load(&request).unwrap_or_else(|errors| panic!("{errors}")).config
+}
+
+#[test]
+fn overrides_take_words_quantities_and_ron() {
+    let config = with(&[
+        "schedule.mode=sequential",
+        "schedule.grain=conversion",
+        "schedule.grouping=expanded",
+        "schedule.queue=priority_queue",
+        "mapping.scheme=deterministic",
+        "arch.array.read_time=20 ns",
+        "arch.array.read_voltage=0.1V",
+        "arch.adc.range=Fixed(4)",
+        "arch.name=other",
+        "workload.layers.conv1.activation_bits=3",
+        "workload.layers[1].activity=0.25",
+        "workload.layers.1.tensors=last",
+        "workload.layers.conv1.op.padding=1",
+        "workload.layers.conv1.pool=2",
+        "arch.sampler=Comparator(noise_rows: 4)",
+        "arch.sampler.sub_arrays=2",
+        "arch.costs=survey_22nm",
+        "arch.costs.comparator.energy=2 fJ",
+        "values.answer=First(3)",
+        "seed=7",
+    ]);
+    assert_eq!(config.schedule.mode, Mode::Sequential);
+    assert_eq!(config.schedule.grain, Grain::Conversion);
+    assert_eq!(config.schedule.grouping, Grouping::Expanded);
+    assert_eq!(config.schedule.queue, Queue::PriorityQueue);
+    assert_eq!(config.mapping.scheme, Scheme::Deterministic);
+    assert_eq!(config.arch.array.read_time, Time(20_000));
+    assert_eq!(config.arch.array.read_voltage, Voltage(100_000));
+    assert_eq!(config.arch.adc.range, AdcRange::Fixed(4.0));
+    assert_eq!(config.arch.name, "other");
+    assert_eq!(config.workload.layers[0].activation_bits, 3);
+    assert_eq!(config.workload.layers[1].activity, Some(0.25));
+    assert_eq!(config.workload.layers[1].tensors.as_deref(), Some("last"));
+    assert_eq!(config.workload.layers[0].op, Operation::Conv { channels: 2, kernel: 2, stride: 1, padding: 1 });
+    assert_eq!(config.arch.sampler, Sampler::Comparator { noise_rows: 4, sub_arrays: 2 });
+    assert_eq!(config.arch.costs.name, "survey_22nm");
+    assert_eq!(config.arch.costs.comparator.energy, Energy(2_000));
+    assert_eq!(config.values.answer, Answer::First(3));
+    assert_eq!(config.seed, 7);
+    // What is not given has its default.
+    assert_eq!(config.schedule.images, 1);
+    assert_eq!(config.ensemble, EnsembleSpec { members: 10, samples: Samples::Drawn });
+}
+
+#[test]
+fn replication_is_given_layer_by_layer_or_at_once() {
+    let pairs = |pairs: &[(&str, u32)]| pairs.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect::<Vec<_>>();
+    assert_eq!(with(&[]).mapping.replication, []);
+    let both = pairs(&[("conv1", 4), ("fc1", 2)]);
+    let one_by_one = ["mapping.replication.conv1=4", "mapping.replication.fc1=2"];
+    assert_eq!(with(&one_by_one).mapping.replication, both);
+    assert_eq!(with(&["mapping.replication=[(\"conv1\", 4)]", "mapping.replication.fc1=2"]).mapping.replication, both);
+    assert_eq!(with(&["mapping.replication={\"conv1\": 8}", one_by_one[0], one_by_one[1]]).mapping.replication, both);
+    assert_eq!(with(&["mapping.replication=[]", one_by_one[1]]).mapping.replication, pairs(&[("fc1", 2)]));
+}
+
+/// Where `value` breaks `schema`; of JSON Schema only the words that ours uses.
+fn breaks(schema: &Json, value: &Json, path: &str) -> Option<String> {
+    let of_type = |name: &str| match name {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.is_u64(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "null" => value.is_null(),
+        other => panic!("{path}: our schema has no type {other}"),
+    };
+    if let Some(name) = schema["type"].as_str().filter(|name| !of_type(name)) {
+        return Some(format!("{path}: {value} is no {name}"));
+    }
+    if schema.get("const").is_some_and(|expected| expected != value) {
+        return Some(format!("{path}: {value} is not {}", schema["const"]));
+    }
+    let number = value.as_f64();
+    if number.zip(schema["minimum"].as_f64()).is_some_and(|(x, least)| x < least)
+        || number.zip(schema["maximum"].as_f64()).is_some_and(|(x, most)| x > most)
+    {
+        return Some(format!("{path}: {value} is out of range"));
+    }
+    for (word, most) in [("anyOf", usize::MAX), ("oneOf", 1)] {
+        if let Some(options) = schema[word].as_array() {
+            let fitting = options.iter().filter(|option| breaks(option, value, path).is_none()).count();
+            if fitting == 0 || fitting > most {
+                return Some(format!("{path}: {value} fits {fitting} of {word}"));
+            }
+        }
+    }
+    if let (Some(properties), Some(object)) = (schema["properties"].as_object(), value.as_object()) {
+        for key in schema["required"].as_array().into_iter().flatten() {
+            if !object.contains_key(key.as_str().unwrap()) {
+                return Some(format!("{path}: {key} is missing"));
+            }
+        }
+        for (key, value) in object {
+            let Some(property) = properties.get(key) else { return Some(format!("{path}: {key} is unknown")) };
+            if let Some(broken) = breaks(property, value, &format!("{path}.{key}")) {
+                return Some(broken);
+            }
+        }
+    }
+    value.as_array().into_iter().flatten().find_map(|item| breaks(&schema["items"], item, path))
+}
+
+#[test]
+fn the_schemas_fit_the_shipped_files() {
+    let schema = json_schema(FileKind::Run);
+    for arch in embedded::names(embedded::ARCH) {
+        for workload in embedded::names(embedded::WORKLOADS) {
+            let config = load(&request(arch, workload)).unwrap().config;
+            let mut json = serde_json::to_value(&config).unwrap();
+            assert_eq!(breaks(&schema, &json, "run"), None);
+            assert_eq!(breaks(&json_schema(FileKind::Arch), &json["arch"], "arch"), None);
+            assert_eq!(breaks(&json_schema(FileKind::Parts), &json["arch"]["costs"], "parts"), None);
+            assert_eq!(breaks(&json_schema(FileKind::Workload), &json["workload"], "workload"), None);
+            // The check can fail.
+            json["arch"]["adc"]["bits"] = serde_json::json!(17);
+            assert_eq!(breaks(&schema, &json, "run").as_deref(), Some("run.arch.adc.bits: 17 is out of range"));
+            json["arch"]["adc"] = serde_json::json!({"bist": 8});
+            assert_eq!(breaks(&schema, &json, "run").as_deref(), Some("run.arch.adc: \"bits\" is missing"));
+        }
+    }
+}
+
+#[test]
+fn a_schema_describes_every_key() {
+    fn walk(schema: &Json, path: &str, keys: &mut usize) {
+        if let Some(properties) = schema["properties"].as_object() {
+            for (key, property) in properties {
+                *keys += 1;
+                let described = |schema: &Json| schema["description"].as_str().is_some_and(|text| !text.is_empty());
+                // A variant's only property is described by the variant.
+                assert!(described(property) || described(schema), "{path}.{key}");
+                walk(property, &format!("{path}.{key}"), keys);
+            }
+            assert_eq!(schema["additionalProperties"], false, "{path}");
+        }
+        for word in ["anyOf", "oneOf"] {
+            for option in schema[word].as_array().into_iter().flatten() {
+                walk(option, path, keys);
+            }
+        }
+        if schema["items"].is_object() {
+            walk(&schema["items"], path, keys);
+        }
+    }
+    for kind in FileKind::ALL {
+        let schema = json_schema(kind);
+        assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+        let mut keys = 0;
+        walk(&schema, kind.name(), &mut keys);
+        assert!(keys > 20, "{} has {keys} keys", kind.name());
+    }
+    assert_eq!(json_schema(FileKind::Run)["properties"]["seed"]["default"], 1);
+}
+
+/// In `layer` mode a layer's input is double-buffered in the tiles that hold its arrays.
+#[test]
+fn the_chips_hold_vgg_binaryconnect() {
+    // 1,728 and 434 arrays: the field's counts for arrays of 128 x 128 and 256 x 256 cells.
+    for (arch, expected) in [("pcm_128", 1728), ("pcm_256", 434), ("ideal_periphery", 1728)] {
+        let config = load(&request(arch, "vgg_binaryconnect")).unwrap().config;
+        let net = resolve(&config.workload).unwrap();
+        let (array, tile) = (&config.arch.array, &config.arch.tile);
+        let mut total = 0;
+        for layer in &net.layers {
+            let columns = layer.columns * array.cells_per_synapse;
+            let arrays = layer.rows.div_ceil(array.rows) * columns.div_ceil(array.columns);
+            let tiles = u64::from(arrays.div_ceil(tile.arrays));
+            let input_bytes = (layer.input.len() * u64::from(layer.input_bits)).div_ceil(8);
+            assert!(2 * input_bytes <= tiles * tile.input_buffer.capacity.0, "{arch}: {}", layer.name);
+            total += arrays;
+        }
+        assert_eq!(total, expected, "{arch}");
+        assert_eq!(net.layers.iter().map(|layer| layer.synapses()).sum::<u64>(), 14_114_176);
+        assert_eq!(net.layers.iter().map(|layer| layer.macs()).sum::<u64>(), 617_058_304);
     }
 }

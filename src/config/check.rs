@@ -94,7 +94,9 @@ pub(super) fn chip(chip: &Chip) -> Vec<Problem> {
 /// Each converter serves the same number of inputs.
 fn converters(array: &Array, adc: &Adc) -> Option<Problem> {
     let (inputs, what) = match adc.input {
-        AdcInput::Pair => (array.columns.checked_div(array.cells_per_synapse)?, "pairs"),
+        // Columns that hold no whole synapses are told as such.
+        AdcInput::Pair if !array.columns.is_multiple_of(2) || array.cells_per_synapse != 2 => return None,
+        AdcInput::Pair => (array.columns / 2, "pairs"),
         AdcInput::Column => (array.columns, "columns"),
     };
     let shared = adc.columns_per_adc;
@@ -114,6 +116,7 @@ fn converters(array: &Array, adc: &Adc) -> Option<Problem> {
 pub(super) fn workload(workload: &Workload) -> Vec<Problem> {
     let mut problems = crate::workload::resolve(workload).err().unwrap_or_default();
     if let Posterior::Synthetic { probabilistic, .. } = &workload.posterior
+        && !workload.layers.is_empty()
         && probabilistic.len() != workload.layers.len()
     {
         problems.push(Problem::new(

@@ -90,9 +90,11 @@ choice! {
     /// What a converter digitises.
     #[derive(Copy, Eq)]
     pub enum AdcInput {
-        /// The current difference of a differential pair, subtracted before conversion: columns / cells_per_synapse inputs.
+        /// The current difference of a differential pair, subtracted before conversion: columns / cells_per_synapse
+        /// inputs.
         Pair,
-        /// Each bitline by itself; the pair is subtracted digitally: `columns` inputs, two conversions a synapse column.
+        /// Each bitline by itself; the pair is subtracted digitally: `columns` inputs, two conversions a synapse
+        /// column.
         Column,
     }
 }
@@ -122,8 +124,8 @@ choice! {
             /// When a fresh sample is drawn.
             draws: Draws = Draws::PerMember,
         },
-        /// Device noise and a comparator per column: one row after another is read and compared; draws are fresh at each
-        /// read.
+        /// Device noise and a comparator per column: one row after another is read and compared; draws are fresh at
+        /// each read.
         Comparator {
             /// Noise rows that are always on (kn).
             noise_rows: u32 [0..=4096],

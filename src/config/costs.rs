@@ -45,7 +45,8 @@ record! {
         pub node: Length ["1 nm"..="1 um"],
         /// One cell: area and leakage only; the energy of a read is V^2 G t, its time the array's `read_time`.
         pub cell: Cost,
-        /// One wordline pulse over 128 cells (scaled to the columns of the array); area and leakage of one wordline's driver.
+        /// One wordline pulse over 128 cells (scaled to the columns of the array); area and leakage of one wordline's
+        /// driver.
         pub wordline: Cost,
         /// Taking one sample; per converter input. Time 0: the sample is taken as the read ends.
         pub sample_and_hold: Cost,
@@ -59,7 +60,8 @@ record! {
         pub sampled_accumulate: Cost,
         /// One fresh random bit; area of the generator per bit of its width.
         pub random_bit: Cost,
-        /// Comparing b random bits with p and latching the drawn weight; area of one latch pair with its comparator share.
+        /// Comparing b random bits with p and latching the drawn weight; area of one latch pair with its comparator
+        /// share.
         pub draw: Cost,
         /// Fetching the stored p of one synapse; area of its storage.
         pub probability_fetch: Cost,
@@ -67,7 +69,8 @@ record! {
         pub shift_add: Cost,
         /// One addition of the adder tree over row blocks; area of one adder. Time: latency of one level of the tree.
         pub adder: Cost,
-        /// Batch-norm scale and shift, activation and quantisation of one value; area of one lane. Time: one step of the lanes.
+        /// Batch-norm scale and shift, activation and quantisation of one value; area of one lane. Time: one step of
+        /// the lanes.
         pub post_process: Cost,
         /// One comparison of max-pooling; area of one lane's comparator. Its time is part of `post_process`.
         pub pool: Cost,
@@ -79,8 +82,8 @@ record! {
         pub global_read: Cost,
         /// One byte written to the global buffer; area and leakage are `global_read`'s (0 here).
         pub global_write: Cost,
-        /// One byte over one hop; time of one step of a link, which is also the latency of a hop; area and leakage of one
-        /// router or branch.
+        /// One byte over one hop; time of one step of a link, which is also the latency of a hop; area and leakage of
+        /// one router or branch.
         pub link: Cost,
     }
 }

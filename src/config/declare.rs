@@ -3,8 +3,8 @@
 //!
 //! A key reads `name: Type [range] = default`; without a default it must be given. Ranges are of integers, of reals, or
 //! of quantities as texts (`["1 ps"..="1 ms"]`); `[1..]` on a text means that it is not empty. `#[check(f)]` names a
-//! function `fn(&Type) -> Vec<Problem>` for what one key cannot tell. `settings!` is a `record!` all of whose keys have a
-//! default, which makes it `Default`.
+//! function `fn(&Type) -> Vec<Problem>` for what one key cannot tell; `#[file(true)]` says that the path of a file may
+//! stand for the struct. `settings!` is a `record!` all of whose keys have a default, which makes it `Default`.
 
 /// A struct.
 macro_rules! record {

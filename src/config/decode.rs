@@ -203,7 +203,8 @@ pub fn split_path(path: &str) -> (Segment<'_>, &str) {
     {
         return (Segment::Index(index), after.strip_prefix('.').unwrap_or(after));
     }
-    let end = path.get(1..).and_then(|rest| rest.find(['.', '['])).map_or(path.len(), |i| i + 1);
+    // A key has at least one character, whatever it is: a path always gets shorter.
+    let end = path.char_indices().skip(1).find(|(_, c)| matches!(c, '.' | '[')).map_or(path.len(), |(i, _)| i);
     let (key, after) = path.split_at(end);
     (Segment::Key(key), after.strip_prefix('.').unwrap_or(after))
 }
@@ -236,8 +237,10 @@ impl<'a> Fields<'a> {
         let mut entries: BTreeMap<&str, &Entry> = BTreeMap::new();
         for entry in given {
             if let Some(first) = entries.get(entry.key.as_str()) {
-                let at = first.key_span.start;
-                let message = format!("duplicate key \"{}\" of {owner}; line {} has it already", entry.key, at.line);
+                let line = first.key_span.start.line;
+                // A struct given by `--set` has no lines.
+                let first = if line > 0 { format!("; line {line} has it already") } else { String::new() };
+                let message = format!("duplicate key \"{}\" of {owner}{first}", entry.key);
                 cx.report(Diagnostic::new(entry.key_span, message));
             } else {
                 entries.insert(&entry.key, entry);
@@ -512,3 +515,41 @@ macro_rules! decode_quantity {
 }
 
 decode_quantity!(Time Frequency Energy Power Area Voltage Conductance Length Bytes);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tree;
+
+    #[test]
+    fn paths_are_walked_step_by_step() {
+        assert_eq!(split_path("a.b[2].c"), (Segment::Key("a"), "b[2].c"));
+        assert_eq!(split_path("b[2].c"), (Segment::Key("b"), "[2].c"));
+        assert_eq!(split_path("[2].c"), (Segment::Index(2), "c"));
+        assert_eq!(split_path("[x]"), (Segment::Key("[x]"), ""));
+        assert_eq!(split_path("a."), (Segment::Key("a"), ""));
+        assert_eq!(split_path("µ.b"), (Segment::Key("µ"), "b"));
+    }
+
+    #[test]
+    fn a_problem_is_placed_where_its_path_leads() {
+        let root = tree::read("(a: [(b: Some(1)), Name(c: 2)], d: {\"x\": 3})", 0).unwrap();
+        let placed = |path: &str| {
+            let diagnostic = place(&root, Problem::new(path, "wrong"));
+            (diagnostic.span.start.column, diagnostic.message)
+        };
+        assert_eq!(placed("a[0].b"), (15, "wrong".to_owned()));
+        assert_eq!(placed("a[1].c"), (28, "wrong".to_owned()));
+        assert_eq!(placed("d[0]"), (42, "wrong".to_owned()));
+        assert_eq!(placed(""), (1, "wrong".to_owned()));
+        assert_eq!(placed("a[1].e.f"), (20, "wrong (e.f is not given and has its default)".to_owned()));
+    }
+
+    #[test]
+    fn variants_have_a_spelling_in_snake_case() {
+        assert_eq!(snake_case("PriorityQueue"), "priority_queue");
+        assert_eq!(snake_case("Layer"), "layer");
+        assert!(names_variant("priority_queue", "PriorityQueue") && names_variant("PriorityQueue", "PriorityQueue"));
+        assert!(!names_variant("priorityqueue", "PriorityQueue"));
+    }
+}

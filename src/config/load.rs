@@ -5,7 +5,7 @@ use crate::config::diagnostic::{ConfigErrors, Diagnostic, Source, Sources};
 use crate::config::embedded::{self, Embedded};
 use crate::config::overrides::Override;
 use crate::config::tree::{self, Entry, Node, Span, Value};
-use crate::config::{Chip, Config, CostTable, Workload};
+use crate::config::{Chip, Config, CostTable, Posterior, Workload};
 use crate::error::nearest;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +29,38 @@ pub enum Base {
     Embedded,
 }
 
+/// Marks the path of a built-in file, in messages and in saved configurations.
+const BUILT_IN: &str = "built-in:";
+
+/// Where a file that a workload names lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// In the file system.
+    File(PathBuf),
+    /// Built into the program: its path in the repository, with `/`.
+    Embedded(String),
+}
+
+impl Base {
+    /// Where the file at `path` of a workload lies.
+    #[must_use]
+    pub fn locate(&self, path: &str) -> Location {
+        match (path.strip_prefix(BUILT_IN), self) {
+            (Some(built_in), _) => Location::Embedded(built_in.to_owned()),
+            (None, Base::Folder(folder)) => Location::File(folder.join(path)),
+            (None, Base::Embedded) => Location::Embedded(format!("{}/{path}", embedded::WORKLOADS)),
+        }
+    }
+
+    /// `path` so that it leads to the same file from any other base.
+    fn anchor(&self, path: &str) -> String {
+        match self.locate(path) {
+            Location::Embedded(built_in) => format!("{BUILT_IN}{built_in}"),
+            Location::File(file) => std::path::absolute(&file).unwrap_or(file).display().to_string(),
+        }
+    }
+}
+
 /// A configuration that can be run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
@@ -38,6 +70,22 @@ pub struct Loaded {
     pub workload_base: Base,
     /// Names of the files read, built-in ones as `built-in:PATH`.
     pub files: Vec<String>,
+}
+
+impl Loaded {
+    /// The configuration to save with a run: its paths do not depend on the folder that it is saved in.
+    #[must_use]
+    pub fn portable_config(&self) -> Config {
+        let mut config = self.config.clone();
+        let workload = &mut config.workload;
+        if let Posterior::File { path, .. } = &mut workload.posterior {
+            *path = self.workload_base.anchor(path);
+        }
+        if let Some(images) = &mut workload.images {
+            images.path = self.workload_base.anchor(&images.path);
+        }
+        config
+    }
 }
 
 /// What a configuration file describes.
@@ -66,6 +114,12 @@ impl FileKind {
             FileKind::Workload => "workload",
             FileKind::Run => "run",
         }
+    }
+
+    /// The one of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
     /// What messages call such a file.
@@ -224,7 +278,7 @@ impl Reading {
     }
 
     fn embedded(&mut self, file: Embedded) -> Node {
-        self.parse(format!("built-in:{}", file.path), file.text.to_owned())
+        self.parse(format!("{BUILT_IN}{}", file.path), file.text.to_owned())
     }
 
     fn file(&mut self, path: &Path) -> Opened {
@@ -344,9 +398,9 @@ impl Reading {
         }
         let known: Vec<String> = FileKind::ALL
             .iter()
-            .map(|kind| format!("a {} ({}, ..)", kind.description(), kind.own_keys()[..2].join(", ")))
+            .map(|kind| format!("{} ({}, ..)", kind.description(), kind.own_keys()[..2].join(", ")))
             .collect();
-        let message = format!("the keys tell no kind of file; expected {}", known.join(", "));
+        let message = format!("the keys tell no kind of file; expected those of one of: {}", known.join(", "));
         self.diagnostics.push(Diagnostic::new(node.span, message));
         None
     }

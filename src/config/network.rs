@@ -13,7 +13,7 @@ record! {
         pub description: String = String::new(),
         /// What enters the network. Layers name it `input`.
         pub input: Input,
-        /// Layers; the last one in the file whose output no other layer reads gives the logits.
+        /// Layers; the one whose output no other layer reads gives the logits.
         pub layers: Vec<Layer>,
         /// Where p of each synapse comes from.
         pub posterior: Posterior = Posterior::Absent,
@@ -99,8 +99,8 @@ choice! {
             /// Tensor with the input scale of every layer in order. None: `<layer>.input_scale` for each layer.
             input_scales: Option<String> [1..] = None,
         },
-        /// Seeded synthetic p: in each layer a stated share of synapses has p uniform in 0.05..0.95, the rest within 0.05 of
-        /// 0 or 1. Not trained: it has a shape, not a meaning, so there are no answers to score.
+        /// Seeded synthetic p: in each layer a stated share of synapses has p uniform in 0.05..0.95, the rest within
+        /// 0.05 of 0 or 1. Not trained: it has a shape, not a meaning, so there are no answers to score.
         Synthetic {
             /// Seed of the generator.
             seed: u64,
@@ -117,9 +117,9 @@ record! {
     pub struct Images {
         /// A safetensors file, relative to the workload file.
         pub path: String [1..],
-        /// Tensor of pixel codes: U8 [n, channels, height, width].
+        /// Tensor of pixel codes: U8 `[n, channels, height, width]`.
         pub images: String [1..] = "images".to_owned(),
-        /// Tensor of labels: U8 or I64 [n].
+        /// Tensor of labels: U8 or I64 `[n]`.
         pub labels: String [1..] = "labels".to_owned(),
     }
 }

@@ -202,6 +202,8 @@ struct Reader {
     position: usize,
     place: Place,
     source: usize,
+    /// Where the last text over several lines starts and ends: its closing quote may be another text's opening one.
+    long_text: Option<(Place, Place)>,
 }
 
 type Read<T> = Result<T, SyntaxError>;
@@ -209,7 +211,13 @@ type Read<T> = Result<T, SyntaxError>;
 impl Reader {
     fn new(text: &str, source: usize) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        Self { chars: text.chars().collect(), position: 0, place: Place { line: 1, column: 1 }, source }
+        Self {
+            chars: text.chars().collect(),
+            position: 0,
+            place: Place { line: 1, column: 1 },
+            source,
+            long_text: None,
+        }
     }
 
     fn peek(&self) -> Option<char> {
@@ -254,7 +262,8 @@ impl Reader {
                 let word: String = rest.iter().copied().take_while(|&c| continues_name(c)).take(40).collect();
                 (format!("`{word}`"), word.chars().count())
             }
-            Some(c) => (format!("`{}`", c.escape_debug()), 1),
+            Some(c) if c.is_control() => (format!("`{}`", c.escape_default()), 1),
+            Some(c) => (format!("`{c}`"), 1),
         };
         let end = Place { line: self.place.line, column: self.place.column + length as u32 };
         SyntaxError {
@@ -481,6 +490,7 @@ impl Reader {
                 return Err(self.unclosed(opened, open, close));
             }
             items.push(item(self)?);
+            let after = self.place;
             let after_digit = self.position > 0 && self.chars[self.position - 1].is_ascii_digit();
             self.skip_blank()?;
             match self.peek() {
@@ -491,8 +501,12 @@ impl Reader {
                 None => return Err(self.unclosed(opened, open, close)),
                 Some(c) => {
                     let mut error = self.unexpected(&format!("`,` or `{close}`"));
-                    if after_digit && c.is_alphabetic() {
+                    if after_digit && c.is_alphabetic() && self.place.line == after.line {
                         error.help = Some("a number with a unit is a text: write it in quotes, \"10 ns\"".to_owned());
+                    }
+                    if let Some((start, _)) = self.long_text.filter(|(_, end)| *end == after) {
+                        let line = start.line;
+                        error.help = Some(format!("is the closing quote of the text on line {line} missing?"));
                     }
                     return Err(error);
                 }
@@ -567,7 +581,12 @@ impl Reader {
             let escape_start = self.place;
             match self.next() {
                 None => return self.unclosed_text(start),
-                Some('"') => return Ok(text),
+                Some('"') => {
+                    if self.place.line != start.line {
+                        self.long_text = Some((start, self.place));
+                    }
+                    return Ok(text);
+                }
                 Some('\\') => {
                     if let Some(c) = self.escape(escape_start, start)? {
                         text.push(c);
@@ -670,5 +689,73 @@ impl Reader {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(text: &str) -> Value {
+        read(text, 0).unwrap_or_else(|error| panic!("{text}: {}", error.message)).value
+    }
+
+    fn message(text: &str) -> String {
+        let error = read(text, 0).unwrap_err();
+        format!("{}: {}", error.span.start, error.message)
+    }
+
+    #[test]
+    fn numbers_are_read_in_every_base() {
+        for (text, expected) in [
+            ("0", 0),
+            ("-12", -12),
+            ("+7", 7),
+            ("1_000", 1000),
+            ("0xff_FF", 65_535),
+            ("-0x10", -16),
+            ("0b101", 5),
+            ("0o17", 15),
+        ] {
+            assert_eq!(value(text), Value::Integer(expected), "{text}");
+        }
+        for (text, expected) in [("0.5", 0.5), ("-1.", -1.0), (".25", 0.25), ("1e-5", 1e-5), ("2.5E+3", 2500.0)] {
+            assert_eq!(value(text), Value::Float(expected), "{text}");
+        }
+        assert_eq!(message("0xfg"), "1:1: expected a number, found `0xfg`");
+        assert_eq!(message("1e999"), "1:1: the number 1e999 is too large");
+        assert_eq!(message("1.2.3"), "1:1: expected a number, found `1.2.3`");
+    }
+
+    #[test]
+    fn texts_are_read_with_their_escapes() {
+        assert_eq!(value(r#""a\n\t\"\\\x41\u{b5}""#), Value::Text("a\n\t\"\\A\u{b5}".to_owned()));
+        assert_eq!(value("\"one \\\n   line\""), Value::Text("one line".to_owned()));
+        assert_eq!(value(r###"r#"a "quoted" \ one"#"###), Value::Text(r#"a "quoted" \ one"#.to_owned()));
+        assert_eq!(message(r#""\u{110000}""#).split(';').next(), Some("1:2: unknown escape"));
+    }
+
+    #[test]
+    fn structs_tuples_and_variants_are_told_apart() {
+        assert!(matches!(value("(a: 1)"), Value::Struct { name: None, .. }));
+        assert!(matches!(value("Name (a: 1,)"), Value::Struct { name: Some(name), .. } if name == "Name"));
+        assert!(matches!(value("Some(a)"), Value::Tuple { name: Some(_), items } if items.len() == 1));
+        assert!(matches!(value("(1, 2)"), Value::Tuple { name: None, items } if items.len() == 2));
+        assert!(matches!(value("(r#type: 1)"), Value::Struct { entries, .. } if entries[0].key == "type"));
+        assert!(matches!(value("{\"a\": 1}"), Value::Map(pairs) if pairs.len() == 1));
+        assert_eq!(value("None"), Value::Name("None".to_owned()));
+        assert_eq!(value("#![enable(implicit_some)]\n true"), Value::Bool(true));
+        assert_eq!(value("/* a /* nested */ comment */ [] // end"), Value::List(Vec::new()));
+    }
+
+    #[test]
+    fn places_are_counted_in_characters() {
+        let root = read("(\n  \u{e4}: \"\u{b5}\", b: (c: 10),\n)", 3).unwrap();
+        let b = root.get("b").unwrap();
+        assert_eq!(b.span.source, 3);
+        assert_eq!((b.span.start.to_string(), b.span.end.to_string()), ("2:14".to_owned(), "2:21".to_owned()));
+        assert_eq!(b.get("c").unwrap().span.start, Place { line: 2, column: 18 });
+        assert_eq!(root.entries().unwrap()[1].key_span.start, Place { line: 2, column: 11 });
+        assert_eq!(root.span.end, Place { line: 3, column: 2 });
     }
 }

@@ -234,9 +234,12 @@ pub fn resolve(workload: &Workload) -> Result<Net, Vec<Problem>> {
     let input_fits = !problems.iter().any(|problem| problem.path.starts_with("input."));
     let (order, cycle) = topological(&sources);
     if let Some(cycle) = &cycle {
+        // A layer that reads the one before it by default closes no cycle: start from one that names what it reads.
+        let first = cycle.iter().position(|&i| !workload.layers[i].inputs.is_empty()).unwrap_or(0);
+        let cycle: Vec<usize> = cycle[first..].iter().chain(&cycle[..first]).copied().collect();
         let path: Vec<&str> = cycle.iter().map(|&i| names[i]).collect();
         problems.push(Problem::new(
-            format!("layers[{}].inputs", cycle[0]),
+            format!("layers[{}].inputs[0]", cycle[0]),
             format!("the network has a cycle: {} -> {}", path.join(" -> "), path[0]),
         ));
     }

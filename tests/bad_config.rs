@@ -1,0 +1,1030 @@
+//! What is said about each kind of broken configuration, to the letter.
+//!
+//! Each case edits a good chip (`pcm_128`), cost table (`neurosim_22nm`) or network (`toy_two_layers`), or gives
+//! overrides, and states the whole answer.
+
+use crossbayes::config::{LoadRequest, check_files, embedded, load, load_expanded};
+use proptest::prelude::*;
+use std::path::Path;
+
+/// What is done to the good files.
+enum Edit {
+    /// Replaces a text in the chip file.
+    Arch(&'static str, &'static str),
+    /// Replaces a text in the network file.
+    Workload(&'static str, &'static str),
+    /// Replaces a text in the cost table.
+    Parts(&'static str, &'static str),
+    /// Gives an override.
+    Set(&'static str),
+}
+use Edit::{Arch, Parts, Set, Workload};
+
+const CASES: &[(&str, &[Edit], &str)] = &[
+    // No RON.
+    (
+        "a parenthesis is not closed",
+        &[Arch(
+            r#"    global_buffer: (capacity: "1 MiB", bytes_per_cycle: 64),
+)
+"#,
+            r#"    global_buffer: (capacity: "1 MiB", bytes_per_cycle: 64),
+"#,
+        )],
+        r#"chip.ron:35:1: error: expected `)` for the `(` of line 2, column 1, found the end of the file
+35 | 
+   | ^
+"#,
+    ),
+    (
+        "a comma is missing",
+        &[Arch("rows: 128,", "rows: 128")],
+        r#"chip.ron:10:9: error: expected `,` or `)`, found `columns`
+10 |         columns: 128,
+   |         ^^^^^^^
+"#,
+    ),
+    (
+        "a quantity without quotes",
+        &[Arch(r#""10 ns""#, "10 ns")],
+        r#"chip.ron:15:23: error: expected `,` or `)`, found `ns`
+15 |         read_time: 10 ns,
+   |                       ^^
+help: a number with a unit is a text: write it in quotes, "10 ns"
+"#,
+    ),
+    (
+        "a quantity without quotes or blank",
+        &[Arch(r#""10 ns""#, "10ns")],
+        r#"chip.ron:15:20: error: expected a number, found `10ns`
+15 |         read_time: 10ns,
+   |                    ^^^^
+help: a number with a unit is a text: "10 ns"
+"#,
+    ),
+    (
+        "a text is not closed",
+        &[Arch(r#"name: "pcm_128","#, r#"name: "pcm_128,"#)],
+        r#"chip.ron:4:19: error: expected `,` or `)`, found `Arrays`
+4 |     description: "Arrays of 128 x 128 PCM cells in differential pairs, eight to a tile. A sample-and-hold lets the next read overlap the conversions; the next weight sample is drawn while this one is read.",
+  |                   ^^^^^^
+help: is the closing quote of the text on line 3 missing?
+"#,
+    ),
+    (
+        "a comment is not closed",
+        &[Arch("// Cells:", "/* Cells:")],
+        r#"chip.ron:1:1: error: the comment that starts here is not closed by `*/`
+1 | /* Cells: 25 uS programmed, 0 uS reset, read at 0.2 V in 10 ns (V2 G t = 10 fJ for an on cell, as NeuroSim's 9.3 fJ).
+  | ^^
+"#,
+    ),
+    (
+        "an unknown escape",
+        &[Arch(r#""pcm_128""#, r#""pcm\q128""#)],
+        r#"chip.ron:3:15: error: unknown escape; expected one of \n \r \t \\ \" \' \0 \x41 \u{41}
+3 |     name: "pcm\q128",
+  |               ^^
+"#,
+    ),
+    (
+        "a key in quotes",
+        &[Arch("columns: 128,", r#""columns": 128,"#)],
+        r#"chip.ron:10:9: error: expected a key, found `"`
+10 |         "columns": 128,
+   |         ^
+help: keys of a struct stand without quotes
+"#,
+    ),
+    (
+        "single quotes",
+        &[Arch(r#""1 GHz""#, "'1 GHz'")],
+        r#"chip.ron:6:12: error: expected a value, found `'`
+6 |     clock: '1 GHz',
+  |            ^
+help: texts stand in double quotes
+"#,
+    ),
+    (
+        "a colon is missing",
+        &[Arch("rows: 128,", "rows 128,")],
+        r#"chip.ron:9:14: error: expected `,` or `)`, found `128`
+9 |         rows 128,
+  |              ^^^
+"#,
+    ),
+    (
+        "an unknown extension",
+        &[Arch("// Cells:", "#![enable(unwrap_newtypes)] // Cells:")],
+        r#"chip.ron:1:11: error: expected the extension `implicit_some`, the only one that is read, found `unwrap_newtypes`
+1 | #![enable(unwrap_newtypes)] // Cells: 25 uS programmed, 0 uS reset, read at 0.2 V in 10 ns (V2 G t = 10 fJ for an on cell, as NeuroSim's 9.3 fJ).
+  |           ^^^^^^^^^^^^^^^
+"#,
+    ),
+    (
+        "something after the end",
+        &[Arch(
+            r#"bytes_per_cycle: 64),
+)
+"#,
+            r#"bytes_per_cycle: 64),
+)
+)
+"#,
+        )],
+        r#"chip.ron:36:1: error: expected the end of the file, found `)`
+36 | )
+   | ^
+"#,
+    ),
+    (
+        "a value is missing",
+        &[Arch("rows: 128,", "rows: ,")],
+        r#"chip.ron:9:15: error: expected a value, found `,`
+9 |         rows: ,
+  |               ^
+"#,
+    ),
+    (
+        "a number too large for any type",
+        &[Arch("rows: 128,", "rows: 1000000000000000000000000000000000000000,")],
+        r#"chip.ron:9:15: error: the number 1000000000000000000000000000000000000000 is too large
+9 |         rows: 1000000000000000000000000000000000000000,
+  |               ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+"#,
+    ),
+    (
+        "nested too deep",
+        &[Arch(
+            "rows: 128,",
+            "rows: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]],",
+        )],
+        r#"chip.ron:9:78: error: nested more than 64 levels deep
+9 |         rows: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]],
+  |                                                                              ^
+"#,
+    ),
+    // Keys and types.
+    (
+        "an unknown key",
+        &[Arch("columns_per_adc: 8,", "colums_per_adc: 8,")],
+        r#"chip.ron:19:20: error: unknown key "colums_per_adc" of adc; expected one of bits, columns_per_adc, input, range
+19 |     adc: (bits: 8, colums_per_adc: 8, input: Pair, range: FullScale),
+   |                    ^^^^^^^^^^^^^^
+help: did you mean "columns_per_adc"?
+"#,
+    ),
+    (
+        "an unknown key like no other",
+        &[Arch(
+            r#"depth: 2),
+    digital"#,
+            r#"depth: 2, wavelength: 3),
+    digital"#,
+        )],
+        r#"chip.ron:26:29: error: unknown key "wavelength" of accumulator; expected one of depth
+26 |     accumulator: (depth: 2, wavelength: 3),
+   |                             ^^^^^^^^^^
+"#,
+    ),
+    (
+        "a missing key",
+        &[Arch(
+            r#"        rows: 128,
+"#,
+            "",
+        )],
+        r#"chip.ron:8:12: error: missing key "rows" of array
+8 |     array: (
+  |            ^
+"#,
+    ),
+    (
+        "a duplicate key",
+        &[Arch("rows: 128,", "rows: 128, rows: 64,")],
+        r#"chip.ron:9:20: error: duplicate key "rows" of array; line 9 has it already
+9 |         rows: 128, rows: 64,
+  |                    ^^^^
+"#,
+    ),
+    (
+        "a text where a number belongs",
+        &[Arch("rows: 128,", r#"rows: "128","#)],
+        r#"chip.ron:9:15: error: rows: expected a whole number, found the text "128"
+9 |         rows: "128",
+  |               ^^^^^
+"#,
+    ),
+    (
+        "a number where a quantity belongs",
+        &[Arch(r#""10 ns""#, "10")],
+        r#"chip.ron:15:20: error: read_time: expected a time as text with a unit, such as "10 ns", found the number 10
+15 |         read_time: 10,
+   |                    ^^
+"#,
+    ),
+    (
+        "a real number where a whole one belongs",
+        &[Arch("rows: 128,", "rows: 128.5,")],
+        r#"chip.ron:9:15: error: rows: expected a whole number, found the number 128.5
+9 |         rows: 128.5,
+  |               ^^^^^
+"#,
+    ),
+    (
+        "a negative number",
+        &[Arch("rows: 128,", "rows: -128,")],
+        r#"chip.ron:9:15: error: rows is -128; expected 1..=4096
+9 |         rows: -128,
+  |               ^^^^
+"#,
+    ),
+    (
+        "a number where true or false belongs",
+        &[Arch("sample_and_hold: true", "sample_and_hold: 1")],
+        r#"chip.ron:16:26: error: sample_and_hold: expected true or false, found the number 1
+16 |         sample_and_hold: 1,
+   |                          ^
+"#,
+    ),
+    (
+        "a list where a struct belongs",
+        &[Arch("driver: (bits_per_pulse: 1)", "driver: [1]")],
+        r#"chip.ron:18:13: error: driver: expected a struct Driver(..), found a list
+18 |     driver: [1],
+   |             ^^^
+"#,
+    ),
+    (
+        "a struct of another name",
+        &[Arch("driver: (bits_per_pulse: 1)", "driver: Adc(bits_per_pulse: 1)")],
+        r#"chip.ron:18:13: error: driver: expected a struct Driver(..), found Adc(..)
+18 |     driver: Adc(bits_per_pulse: 1),
+   |             ^^^
+"#,
+    ),
+    (
+        "a text where a list belongs",
+        &[Workload("relu: false,", r#"relu: false, inputs: "conv1","#)],
+        r#"network.ron:8:68: error: inputs: expected a list [..], found the text "conv1"
+8 |         (name: "fc1", op: Linear(outputs: 2), relu: false, inputs: "conv1", activation_bits: 2),
+  |                                                                    ^^^^^^^
+"#,
+    ),
+    // Quantities.
+    (
+        "a unit is missing",
+        &[Arch(r#""10 ns""#, r#""10""#)],
+        r#"chip.ron:15:20: error: read_time: the number has no unit; expected one of ps, ns, us, ms, s, such as "10 ns"
+15 |         read_time: "10",
+   |                    ^^^^
+"#,
+    ),
+    (
+        "a unit of another quantity",
+        &[Arch(r#""10 ns""#, r#""10 nm""#)],
+        r#"chip.ron:15:20: error: read_time: unknown time unit "nm"; expected one of ps, ns, us, ms, s
+15 |         read_time: "10 nm",
+   |                    ^^^^^^^
+"#,
+    ),
+    (
+        "a quantity finer than its step",
+        &[Arch(r#""10 ns""#, r#""0.5 ps""#)],
+        r#"chip.ron:15:20: error: read_time: "0.5 ps" cannot be held: the finest step of a time is 1 ps, the largest value 18446744073709551615 ps
+15 |         read_time: "0.5 ps",
+   |                    ^^^^^^^^
+"#,
+    ),
+    (
+        "a quantity without a number",
+        &[Arch(r#""10 ns""#, r#""fast""#)],
+        r#"chip.ron:15:20: error: read_time: expected a number and a unit, such as "10 ns", found "fast"
+15 |         read_time: "fast",
+   |                    ^^^^^^
+"#,
+    ),
+    (
+        "a quantity too large to hold",
+        &[Arch(r#""1 MiB""#, r#""99999999999999 GiB""#)],
+        r#"chip.ron:34:31: error: capacity: "99999999999999 GiB" cannot be held: the finest step of a data size is 1 B, the largest value 18446744073709551615 B
+34 |     global_buffer: (capacity: "99999999999999 GiB", bytes_per_cycle: 64),
+   |                               ^^^^^^^^^^^^^^^^^^^^
+"#,
+    ),
+    // Variants.
+    (
+        "an unknown variant",
+        &[Arch("Mesh(", "Mehs(")],
+        r#"chip.ron:33:19: error: unknown variant "Mehs" of interconnect; expected one of Bus, Mesh, HTree
+33 |     interconnect: Mehs(width: 0, bytes_per_cycle: 32),
+   |                   ^^^^
+help: did you mean Mesh?
+"#,
+    ),
+    (
+        "a variant in quotes",
+        &[Arch("input: Pair", r#"input: "Pair""#)],
+        r#"chip.ron:19:47: error: input: expected Pair without quotes, found a text
+19 |     adc: (bits: 8, columns_per_adc: 8, input: "Pair", range: FullScale),
+   |                                               ^^^^^^
+"#,
+    ),
+    (
+        "content for a variant that holds none",
+        &[Arch("range: FullScale", "range: FullScale(3)")],
+        r#"chip.ron:19:60: error: range: FullScale holds nothing; expected FullScale without parentheses
+19 |     adc: (bits: 8, columns_per_adc: 8, input: Pair, range: FullScale(3)),
+   |                                                            ^^^^^^^^^^^^
+"#,
+    ),
+    (
+        "no content for a variant that holds a value",
+        &[Arch("range: FullScale", "range: Fixed")],
+        r#"chip.ron:19:60: error: range: Fixed holds one value; expected Fixed(..)
+19 |     adc: (bits: 8, columns_per_adc: 8, input: Pair, range: Fixed),
+   |                                                            ^^^^^
+"#,
+    ),
+    (
+        "an unknown key of a variant",
+        &[Arch("probability_bits: 8", "probabilty_bits: 8")],
+        r#"chip.ron:22:9: error: unknown key "probabilty_bits" of Generator; expected one of bits_per_cycle, probability_bits, double_buffered, draws
+22 |         probabilty_bits: 8,
+   |         ^^^^^^^^^^^^^^^
+help: did you mean "probability_bits"?
+"#,
+    ),
+    (
+        "a number where a variant belongs",
+        &[Arch("input: Pair", "input: 2")],
+        r#"chip.ron:19:47: error: input: expected one of Pair, Column, found the number 2
+19 |     adc: (bits: 8, columns_per_adc: 8, input: 2, range: FullScale),
+   |                                               ^
+"#,
+    ),
+    // Sizes of a chip.
+    (
+        "an empty name",
+        &[Arch(r#"name: "pcm_128""#, r#"name: """#)],
+        r#"chip.ron:3:11: error: name: the text is empty
+3 |     name: "",
+  |           ^^
+"#,
+    ),
+    (
+        "a clock of zero",
+        &[Arch(r#""1 GHz""#, r#""0 GHz""#)],
+        r#"chip.ron:6:12: error: clock is 0 Hz; expected 1 MHz..=100 GHz
+6 |     clock: "0 GHz",
+  |            ^^^^^^^
+"#,
+    ),
+    (
+        "no rows",
+        &[Arch("rows: 128", "rows: 0")],
+        r#"chip.ron:9:15: error: rows is 0; expected 1..=4096
+9 |         rows: 0,
+  |               ^
+"#,
+    ),
+    (
+        "too many columns",
+        &[Arch("columns: 128", "columns: 8192")],
+        r#"chip.ron:10:18: error: columns is 8192; expected 1..=4096
+10 |         columns: 8192,
+   |                  ^^^^
+"#,
+    ),
+    (
+        "columns that hold no whole synapse",
+        &[Arch("columns: 128", "columns: 127")],
+        r#"chip.ron:10:18: error: columns is 127; expected a multiple of cells_per_synapse (2)
+10 |         columns: 127,
+   |                  ^^^
+"#,
+    ),
+    (
+        "three cells a synapse",
+        &[Arch("cells_per_synapse: 2", "cells_per_synapse: 3")],
+        r#"chip.ron:10:18: error: columns is 128; expected a multiple of cells_per_synapse (3)
+10 |         columns: 128,
+   |                  ^^^
+chip.ron:11:28: error: cells_per_synapse is 3; expected 2
+11 |         cells_per_synapse: 3,
+   |                            ^
+"#,
+    ),
+    (
+        "converters that do not divide the inputs",
+        &[Arch("columns_per_adc: 8", "columns_per_adc: 7")],
+        r#"chip.ron:19:37: error: columns_per_adc is 7; expected a divisor of the 64 pairs of an array
+19 |     adc: (bits: 8, columns_per_adc: 7, input: Pair, range: FullScale),
+   |                                     ^
+help: the nearest is 8
+"#,
+    ),
+    (
+        "more than one bit a pulse",
+        &[Arch("bits_per_pulse: 1", "bits_per_pulse: 2")],
+        r#"chip.ron:18:30: error: bits_per_pulse is 2; more than one bit per pulse is not simulated yet, expected 1
+18 |     driver: (bits_per_pulse: 2),
+   |                              ^
+"#,
+    ),
+    (
+        "a buffer of nothing",
+        &[Arch(r#""128 KiB""#, r#""0 B""#)],
+        r#"chip.ron:30:34: error: capacity is 0 B; expected 1 B..=64 GiB
+30 |         input_buffer: (capacity: "0 B", bytes_per_cycle: 64),
+   |                                  ^^^^^
+"#,
+    ),
+    (
+        "an off cell that conducts like an on one",
+        &[Arch(r#"conductance_off: "0 uS""#, r#"conductance_off: "25 uS""#)],
+        r#"chip.ron:14:26: error: conductance_off is 25 uS; expected less than conductance_on (25 uS)
+14 |         conductance_off: "25 uS",
+   |                          ^^^^^^^
+"#,
+    ),
+    (
+        "sub-arrays that do not divide the rows",
+        &[Arch(
+            r#"Generator(
+        bits_per_cycle: 128,
+        probability_bits: 8,
+        double_buffered: true,
+        draws: PerMember,
+    )"#,
+            "Comparator(noise_rows: 8, sub_arrays: 3)",
+        )],
+        r#"chip.ron:20:52: error: sub_arrays is 3; expected a divisor of the 128 rows of an array
+20 |     sampler: Comparator(noise_rows: 8, sub_arrays: 3),
+   |                                                    ^
+"#,
+    ),
+    // Cost tables.
+    (
+        "a resolution that the cost table lacks",
+        &[Arch("adc: (bits: 8", "adc: (bits: 12")],
+        r#"chip.ron:19:17: error: cost table "neurosim_22nm" has no converter of 12 bits; expected one of 4, 5, 6, 7, 8, 9, 10
+19 |     adc: (bits: 12, columns_per_adc: 8, input: Pair, range: FullScale),
+   |                 ^^
+"#,
+    ),
+    (
+        "a node that is not the cost table's",
+        &[Arch(r#"node: "22 nm""#, r#"node: "14 nm""#)],
+        r#"chip.ron:5:11: error: node is 14 nm; cost table "neurosim_22nm" is for 22 nm
+5 |     node: "14 nm",
+  |           ^^^^^^^
+"#,
+    ),
+    (
+        "a cost table that is not there",
+        &[Arch("parts/neurosim_22nm.ron", "parts/neurosm_22nm.ron")],
+        r#"chip.ron:7:12: error: costs: there is no file "parts/neurosm_22nm.ron", and none of that name is built in (ideal_periphery, neurosim_22nm, survey_22nm)
+7 |     costs: "parts/neurosm_22nm.ron",
+  |            ^^^^^^^^^^^^^^^^^^^^^^^^
+help: did you mean "parts/neurosim_22nm.ron"?
+"#,
+    ),
+    (
+        "a cost without a source",
+        &[Parts(
+            r#"        source: "PUMA (Ankit et al., ASPLOS 2019), after ISAAC: 9.7 nW for 100 ns; taken as the read ends, so without time of its own",
+"#,
+            "",
+        )],
+        r#"parts/neurosim_22nm.ron:23:22: error: missing key "source" of sample_and_hold
+23 |     sample_and_hold: (
+   |                      ^
+"#,
+    ),
+    (
+        "a cost with an empty accuracy",
+        &[Parts(r#"accuracy: "almost certainly optimistic""#, r#"accuracy: """#)],
+        r#"parts/neurosim_22nm.ron:29:19: error: accuracy: the text is empty
+29 |         accuracy: "",
+   |                   ^^
+"#,
+    ),
+    (
+        "an unknown part",
+        &[Parts("    pool: (", "    pol: (")],
+        r#"parts/neurosim_22nm.ron:161:5: error: unknown key "pol" of costs; expected one of name, description, node, cell, wordline, sample_and_hold, multiplexer, adc, comparator, sampled_accumulate, random_bit, draw, probability_fetch, shift_add, adder, post_process, pool, buffer_read, buffer_write, global_read, global_write, link
+161 |     pol: (
+    |     ^^^
+help: did you mean "pool"?
+"#,
+    ),
+    (
+        "a resolution twice",
+        &[Parts("(bits: 5, ", "(bits: 4, ")],
+        r#"parts/neurosim_22nm.ron:48:16: error: duplicate entry for 4 bits; adc[0] has it already
+48 |         (bits: 4, convert: (
+   |                ^
+"#,
+    ),
+    (
+        "a broken cost table",
+        &[Parts(r#"name: "neurosim_22nm","#, "name: neurosim 22nm,")],
+        r#"parts/neurosim_22nm.ron:4:20: error: expected `,` or `)`, found `22nm`
+4 |     name: neurosim 22nm,
+  |                    ^^^^
+"#,
+    ),
+    // Networks.
+    (
+        "a layer that is not there",
+        &[Workload("relu: false,", r#"relu: false, inputs: ["cnv1"],"#)],
+        r#"network.ron:8:69: error: there is no layer named "cnv1"
+8 |         (name: "fc1", op: Linear(outputs: 2), relu: false, inputs: ["cnv1"], activation_bits: 2),
+  |                                                                     ^^^^^^
+help: did you mean "conv1"?
+"#,
+    ),
+    (
+        "a layer name twice",
+        &[Workload(r#""fc1""#, r#""conv1""#)],
+        r#"network.ron:8:16: error: duplicate layer name "conv1"; layer 0 has it already
+8 |         (name: "conv1", op: Linear(outputs: 2), relu: false, activation_bits: 2),
+  |                ^^^^^^^
+"#,
+    ),
+    (
+        "a layer called input",
+        &[Workload(r#""fc1""#, r#""input""#)],
+        r#"network.ron:8:16: error: "input" names the network's input; expected another name
+8 |         (name: "input", op: Linear(outputs: 2), relu: false, activation_bits: 2),
+  |                ^^^^^^^
+"#,
+    ),
+    (
+        "a cycle",
+        &[Workload(
+            r#"activation_bits: 2),
+        (name: "fc1""#,
+            r#"activation_bits: 2, inputs: ["fc1"]),
+        (name: "fc1""#,
+        )],
+        r#"network.ron:7:111: error: the network has a cycle: conv1 -> fc1 -> conv1
+7 |         (name: "conv1", op: Conv(channels: 2, kernel: 2, stride: 1, padding: 0), activation_bits: 2, inputs: ["fc1"]),
+  |                                                                                                               ^^^^^
+"#,
+    ),
+    (
+        "a kernel larger than the image",
+        &[Workload("kernel: 2,", "kernel: 7,")],
+        r#"network.ron:7:55: error: a kernel of 7x7 does not fit an input of 1x3x3 with padding 0
+7 |         (name: "conv1", op: Conv(channels: 2, kernel: 7, stride: 1, padding: 0), activation_bits: 2),
+  |                                                       ^
+"#,
+    ),
+    (
+        "a pooling window that does not divide the map",
+        &[Workload("padding: 0), ", "padding: 0), pool: 3, ")],
+        r#"network.ron:7:88: error: a pooling window of 3 does not divide the map of 2x2x2
+7 |         (name: "conv1", op: Conv(channels: 2, kernel: 2, stride: 1, padding: 0), pool: 3, activation_bits: 2),
+  |                                                                                        ^
+"#,
+    ),
+    (
+        "padding as large as the kernel",
+        &[Workload("padding: 0", "padding: 2")],
+        r#"network.ron:7:78: error: padding is 2; expected less than the kernel (2)
+7 |         (name: "conv1", op: Conv(channels: 2, kernel: 2, stride: 1, padding: 2), activation_bits: 2),
+  |                                                                              ^
+"#,
+    ),
+    (
+        "two layers that no other reads",
+        &[Workload("relu: false,", r#"relu: false, inputs: ["input"],"#)],
+        r#"network.ron:7:16: error: expected one layer that no other reads (the logits), found 2: conv1, fc1
+7 |         (name: "conv1", op: Conv(channels: 2, kernel: 2, stride: 1, padding: 0), activation_bits: 2),
+  |                ^^^^^^^
+"#,
+    ),
+    (
+        "two inputs of one layer",
+        &[Workload("relu: false,", r#"relu: false, inputs: ["input", "conv1"],"#)],
+        r#"network.ron:8:68: error: a convolution or linear layer reads one input, found 2
+8 |         (name: "fc1", op: Linear(outputs: 2), relu: false, inputs: ["input", "conv1"], activation_bits: 2),
+  |                                                                    ^^^^^^^^^^^^^^^^^^
+"#,
+    ),
+    (
+        "no layers",
+        &[Workload(
+            r#"        (name: "conv1", op: Conv(channels: 2, kernel: 2, stride: 1, padding: 0), activation_bits: 2),
+        (name: "fc1", op: Linear(outputs: 2), relu: false, activation_bits: 2),
+"#,
+            "",
+        )],
+        r#"network.ron:6:13: error: a network needs at least one layer, found none
+6 |     layers: [
+  |             ^
+"#,
+    ),
+    (
+        "no outputs",
+        &[Workload("outputs: 2", "outputs: 0")],
+        r#"network.ron:8:43: error: outputs is 0; expected 1..=1048576
+8 |         (name: "fc1", op: Linear(outputs: 0), relu: false, activation_bits: 2),
+  |                                           ^
+"#,
+    ),
+    (
+        "a network too large to count",
+        &[
+            Workload("outputs: 2", "outputs: 1048576"),
+            Workload("width: 3", "width: 4096"),
+            Workload("height: 3", "height: 4096"),
+        ],
+        r#"network.ron:8:27: error: the layer would take 35167194316800 multiply-accumulates; expected at most 17592186044416
+8 |         (name: "fc1", op: Linear(outputs: 1048576), relu: false, activation_bits: 2),
+  |                           ^^^^^^^^^^^^^^^^^^^^^^^^
+"#,
+    ),
+    (
+        "a posterior for another number of layers",
+        &[Workload("[0.5, 0.5]", "[0.5, 0.5, 0.5]")],
+        r#"network.ron:10:50: error: probabilistic has 3 numbers; expected one for each of the 2 layers
+10 |     posterior: Synthetic(seed: 1, probabilistic: [0.5, 0.5, 0.5]),
+   |                                                  ^^^^^^^^^^^^^^^
+"#,
+    ),
+    (
+        "a share above one",
+        &[Workload("[0.5, 0.5]", "[0.5, 1.5]")],
+        r#"network.ron:10:56: error: probabilistic[1] is 1.5; expected 0..=1
+10 |     posterior: Synthetic(seed: 1, probabilistic: [0.5, 1.5]),
+   |                                                        ^^^
+"#,
+    ),
+    (
+        "an activity above one",
+        &[Workload("activity: 0.5", "activity: 1.5")],
+        r#"network.ron:11:15: error: activity is 1.5; expected 0..=1
+11 |     activity: 1.5,
+   |               ^^^
+"#,
+    ),
+    (
+        "no activation bits",
+        &[Workload(
+            r#"activation_bits: 2),
+        (name"#,
+            r#"activation_bits: 0),
+        (name"#,
+        )],
+        r#"network.ron:7:99: error: activation_bits is 0; expected 1..=16
+7 |         (name: "conv1", op: Conv(channels: 2, kernel: 2, stride: 1, padding: 0), activation_bits: 0),
+  |                                                                                                   ^
+"#,
+    ),
+    (
+        "an image without rows",
+        &[Workload("height: 3", "height: 0")],
+        r#"network.ron:5:34: error: height is 0; expected 1..=4096
+5 |     input: (channels: 1, height: 0, width: 3, bits: 2, signed: false),
+  |                                  ^
+"#,
+    ),
+    // Overrides.
+    (
+        "an override of an unknown section",
+        &[Set("archh.adc.bits=8")],
+        r#"--set archh.adc.bits=8: error: unknown key "archh" of config; expected one of arch, workload, mapping, schedule, ensemble, values, seed
+help: did you mean "arch"?
+"#,
+    ),
+    (
+        "an override of an unknown key",
+        &[Set("arch.adc.colums_per_adc=16")],
+        r#"--set arch.adc.colums_per_adc=16: error: unknown key "colums_per_adc" of adc; expected one of bits, columns_per_adc, input, range
+help: did you mean "columns_per_adc"?
+"#,
+    ),
+    (
+        "an override of an unknown key of the run",
+        &[Set("schedule.mdoe=layer")],
+        r#"--set schedule.mdoe=layer: error: unknown key "mdoe" of schedule; expected one of mode, images, grain, grouping, queue
+help: did you mean "mode"?
+"#,
+    ),
+    (
+        "an override of an unknown variant",
+        &[Set("schedule.mode=sequental")],
+        r#"--set schedule.mode=sequental: error: unknown variant "sequental" of mode; expected one of Sequential, Layer, Streaming
+help: did you mean Sequential?
+"#,
+    ),
+    (
+        "an override without a value",
+        &[Set("schedule.mode")],
+        r#"--set schedule.mode: error: expected key=value, such as schedule.mode=layer; found no `=`
+"#,
+    ),
+    (
+        "an override without a key",
+        &[Set("=layer")],
+        r#"--set =layer: error: expected key=value, such as schedule.mode=layer; found no key
+"#,
+    ),
+    (
+        "an override of an unknown layer",
+        &[Set("workload.layers.conv9.pool=2")],
+        r#"--set workload.layers.conv9.pool=2: error: there is no item named "conv9"; expected one of conv1, fc1
+help: did you mean "conv1"?
+"#,
+    ),
+    (
+        "an override past the end of a list",
+        &[Set("workload.layers[5].pool=2")],
+        r#"--set workload.layers[5].pool=2: error: there is no item [5] in a list of 2
+"#,
+    ),
+    (
+        "an override within a number",
+        &[Set("arch.adc.bits.low=2")],
+        r#"--set arch.adc.bits.low=2: error: there is no key "low" in the number 8
+"#,
+    ),
+    (
+        "an override that is no RON",
+        &[Set(r#"mapping.replication=[("conv1", 4)"#)],
+        r#"--set mapping.replication=[("conv1", 4): error: expected `]` for the `[` of line 1, column 1, found the end of the file
+"#,
+    ),
+    (
+        "an override with a wrong unit",
+        &[Set("arch.array.read_time=20 nm")],
+        r#"--set arch.array.read_time=20 nm: error: read_time: unknown time unit "nm"; expected one of ps, ns, us, ms, s
+"#,
+    ),
+    (
+        "no members",
+        &[Set("ensemble.members=0")],
+        r#"--set ensemble.members=0: error: members is 0; expected 1..=10000
+"#,
+    ),
+    (
+        "copies of a layer that is not there",
+        &[Set("mapping.replication.conv2=4")],
+        r#"--set mapping.replication.conv2=4: error: replication names "conv2", which is no layer
+help: did you mean "conv1"?
+"#,
+    ),
+    (
+        "copies of a layer told twice",
+        &[Set(r#"mapping.replication=[("conv1", 2), ("conv1", 4)]"#)],
+        r#"--set mapping.replication=[("conv1", 2), ("conv1", 4)]: error: replication names "conv1" twice
+"#,
+    ),
+    (
+        "stored samples without a posterior file",
+        &[Set("ensemble.samples=stored")],
+        r#"--set ensemble.samples=stored: error: stored samples need a posterior file; this workload has none
+"#,
+    ),
+    (
+        "an override that makes a default wrong",
+        &[Set("workload.layers.conv1.op.kernel=9")],
+        r#"--set workload.layers.conv1.op.kernel=9: error: a kernel of 9x9 does not fit an input of 1x3x3 with padding 0
+"#,
+    ),
+    (
+        "a cost table that is not built in",
+        &[Set("arch.costs=servey_22nm")],
+        r#"--set arch.costs=servey_22nm: error: costs: there is no file "servey_22nm", and none of that name is built in (ideal_periphery, neurosim_22nm, survey_22nm)
+help: did you mean "parts/survey_22nm.ron"?
+"#,
+    ),
+];
+
+/// A built-in file's text after some replacements, each of which must find its text.
+fn edited<'a>(path: &str, edits: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let mut text = embedded::at(path).unwrap().text.to_owned();
+    for (from, to) in edits {
+        assert!(text.contains(from), "{path} does not hold {from}");
+        text = text.replacen(from, to, 1);
+    }
+    text
+}
+
+/// What is said of the edited files; `chip.ron`, `parts/neurosim_22nm.ron` and `network.ron` are their names.
+fn answer(edits: &[Edit]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        Some(path.display().to_string())
+    };
+    let mut request = LoadRequest::default();
+    let arch = edits.iter().filter_map(|e| if let Arch(from, to) = e { Some((*from, *to)) } else { None });
+    request.arch = write("chip.ron", edited("arch/pcm_128.ron", arch));
+    let workload = edits.iter().filter_map(|e| if let Workload(from, to) = e { Some((*from, *to)) } else { None });
+    request.workload = write("network.ron", edited("workloads/toy_two_layers.ron", workload));
+    let parts = edits.iter().filter_map(|e| if let Parts(from, to) = e { Some((*from, *to)) } else { None });
+    write("parts/neurosim_22nm.ron", edited("arch/parts/neurosim_22nm.ron", parts));
+    request.set =
+        edits.iter().filter_map(|e| if let Set(text) = e { Some((*text).to_owned()) } else { None }).collect();
+    match load(&request) {
+        Ok(_) => "no problem\n".to_owned(),
+        Err(errors) => relative(folder.path(), &errors.render(false)),
+    }
+}
+
+/// An answer without the folder of its files.
+fn relative(folder: &Path, answer: &str) -> String {
+    answer.replace(&format!("{}{}", folder.display(), std::path::MAIN_SEPARATOR), "")
+}
+
+#[test]
+fn each_kind_of_mistake_has_its_message() {
+    let mut wrong = Vec::new();
+    for (name, edits, expected) in CASES {
+        let found = answer(edits);
+        if found != *expected {
+            wrong.push(format!("== {name}: expected\n{expected}-- found\n{found}"));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn there_are_at_least_thirty_kinds() {
+    assert!(CASES.len() >= 30, "{}", CASES.len());
+    assert_eq!(answer(&[]), "no problem\n");
+}
+
+#[test]
+fn all_problems_of_all_files_are_found_at_once() {
+    let edits = [
+        Arch("rows: 128,", "row: 128,"),
+        Arch("\"10 ns\"", "\"10 nm\""),
+        Arch("Mesh(", "Torus("),
+        Parts("accuracy: \"almost certainly optimistic\"", "accuracy: \"\""),
+        Workload("\"fc1\"", "\"conv1\""),
+        Workload("kernel: 2,", "kernel: 7,"),
+        Workload("[0.5, 0.5]", "[0.5, 2]"),
+        Set("schedule.mode=sequental"),
+        Set("ensemble.members=0"),
+    ];
+    let found = answer(&edits);
+    let first_lines: Vec<&str> = found.lines().filter(|line| line.contains(": error: ")).collect();
+    assert_eq!(
+        first_lines,
+        [
+            "chip.ron:9:9: error: unknown key \"row\" of array; expected one of rows, columns, cells_per_synapse, \
+             read_voltage, conductance_on, conductance_off, read_time, sample_and_hold",
+            "chip.ron:15:20: error: read_time: unknown time unit \"nm\"; expected one of ps, ns, us, ms, s",
+            "chip.ron:33:19: error: unknown variant \"Torus\" of interconnect; expected one of Bus, Mesh, HTree",
+            "network.ron:7:55: error: a kernel of 7x7 does not fit an input of 1x3x3 with padding 0",
+            "network.ron:8:16: error: duplicate layer name \"conv1\"; layer 0 has it already",
+            "network.ron:10:56: error: probabilistic[1] is 2; expected 0..=1",
+            "--set schedule.mode=sequental: error: unknown variant \"sequental\" of mode; expected one of Sequential, \
+             Layer, Streaming",
+            "--set ensemble.members=0: error: members is 0; expected 1..=10000",
+            "parts/neurosim_22nm.ron:29:19: error: accuracy: the text is empty",
+        ]
+    );
+}
+
+#[test]
+fn colour_is_only_added_when_asked_for() {
+    let request = LoadRequest { set: vec!["seed=x".to_owned()], ..LoadRequest::default() };
+    let errors = load(&request).unwrap_err();
+    assert_eq!(
+        errors.render(true),
+        "\u{1b}[1m--set seed=x\u{1b}[0m: \u{1b}[1;31merror:\u{1b}[0m seed: expected a whole number, found the text \"x\"\n"
+    );
+    assert_eq!(errors.to_string(), "--set seed=x: error: seed: expected a whole number, found the text \"x\"");
+    assert_eq!(crossbayes::Error::from(errors).exit_code(), 2);
+}
+
+/// What is said of one file with these bytes.
+fn checked(name: &str, bytes: &[u8]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, bytes).unwrap();
+    match check_files(&[path]) {
+        Ok(kinds) => format!("{}\n", kinds[0].1.name()),
+        Err(errors) => relative(folder.path(), &errors.render(false)),
+    }
+}
+
+#[test]
+fn files_are_told_apart_by_their_keys() {
+    let text = |path: &str| embedded::at(path).unwrap().text.as_bytes();
+    assert_eq!(checked("a.ron", text("arch/pcm_128.ron")), "arch\n");
+    assert_eq!(checked("a.ron", text("arch/parts/survey_22nm.ron")), "parts\n");
+    assert_eq!(checked("a.ron", text("workloads/digits.ron")), "workload\n");
+    let config = load(&LoadRequest::default()).unwrap().config;
+    assert_eq!(checked("a.ron", crossbayes::config::to_ron(&config).as_bytes()), "run\n");
+    assert_eq!(
+        checked("a.ron", b"(colour: 3)"),
+        "a.ron:1:1: error: the keys tell no kind of file; expected those of one of: chip (clock, costs, ..), cost table (cell, \
+         wordline, ..), network (input, layers, ..), expanded configuration (arch, workload, ..)\n\
+         1 | (colour: 3)\n  | ^^^^^^^^^^^\n"
+    );
+}
+
+#[test]
+fn files_that_cannot_be_read_are_named() {
+    assert_eq!(checked("a.ron", b""), "a.ron:1:1: error: expected a value, found the end of the file\n1 | \n  | ^\n");
+    assert_eq!(checked("a.ron", b"(a: \"\xff\")"), "a.ron: error: is not UTF-8 text: byte 6 is none\n");
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("none.ron");
+    let errors = load_expanded(&missing, &[]).unwrap_err();
+    let found = relative(folder.path(), &errors.to_string());
+    assert!(found.starts_with("none.ron: error: cannot be read: "), "{found}");
+    let request = LoadRequest { arch: Some("pmc_128".to_owned()), ..LoadRequest::default() };
+    assert_eq!(
+        load(&request).unwrap_err().to_string(),
+        "pmc_128: error: there is no such file, and none of that name is built in (ideal_periphery, pcm_128, pcm_256, \
+         toy_2x2)\nhelp: did you mean pcm_128?"
+    );
+}
+
+/// Reads any text as every kind of file; only a panic is a failure.
+fn survive(text: &str) {
+    use crossbayes::config::decode::{Decode, Decoder};
+    use crossbayes::config::diagnostic::{ConfigErrors, Source, Sources};
+    use crossbayes::config::{Chip, Config, CostTable, Workload, tree};
+    let mut sources = Sources::default();
+    sources.add(Source { name: "fuzz".to_owned(), text: text.to_owned(), is_override: false });
+    let diagnostics = match tree::read(text, 0) {
+        Err(error) => vec![error.into()],
+        Ok(node) => {
+            let mut decoder = Decoder::new();
+            Chip::decode(&node, None, &mut decoder);
+            CostTable::decode(&node, None, &mut decoder);
+            Workload::decode(&node, None, &mut decoder);
+            Config::decode(&node, None, &mut decoder);
+            decoder.into_diagnostics()
+        }
+    };
+    let _ = ConfigErrors::new(sources, diagnostics).render(true);
+}
+
+/// A good expanded configuration.
+fn good() -> String {
+    let request =
+        LoadRequest { arch: Some("toy_2x2".to_owned()), workload: Some("toy_two_layers".to_owned()), set: Vec::new() };
+    crossbayes::config::to_ron(&load(&request).unwrap().config)
+}
+
+proptest! {
+    #[test]
+    fn random_bytes_do_no_harm(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        survive(&String::from_utf8_lossy(&bytes));
+    }
+
+    #[test]
+    fn random_marks_do_no_harm(text in "[()\\[\\]{}:,\"'\\\\/*#!rx0-9a-c.+_ \n\t-]{0,80}") {
+        survive(&text);
+    }
+
+    #[test]
+    fn random_edits_do_no_harm(
+        edits in proptest::collection::vec((any::<proptest::sample::Index>(), 0_usize..4, "[()\\[\\],:\"0-9a-z. -]{0,4}"), 1..6),
+    ) {
+        let mut text: Vec<char> = good().chars().collect();
+        for (index, removed, added) in edits {
+            let at = index.index(text.len());
+            let end = (at + removed).min(text.len());
+            text.splice(at..end, added.chars());
+        }
+        survive(&text.into_iter().collect::<String>());
+    }
+
+    /// The numbers are where products overflow: each one replaced by any other.
+    #[test]
+    fn random_numbers_do_no_harm(which in any::<proptest::sample::Index>(), number in any::<u64>(), shift in 0_u32..64) {
+        let text = good();
+        let starts: Vec<usize> = text
+            .char_indices()
+            .filter(|(i, c)| c.is_ascii_digit() && !text[..*i].ends_with(|c: char| c.is_ascii_digit()))
+            .map(|(i, _)| i)
+            .collect();
+        let start = starts[which.index(starts.len())];
+        let length = text[start..].find(|c: char| !c.is_ascii_digit()).unwrap();
+        survive(&format!("{}{}{}", &text[..start], number >> shift, &text[start + length..]));
+    }
+
+    #[test]
+    fn random_overrides_do_no_harm(key in "(arch|workload|mapping|seed)?[a-z_.\\[\\]0-9]{0,20}", value in "[(\\[\"a-z0-9 .:,)\\]]{0,12}") {
+        let request = LoadRequest {
+            arch: Some("toy_2x2".to_owned()),
+            workload: Some("toy_two_layers".to_owned()),
+            set: vec![format!("{key}={value}")],
+        };
+        if let Err(errors) = load(&request) {
+            let _ = errors.render(false);
+        }
+    }
+}
