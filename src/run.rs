@@ -55,7 +55,7 @@ pub struct Finished {
 /// # Errors
 /// [`Error::Config`] when the network does not fit the chip, [`Error::Input`] and [`Error::Io`] for posterior and images.
 pub fn prepare(config: Config, base: &Base, threads: usize, progress: Progress<'_>) -> Result<Prepared, Error> {
-    let plan = plan(&config).map_err(|problems| Error::Config(told(&problems)))?;
+    let plan = plan_or_error(&config)?;
     let answers = config.values.answer != Answer::Nothing && config.workload.images.is_some();
     let posterior = if answers || !matches!(config.workload.posterior, Posterior::Absent) {
         load_posterior(&config, &plan, base)?
@@ -70,6 +70,14 @@ pub fn prepare(config: Config, base: &Base, threads: usize, progress: Progress<'
         prepared.answer(&posterior, base, threads, progress)?;
     }
     Ok(prepared)
+}
+
+/// [`plan`] with its problems as one error.
+///
+/// # Errors
+/// [`Error::Config`] when the network does not fit the chip.
+pub fn plan_or_error(config: &Config) -> Result<Plan, Error> {
+    plan(config).map_err(|problems| Error::Config(told(&problems)))
 }
 
 /// Problems as lines of `key: message`.

@@ -1,0 +1,180 @@
+//! `show`: what the program makes of a configuration, before anything runs.
+
+use super::{Failure, Format, Global, Target, print};
+use crate::config::{Config, CostTable};
+use crate::dataflow::{check, to_dot};
+use crate::error::Error;
+use crate::report::quantity::{grouped, percent};
+use crate::run::plan_or_error;
+use crate::simulate::Plan;
+use clap::ValueEnum;
+use serde::Serialize;
+use std::fmt::Write as _;
+
+/// Arguments of `show`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  crossbayes show arch --arch pcm_256
+  crossbayes show mapping --workload vgg_binaryconnect
+  crossbayes show dataflow --dot | dot -Tsvg > dataflow.svg
+  crossbayes show costs --arch pcm_128 --format json")]
+pub(super) struct Args {
+    /// What to show.
+    #[arg(value_enum)]
+    what: What,
+    #[command(flatten)]
+    target: Target,
+    /// The dataflow as Graphviz DOT.
+    #[arg(long)]
+    dot: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// The chip with its cost table, every default filled in.
+    Arch,
+    /// The network, every default filled in.
+    Workload,
+    /// Everything that a run depends on.
+    Config,
+    /// Layers to arrays and tiles.
+    Mapping,
+    /// Stages and channels.
+    Dataflow,
+    /// The cost table with its sources.
+    Costs,
+}
+
+pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
+    let config = args.target.load(global)?.config;
+    let json = global.format == Format::Json;
+    let text = match args.what {
+        What::Arch => value(&config.arch, json)?,
+        What::Workload => value(&config.workload, json)?,
+        What::Config => value(&config, json)?,
+        What::Costs if json => value(&config.arch.costs, json)?,
+        What::Costs => costs(&config.arch.costs),
+        What::Mapping | What::Dataflow => {
+            let plan = plan_or_error(&config)?;
+            match args.what {
+                What::Mapping if json => value(&plan.mapping, json)?,
+                What::Mapping => mapping(&config, &plan),
+                _ if args.dot => to_dot(&plan.dataflow),
+                _ => {
+                    check(&plan.dataflow)?;
+                    dataflow(&plan, json)?
+                }
+            }
+        }
+    };
+    print(&text)?;
+    Ok(())
+}
+
+/// A value as RON, or as JSON.
+fn value(value: &impl Serialize, json: bool) -> Result<String, Error> {
+    let told = |error: &dyn std::fmt::Display| Error::Internal(error.to_string());
+    if json {
+        serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(|error| told(&error))
+    } else {
+        let pretty = ron::ser::PrettyConfig::new().new_line("\n");
+        ron::ser::to_string_pretty(value, pretty).map(|text| text + "\n").map_err(|error| told(&error))
+    }
+}
+
+/// Columns of text, the first to the left, the others to the right.
+fn aligned(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |c: usize| rows.iter().filter_map(|row| row.get(c)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells = row.iter().enumerate().map(|(c, cell)| {
+            if c == 0 { format!("{cell:<0$}", widths[c]) } else { format!("{cell:>0$}", widths[c]) }
+        });
+        let line = cells.collect::<Vec<_>>().join("  ");
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
+    cells.iter().map(|cell| (*cell).to_owned()).collect()
+}
+
+fn mapping(config: &Config, plan: &Plan) -> String {
+    let mut rows = vec![row(["layer", "K x M", "positions", "R x C", "copies", "arrays", "tiles", "cells used", "passes"])];
+    for (layer, mapped) in plan.net.layers.iter().zip(&plan.mapping.layers) {
+        rows.push(vec![
+            layer.name.clone(),
+            format!("{} x {}", layer.rows, layer.columns),
+            grouped(layer.positions),
+            format!("{} x {}", mapped.row_blocks, mapped.column_blocks),
+            mapped.replication.to_string(),
+            grouped(mapped.arrays()),
+            grouped(mapped.tiles.len() as u64),
+            percent(mapped.cells_used as f64 / mapped.cells as f64),
+            mapped.passes.to_string(),
+        ]);
+    }
+    let (used, all): (u64, u64) =
+        plan.mapping.layers.iter().fold((0, 0), |(used, all), mapped| (used + mapped.cells_used, all + mapped.cells));
+    let array = &config.arch.array;
+    let mut text = aligned(&rows);
+    let _ = writeln!(
+        text,
+        "\n{} arrays of {} x {} cells on {} tiles; {} of the cells hold weights",
+        grouped(plan.mapping.arrays),
+        array.rows,
+        array.columns,
+        grouped(plan.mapping.tiles),
+        percent(used as f64 / all as f64)
+    );
+    text
+}
+
+fn dataflow(plan: &Plan, json: bool) -> Result<String, Error> {
+    let graph = &plan.dataflow.graph;
+    if json {
+        let channels: Vec<_> = graph
+            .edge_indices()
+            .filter_map(|edge| {
+                let (from, to) = graph.edge_endpoints(edge)?;
+                Some(serde_json::json!({ "from": graph[from].name, "to": graph[to].name, "channel": graph[edge] }))
+            })
+            .collect();
+        let stages: Vec<_> = graph.node_weights().collect();
+        return value(&serde_json::json!({ "stages": stages, "channels": channels }), true);
+    }
+    let mut rows = vec![row(["from", "to", "room", "", "shape"])];
+    for edge in graph.edge_indices() {
+        let Some((from, to)) = graph.edge_endpoints(edge) else { continue };
+        let channel = &graph[edge];
+        let signal = channel.capacity == 0;
+        rows.push(vec![
+            graph[from].name.clone(),
+            graph[to].name.clone(),
+            if signal { "-".into() } else { grouped(channel.capacity) },
+            format!("{}{}", channel.credit, if channel.feedback { " (feedback)" } else { "" }),
+            channel.shape.map(|shape| shape.to_string()).unwrap_or_default(),
+        ]);
+    }
+    Ok(aligned(&rows) + &format!("\n{} stages, {} channels\n", graph.node_count(), graph.edge_count()))
+}
+
+fn costs(table: &CostTable) -> String {
+    let mut rows = vec![row(["action", "time", "energy", "area", "leakage"])];
+    let mut sources = String::new();
+    for (name, cost) in table.entries() {
+        rows.push(vec![
+            name.clone(),
+            cost.time.to_string(),
+            cost.energy.to_string(),
+            cost.area.to_string(),
+            cost.leakage.to_string(),
+        ]);
+        let _ = writeln!(sources, "{name}\n    source: {}\n    accuracy: {}", cost.source, cost.accuracy);
+    }
+    format!("{}: {}\n\n{}\n{sources}", table.name, table.description, aligned(&rows))
+}
