@@ -40,7 +40,9 @@ pub mod parts;
 pub mod functional;
 pub mod meter;
 pub mod report;
+pub mod plot;
 pub mod simulate;
 pub mod run;
+pub mod cli;
 
 pub use error::{Error, Problem};

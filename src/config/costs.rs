@@ -87,3 +87,34 @@ record! {
         pub link: Cost,
     }
 }
+
+impl CostTable {
+    /// Every cost with its key, in the order of the file.
+    pub fn entries(&self) -> impl Iterator<Item = (String, &Cost)> {
+        let named = |name: &str, cost| (name.to_owned(), cost);
+        let analogue = [
+            named("cell", &self.cell),
+            named("wordline", &self.wordline),
+            named("sample_and_hold", &self.sample_and_hold),
+            named("multiplexer", &self.multiplexer),
+        ];
+        let converters = self.adc.iter().map(|entry| (format!("adc ({} bits)", entry.bits), &entry.convert));
+        let rest = [
+            named("comparator", &self.comparator),
+            named("sampled_accumulate", &self.sampled_accumulate),
+            named("random_bit", &self.random_bit),
+            named("draw", &self.draw),
+            named("probability_fetch", &self.probability_fetch),
+            named("shift_add", &self.shift_add),
+            named("adder", &self.adder),
+            named("post_process", &self.post_process),
+            named("pool", &self.pool),
+            named("buffer_read", &self.buffer_read),
+            named("buffer_write", &self.buffer_write),
+            named("global_read", &self.global_read),
+            named("global_write", &self.global_write),
+            named("link", &self.link),
+        ];
+        analogue.into_iter().chain(converters).chain(rest)
+    }
+}
