@@ -7,6 +7,7 @@ pub mod error;
 pub mod trace;
 pub mod meter;
 pub mod report;
+pub mod plot;
 pub mod units;
 pub mod workload;
 
