@@ -23,7 +23,8 @@
 //! - [`meter`]: sums over spans;
 //! - [`report`]: figures for people and programs;
 //! - [`plot`]: pictures;
-//! - [`simulate`]: the arrows of the diagram, one behind the other.
+//! - [`simulate`], [`run`]: the arrows of the diagram, one behind the other;
+//! - [`cli`]: the command line.
 #![forbid(unsafe_code)]
 #![warn(missing_debug_implementations)]
 

@@ -1,6 +1,6 @@
 //! One run, from a configuration to facts and sums: values first where there are images, then time and energy.
 
-use crate::config::{Answer, Base, Config, Posterior, Sampler, Scheme, embedded};
+use crate::config::{Answer, Base, Config, Location, Posterior, Sampler, Scheme, embedded};
 use crate::error::{Error, Problem};
 use crate::functional::{FunctionalModel, FunctionalSpec, Outputs, metrics};
 use crate::meter::Ledger;
@@ -11,7 +11,8 @@ use crate::report::{EventFacts, LayerFacts, OutputFacts, RunFacts, content_hash}
 use crate::simulate::{Plan, plan, simulate};
 use crate::trace::SpanSink;
 use crate::workload::{LoadedImages, LoadedPosterior};
-use std::path::Path;
+use std::borrow::Cow;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -90,19 +91,33 @@ fn told(problems: &[Problem]) -> String {
 }
 
 fn load_posterior(config: &Config, plan: &Plan, base: &Base) -> Result<Option<LoadedPosterior>, Error> {
-    match (base, &config.workload.posterior) {
-        (Base::Embedded, Posterior::File { path, .. }) => {
-            let bytes = embedded_data(path)?;
-            LoadedPosterior::from_bytes(bytes, Path::new(path), &config.workload.posterior, &plan.net).map(Some)
+    let posterior = &config.workload.posterior;
+    match posterior {
+        Posterior::Absent => Ok(None),
+        Posterior::Synthetic { seed, probabilistic } => {
+            LoadedPosterior::synthetic(*seed, probabilistic, &plan.net).map(Some)
         }
-        (Base::Embedded, _) => LoadedPosterior::load(&config.workload, &plan.net, Path::new("")),
-        (Base::Folder(folder), _) => LoadedPosterior::load(&config.workload, &plan.net, folder),
+        Posterior::File { path, .. } => {
+            let (bytes, path) = read(base, path)?;
+            LoadedPosterior::from_bytes(&bytes, &path, posterior, &plan.net).map(Some)
+        }
     }
 }
 
-fn embedded_data(path: &str) -> Result<&'static [u8], Error> {
-    let message = "is not built into the program; name the workload by its file".to_owned();
-    embedded::data(path).ok_or_else(|| Error::Input { path: path.into(), message })
+/// The bytes of a file that a workload names, and its path for messages.
+fn read(base: &Base, path: &str) -> Result<(Cow<'static, [u8]>, PathBuf), Error> {
+    match base.locate(path) {
+        Location::File(file) => {
+            let bytes = std::fs::read(&file).map_err(Error::io(&file))?;
+            Ok((bytes.into(), file))
+        }
+        Location::Embedded(name) => {
+            let path = PathBuf::from(&name);
+            let message = "is not built into the program; name the workload by its file".to_owned();
+            let bytes = embedded::data(&name).ok_or(Error::Input { path: path.clone(), message })?;
+            Ok((bytes.into(), path))
+        }
+    }
 }
 
 /// Synapses of each layer that the sampler may draw either way: p is neither 0 nor 1 at its resolution.
@@ -135,15 +150,9 @@ impl Prepared {
         progress: Progress<'_>,
     ) -> Result<(), Error> {
         let (workload, net) = (&self.config.workload, &self.plan.net);
-        let images = match (base, &workload.images) {
-            (Base::Embedded, Some(images)) => {
-                let bytes = embedded_data(&images.path)?;
-                Some(LoadedImages::from_bytes(bytes, Path::new(&images.path), workload, net)?)
-            }
-            (Base::Folder(folder), Some(_)) => LoadedImages::load(workload, net, folder)?,
-            (_, None) => None,
-        };
-        let Some(images) = images else { return Ok(()) };
+        let Some(named) = &workload.images else { return Ok(()) };
+        let (bytes, path) = read(base, &named.path)?;
+        let images = LoadedImages::from_bytes(&bytes, &path, workload, net)?;
         let count = match self.config.values.answer {
             Answer::Nothing => 0,
             Answer::First(n) => n as usize,

@@ -174,3 +174,97 @@ fn the_table_fits_a_terminal_and_is_ascii() {
         }
     }
 }
+
+mod pictures {
+    use super::synthetic;
+    use crossbayes::plot::picture::{Anchor, Picture, Shape};
+    use crossbayes::plot::text::text_width;
+    use crossbayes::plot::{self, KINDS, Kind};
+    use std::fs;
+
+    fn pictures(layers: u32, images: u32, members: u32) -> Vec<Picture> {
+        let (facts, spans) = synthetic::run(layers, images, members);
+        let ledger = synthetic::ledger(&facts, &spans);
+        KINDS.iter().map(|kind| plot::picture(*kind, &facts, &ledger)).collect()
+    }
+
+    #[test]
+    fn nothing_is_cut_off_at_the_page() {
+        for picture in
+            [(1, 1, 1), (4, 1, 1), (9, 1, 10), (9, 10, 10)].into_iter().flat_map(|(l, i, m)| pictures(l, i, m))
+        {
+            for shape in &picture.shapes {
+                let (left, right, top, bottom) = match shape {
+                    Shape::Rectangle { x, y, width, height, .. } => (*x, x + width, *y, y + height),
+                    Shape::Line { from, to, .. } => (from.0, to.0, from.1, to.1),
+                    Shape::Text { x, y, text, size, bold, anchor, .. } => {
+                        let width = text_width(text, *size, *bold);
+                        let left = match anchor {
+                            Anchor::Start => *x,
+                            Anchor::Middle => x - width / 2.0,
+                            Anchor::End => x - width,
+                        };
+                        (left, left + width, y - size / 2.0, y + size / 2.0)
+                    }
+                };
+                let inside = left >= 10.0 && right <= picture.width - 10.0 && top >= 10.0;
+                assert!(inside && bottom <= picture.height - 10.0, "{shape:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn both_files_show_the_whole_picture() {
+        let folder = tempfile::tempdir().unwrap();
+        let (facts, spans) = synthetic::run(4, 1, 10);
+        let ledger = synthetic::ledger(&facts, &spans);
+        for kind in KINDS {
+            let stem = folder.path().join(format!("a.b.{}", kind.name()));
+            let written = plot::draw(*kind, &facts, &ledger, &stem).unwrap();
+            let names: Vec<_> = written.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+            assert_eq!(names, [format!("a.b.{}.svg", kind.name()), format!("a.b.{}.png", kind.name())]);
+            let svg = fs::read_to_string(&written[0]).unwrap();
+            assert!(svg.contains("nothing on made_up, 1 image, 10 members") && svg.trim_end().ends_with("</svg>"));
+            let png = png::Decoder::new(std::io::BufReader::new(fs::File::open(&written[1]).unwrap()));
+            let mut reader = png.read_info().unwrap();
+            assert_eq!(reader.info().width, 1800);
+            let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+            reader.next_frame(&mut pixels).unwrap();
+            let dark = pixels.chunks(3).filter(|p| p.iter().all(|c| *c < 0x60)).count();
+            assert!(dark > 1000, "{}: {dark} pixels of text", kind.name());
+        }
+    }
+
+    #[test]
+    fn a_picture_is_drawn_the_same_again() {
+        let picture = &pictures(4, 2, 3)[0];
+        assert_eq!(plot::paint::png(picture).unwrap(), plot::paint::png(picture).unwrap());
+        assert_eq!(picture, &pictures(4, 2, 3)[0]);
+    }
+
+    #[test]
+    fn every_pass_has_a_bar_while_there_is_room() {
+        let bars = |picture: &Picture| {
+            let bar = |shape: &&Shape| matches!(shape, Shape::Rectangle { height, .. } if *height == 20.0);
+            picture.shapes.iter().filter(bar).count()
+        };
+        assert_eq!(bars(&pictures(4, 1, 10)[0]), 40);
+        // 1000 passes a layer do not fit; the picture stays small.
+        assert!((400..8000).contains(&bars(&pictures(4, 100, 10)[0])));
+    }
+
+    #[test]
+    fn kinds_have_names() {
+        assert!(KINDS.iter().all(|kind| Kind::from_name(kind.name()) == Some(*kind)));
+        assert_eq!(Kind::from_name("pie"), None);
+    }
+
+    #[test]
+    fn a_run_without_work_has_pictures() {
+        let (facts, _) = synthetic::run(2, 1, 1);
+        let ledger = synthetic::ledger(&facts, &[]);
+        for kind in KINDS {
+            plot::paint::svg(&plot::picture(*kind, &facts, &ledger)).unwrap();
+        }
+    }
+}

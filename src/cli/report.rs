@@ -1,7 +1,7 @@
 //! `report`: the report of a stored run, computed again from its trace.
 
 use super::{Failure, Format, Global, print};
-use crate::report::{from_trace, table};
+use crate::report::from_trace;
 use std::path::{Path, PathBuf};
 
 /// Arguments of `report`.
@@ -19,7 +19,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     let report = from_trace(&trace_of(&args.trace))?;
     print(&match global.format {
         Format::Json => report.to_json(),
-        Format::Table => table::render(&report),
+        Format::Table => report.to_string(),
     })?;
     Ok(())
 }

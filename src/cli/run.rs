@@ -3,10 +3,10 @@
 use super::folder::Folder;
 use super::progress::Bar;
 use super::{Failure, Format, Global, Target, print};
-use crate::config::{Base, Config, Posterior, to_ron};
+use crate::config::to_ron;
 use crate::error::Error;
 use crate::plot;
-use crate::report::{Report, table};
+use crate::report::Report;
 use crate::run::{Finished, Prepared, prepare};
 use crate::trace::ParquetSink;
 use crate::trace::columns::FACTS_KEY;
@@ -42,17 +42,16 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     }
     let bar = Bar::new(global);
     let tell = |stage, done, total| bar.tell(stage, done, total);
-    let config = loaded.config.clone();
+    let saved = to_ron(&loaded.portable_config());
+    let name = format!("{}-{}", loaded.config.arch.name, loaded.config.workload.name);
     let prepared = prepare(loaded.config, &loaded.workload_base, global.threads(), &tell)?;
     let command = command();
     let report = if args.no_files {
-        let (finished, ()) = prepared.simulate((), command, &tell)?;
+        let (finished, _) = prepared.simulate(None::<ParquetSink>, command, &tell)?;
         bar.clear();
         Report::new(&finished.facts, &finished.ledger)
     } else {
-        let default = || Path::new("traces/runs").join(format!("{}-{}", config.arch.name, config.workload.name));
-        let place = args.out.clone().unwrap_or_else(default);
-        let saved = to_ron(&absolute(config, &loaded.workload_base));
+        let place = args.out.clone().unwrap_or_else(|| Path::new("traces/runs").join(name));
         let report = write(&prepared, &place, &saved, command, &bar)?;
         bar.clear();
         global.say(&format!("wrote {}: {}", place.display(), FILES));
@@ -60,7 +59,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     };
     print(&match global.format {
         Format::Json => report.to_json(),
-        Format::Table => table::render(&report),
+        Format::Table => report.to_string(),
     })?;
     Ok(())
 }
@@ -79,7 +78,7 @@ fn write(prepared: &Prepared, place: &Path, config: &str, command: String, bar: 
     sink.finish(&[(FACTS_KEY, &json)])?;
     let report = Report::new(&facts, &ledger);
     folder.write("report.json", &report.to_json())?;
-    folder.write("report.txt", &table::render(&report))?;
+    folder.write("report.txt", &report.to_string())?;
     folder.write("config.ron", config)?;
     let plots = folder.file("plots");
     std::fs::create_dir(&plots).map_err(Error::io(&plots))?;
@@ -88,23 +87,6 @@ fn write(prepared: &Prepared, place: &Path, config: &str, command: String, bar: 
     }
     folder.finish()?;
     Ok(report)
-}
-
-/// The configuration with the workload's paths made absolute, so that it can be run again from anywhere. Paths of built-in
-/// workloads stay as they are.
-fn absolute(mut config: Config, base: &Base) -> Config {
-    let Base::Folder(folder) = base else { return config };
-    let fix = |path: &mut String| {
-        let there = folder.join(&*path);
-        *path = std::path::absolute(&there).unwrap_or(there).to_string_lossy().into_owned();
-    };
-    if let Posterior::File { path, .. } = &mut config.workload.posterior {
-        fix(path);
-    }
-    if let Some(images) = &mut config.workload.images {
-        fix(&mut images.path);
-    }
-    config
 }
 
 /// The command line of this process, without the program's path.

@@ -29,13 +29,13 @@ pub const FILES: &[Embedded] = embed![
     "workloads/vgg_binaryconnect.ron",
 ];
 
-/// Data files of the built-in networks, by the path that a workload names.
+/// Data files of the built-in networks, by their path in the repository.
 const DATA: &[(&str, &[u8])] = &[
-    ("digits/posterior.safetensors", include_bytes!("../../workloads/digits/posterior.safetensors")),
-    ("digits/test.safetensors", include_bytes!("../../workloads/digits/test.safetensors")),
+    ("workloads/digits/posterior.safetensors", include_bytes!("../../workloads/digits/posterior.safetensors")),
+    ("workloads/digits/test.safetensors", include_bytes!("../../workloads/digits/test.safetensors")),
 ];
 
-/// The built-in data file at that path below `workloads/`.
+/// The built-in data file at that path of the repository.
 #[must_use]
 pub fn data(path: &str) -> Option<&'static [u8]> {
     DATA.iter().find(|(name, _)| *name == path).map(|(_, bytes)| *bytes)

@@ -127,7 +127,7 @@ fn time(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         "throughput",
         &throughput.images_per_s.map_or_else(unknown, |rate| format!("{} images/s", significant(rate))),
     )?;
-    line(f, "GOPS", &throughput.gops.map_or_else(unknown, |gops| significant(gops)))?;
+    line(f, "GOPS", &throughput.gops.map_or_else(unknown, significant))?;
     let efficiency = &report.efficiency;
     line(f, "GOPS/W", &efficiency.gops_per_w.map_or_else(unknown, significant))?;
     line(f, "GOPS/W/mm2", &efficiency.gops_per_w_per_mm2.map_or_else(unknown, significant))?;
