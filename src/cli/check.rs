@@ -22,9 +22,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
             text + &format!("{}: {}, fine\n", path.display(), kind.description())
         }),
         Format::Json => {
-            let entry = |(path, kind): &(PathBuf, crate::config::FileKind)| {
-                serde_json::json!({ "file": path.display().to_string(), "kind": kind.name() })
-            };
+            let entry = |(path, kind): &(PathBuf, crate::config::FileKind)| serde_json::json!({ "file": path.display().to_string(), "kind": kind.name() });
             format!("{:#}\n", serde_json::Value::from(kinds.iter().map(entry).collect::<Vec<_>>()))
         }
     };

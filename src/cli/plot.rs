@@ -41,6 +41,7 @@ pub(super) fn run(args: &Args, _: &Global) -> Result<(), Failure> {
 
 fn unknown(kind: &str) -> Error {
     let names: Vec<&str> = plot::KINDS.iter().map(|kind| kind.name()).chain(["all"]).collect();
-    let help = nearest(kind, names.iter().copied()).map(|near| format!("\nhelp: did you mean {near}?")).unwrap_or_default();
+    let help =
+        nearest(kind, names.iter().copied()).map(|near| format!("\nhelp: did you mean {near}?")).unwrap_or_default();
     Error::Config(format!("there is no picture \"{kind}\"; expected {}{help}", names.join(", ")))
 }

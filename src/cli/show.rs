@@ -89,9 +89,10 @@ fn aligned(rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
     for row in rows {
-        let cells = row.iter().enumerate().map(|(c, cell)| {
-            if c == 0 { format!("{cell:<0$}", widths[c]) } else { format!("{cell:>0$}", widths[c]) }
-        });
+        let cells = row
+            .iter()
+            .enumerate()
+            .map(|(c, cell)| if c == 0 { format!("{cell:<0$}", widths[c]) } else { format!("{cell:>0$}", widths[c]) });
         let line = cells.collect::<Vec<_>>().join("  ");
         text.push_str(line.trim_end());
         text.push('\n');
@@ -104,7 +105,8 @@ fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
 }
 
 fn mapping(config: &Config, plan: &Plan) -> String {
-    let mut rows = vec![row(["layer", "K x M", "positions", "R x C", "copies", "arrays", "tiles", "cells used", "passes"])];
+    let mut rows =
+        vec![row(["layer", "K x M", "positions", "R x C", "copies", "arrays", "tiles", "cells used", "passes"])];
     for (layer, mapped) in plan.net.layers.iter().zip(&plan.mapping.layers) {
         rows.push(vec![
             layer.name.clone(),
