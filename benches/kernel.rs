@@ -1,0 +1,75 @@
+//! What an event costs: 864 arrays, each simulated by itself, spans summed by the ledger.
+//!
+//! `cargo bench --bench kernel`; the time per element is the time per event.
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use common::{chip, config, conv, layer, workload};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use crossbayes::config::{Config, Grouping, Queue};
+use crossbayes::meter::Ledger;
+use crossbayes::simulate::{plan, simulate};
+use crossbayes::trace::{ParquetSink, Span, SpanSink};
+
+/// Takes spans and forgets them: the kernel alone.
+#[derive(Debug)]
+struct Nothing;
+
+impl SpanSink for Nothing {
+    fn push(&mut self, _: Span) {}
+}
+
+/// One layer of 27 x 32 blocks of 128 x 128 cells on an 8 x 8 map.
+fn config_864() -> Config {
+    let mut workload = workload(vec![layer("conv", conv(2048))]);
+    workload.input.channels = 384;
+    workload.input.bits = 8;
+    let mut config = config(chip(128, 128), workload);
+    config.ensemble.members = 1;
+    config.schedule.grouping = Grouping::Expanded;
+    config.arch.global_buffer.capacity.0 = 1 << 30;
+    config.arch.tile.output_buffer.capacity.0 = 1 << 20;
+    config
+}
+
+fn run<K: SpanSink>(config: &Config, sink: K) -> (u64, K) {
+    let plan = plan(config).expect("the bench's configuration is valid");
+    let assembly = plan.assemble(config, None).expect("the dataflow is sound");
+    let (outcome, sink) = simulate(config, assembly, sink, |_, _| ()).expect("no deadlock");
+    (outcome.events, sink)
+}
+
+fn kernel(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("kernel, 864 arrays");
+    group.sample_size(10);
+    let config = config_864();
+    let ledger = || Ledger::new(1, 1, 1);
+    let (events, _) = run(&config, Nothing);
+    let (_, spans) = run(&config, Vec::new());
+    println!("{events} events, {} spans", spans.len());
+    group.throughput(Throughput::Elements(events));
+    group.bench_function("without ledger", |b| b.iter(|| run(&config, Nothing)));
+    group.bench_function("with ledger", |b| b.iter(|| run(&config, ledger())));
+    group.bench_function("with ledger and spans in memory", |b| {
+        b.iter(|| run(&config, (ledger(), Vec::with_capacity(spans.len()))));
+    });
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    group.bench_function("with ledger and spans to Parquet", |b| {
+        b.iter(|| {
+            let sink = ParquetSink::create(folder.path().join("trace.parquet"), &["conv"]).expect("writable");
+            let (events, (_, sink)) = run(&config, (ledger(), sink));
+            sink.finish(&[]).expect("writable");
+            events
+        });
+    });
+    let mut reference = config.clone();
+    reference.schedule.queue = Queue::PriorityQueue;
+    group.bench_with_input(BenchmarkId::new("priority-queue", "with ledger"), &reference, |b, config| {
+        b.iter(|| run(config, ledger()));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, kernel);
+criterion_main!(benches);
