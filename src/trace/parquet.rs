@@ -26,7 +26,8 @@ const ROW_GROUP: usize = 1 << 16;
 #[derive(Debug)]
 pub struct ParquetSink {
     path: PathBuf,
-    temporary: PathBuf,
+    /// Dropped after the thread has ended.
+    temporary: Temporary,
     filling: Vec<Span>,
     /// Taken when the sink is finished or dropped, which ends the thread.
     full: Option<SyncSender<Vec<Span>>>,
@@ -42,8 +43,12 @@ impl ParquetSink {
     /// [`Error::Io`] when the file cannot be created.
     pub fn create<S: AsRef<str>>(path: impl Into<PathBuf>, layers: &[S]) -> Result<Self> {
         let path = path.into();
-        let temporary = temporary_beside(&path);
-        let file = File::create(&temporary).map_err(Error::io(&path))?;
+        let (temporary, file) = Temporary::beside(&path).map_err(Error::io(&path))?;
+        Self::start(path, temporary, file, layers)
+    }
+
+    /// Starts the thread that writes `file`, which is to become `path`.
+    fn start<S: AsRef<str>>(path: PathBuf, temporary: Temporary, file: File, layers: &[S]) -> Result<Self> {
         let names: Vec<&str> = layers.iter().map(AsRef::as_ref).collect();
         let writer = SerializedFileWriter::new(file, schema(), Arc::new(properties(&names))).map_err(told_of(&path))?;
         let row_group = RowGroup::new(&names).map_err(Error::io(&path))?;
@@ -95,7 +100,7 @@ impl ParquetSink {
         }
         writer.finish().map_err(told_of(&self.path))?;
         writer.inner().sync_all().map_err(Error::io(&self.path))?;
-        std::fs::rename(&self.temporary, &self.path).map_err(Error::io(&self.path))
+        std::fs::rename(&self.temporary.0, &self.path).map_err(Error::io(&self.path))
     }
 
     /// Ends the thread and takes its file; [`None`] when it was ended before.
@@ -107,6 +112,7 @@ impl ParquetSink {
 }
 
 impl SpanSink for ParquetSink {
+    #[inline]
     fn push(&mut self, span: Span) {
         self.filling.push(span);
         if self.filling.len() == ROW_GROUP {
@@ -122,14 +128,28 @@ impl Drop for ParquetSink {
             // An error no longer matters: the file goes away.
             let _ = thread.join();
         }
-        // After `finish` the name is gone already.
-        let _ = std::fs::remove_file(&self.temporary);
     }
 }
 
-fn temporary_beside(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}.part", std::process::id()))
+/// A file that goes away unless it has been given another name.
+#[derive(Debug)]
+struct Temporary(PathBuf);
+
+impl Temporary {
+    /// Opens a new file in the folder of `path`, so that it can take that name.
+    fn beside(path: &Path) -> std::io::Result<(Self, File)> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let temporary = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
+        let file = File::create(&temporary)?;
+        Ok((Self(temporary), file))
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // After a rename there is nothing left to remove.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// An error of the Parquet library as one of ours, for `map_err`.
@@ -173,4 +193,40 @@ fn write_all(
         let _ = empty.send(spans);
     }
     Ok(writer)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::trace::{Action, Component, NONE};
+
+    #[test]
+    fn a_full_disk_is_told_at_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("trace.parquet");
+        let (temporary, _) = Temporary::beside(&path).unwrap();
+        // A device whose every write fails for lack of space.
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut sink = ParquetSink::start(path.clone(), temporary, full, &["conv1"]).unwrap();
+        let span = Span {
+            start: 0,
+            duration: 1,
+            repeats: 1,
+            period: 1,
+            component: Component::Crossbar,
+            action: Action::Read,
+            layer: 0,
+            image: 0,
+            member: NONE,
+            position: 0,
+            array: 0,
+            units: 1,
+            count: 1,
+            energy: 1,
+        };
+        (0..10 * ROW_GROUP as u64).for_each(|start| sink.push(Span { start, ..span }));
+        let error = sink.finish(&[]).unwrap_err();
+        assert_eq!(error.to_string(), format!("{}: No space left on device (os error 28)", path.display()));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left");
+    }
 }
