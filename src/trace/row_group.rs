@@ -50,6 +50,9 @@ impl Values {
 impl RowGroup {
     /// For spans of layers of these names.
     pub fn new(layers: &[&str]) -> std::io::Result<Self> {
+        let mut zstd = zstd::bulk::Compressor::new(LEVEL)?;
+        // A damaged page is then an error when it is read, not other values.
+        zstd.include_checksum(true)?;
         let names = |names: Vec<&str>| (dictionary(names.iter().copied()), names.len());
         Ok(Self {
             columns: Default::default(),
@@ -58,7 +61,7 @@ impl RowGroup {
                 names(Action::ALL.iter().map(|action| action.name()).collect()),
                 names(layers.to_vec()),
             ],
-            zstd: zstd::bulk::Compressor::new(LEVEL)?,
+            zstd,
             page: Vec::new(),
         })
     }
