@@ -50,6 +50,7 @@ impl Window {
 
     /// The smallest window that holds both.
     #[must_use]
+    #[inline]
     pub fn join(self, other: Self) -> Self {
         Self { start: self.start.min(other.start), end: self.end.max(other.end) }
     }
@@ -174,6 +175,7 @@ impl Ledger {
 }
 
 impl SpanSink for Ledger {
+    #[inline]
     fn push(&mut self, span: Span) {
         let known = |index: u32, size: u32| index < size || index == NONE;
         debug_assert!(known(span.layer, self.layers), "layer {} of {}", span.layer, self.layers);

@@ -35,7 +35,9 @@ pub fn picture(facts: &RunFacts, ledger: &Ledger) -> Picture {
     let total = parts(&energy.per_component, energy.leakage_j);
     let legend: Vec<(Colour, String)> = total
         .iter()
-        .map(|(name, colour, joules)| (*colour, format!("{name} {}", percent(joules / energy.total_j))))
+        .map(|(name, colour, joules)| {
+            (*colour, format!("{} {}", name.replace('_', " "), percent(joules / energy.total_j)))
+        })
         .collect();
     let largest = shares.iter().map(|share| share.total_j).fold(0.0, f64::max);
     let subtitle = super::subtitle(facts);

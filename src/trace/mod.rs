@@ -3,6 +3,8 @@
 pub mod span;
 pub mod sinks;
 pub mod columns;
+mod encode;
+mod row_group;
 pub mod parquet;
 pub mod reader;
 

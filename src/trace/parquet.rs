@@ -4,22 +4,20 @@
 //! back and forth, so memory stays flat however long the run is: when the thread falls behind, `push` waits for it.
 
 use crate::error::Error;
-
-type Result<T> = std::result::Result<T, Error>;
-use crate::trace::columns::{COLUMNS, LAYERS_KEY, SCHEMA_VERSION, VERSION_KEY, schema};
-use crate::trace::{NONE, Span, SpanSink};
-use parquet::basic::{Compression, Encoding, Type as Physical, ZstdLevel};
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
+use crate::trace::columns::{LAYERS_KEY, SCHEMA_VERSION, VERSION_KEY, schema};
+use crate::trace::row_group::RowGroup;
+use crate::trace::{Span, SpanSink};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::types::ColumnPath;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+
+type Result<T> = std::result::Result<T, Error>;
 
 /// Rows of a row group: what is held in memory, three times, while the file is written.
 const ROW_GROUP: usize = 1 << 16;
@@ -28,7 +26,8 @@ const ROW_GROUP: usize = 1 << 16;
 #[derive(Debug)]
 pub struct ParquetSink {
     path: PathBuf,
-    temporary: PathBuf,
+    /// Dropped after the thread has ended.
+    temporary: Temporary,
     filling: Vec<Span>,
     /// Taken when the sink is finished or dropped, which ends the thread.
     full: Option<SyncSender<Vec<Span>>>,
@@ -44,11 +43,15 @@ impl ParquetSink {
     /// [`Error::Io`] when the file cannot be created.
     pub fn create<S: AsRef<str>>(path: impl Into<PathBuf>, layers: &[S]) -> Result<Self> {
         let path = path.into();
-        let temporary = temporary_beside(&path);
-        let file = File::create(&temporary).map_err(Error::io(&path))?;
+        let (temporary, file) = Temporary::beside(&path).map_err(Error::io(&path))?;
+        Self::start(path, temporary, file, layers)
+    }
+
+    /// Starts the thread that writes `file`, which is to become `path`.
+    fn start<S: AsRef<str>>(path: PathBuf, temporary: Temporary, file: File, layers: &[S]) -> Result<Self> {
         let names: Vec<&str> = layers.iter().map(AsRef::as_ref).collect();
         let writer = SerializedFileWriter::new(file, schema(), Arc::new(properties(&names))).map_err(told_of(&path))?;
-        let layers = names.into_iter().map(ByteArray::from).collect();
+        let row_group = RowGroup::new(&names).map_err(Error::io(&path))?;
         let (full, from_run) = sync_channel::<Vec<Span>>(1);
         let (to_run, empty) = sync_channel(3);
         for _ in 0..2 {
@@ -56,7 +59,7 @@ impl ParquetSink {
         }
         let thread = std::thread::Builder::new()
             .name("trace".into())
-            .spawn(move || write_all(writer, layers, &from_run, &to_run))
+            .spawn(move || write_all(writer, row_group, &from_run, &to_run))
             .map_err(Error::io(&path))?;
         Ok(Self {
             path,
@@ -97,7 +100,7 @@ impl ParquetSink {
         }
         writer.finish().map_err(told_of(&self.path))?;
         writer.inner().sync_all().map_err(Error::io(&self.path))?;
-        std::fs::rename(&self.temporary, &self.path).map_err(Error::io(&self.path))
+        std::fs::rename(&self.temporary.0, &self.path).map_err(Error::io(&self.path))
     }
 
     /// Ends the thread and takes its file; [`None`] when it was ended before.
@@ -109,6 +112,7 @@ impl ParquetSink {
 }
 
 impl SpanSink for ParquetSink {
+    #[inline]
     fn push(&mut self, span: Span) {
         self.filling.push(span);
         if self.filling.len() == ROW_GROUP {
@@ -124,14 +128,28 @@ impl Drop for ParquetSink {
             // An error no longer matters: the file goes away.
             let _ = thread.join();
         }
-        // After `finish` the name is gone already.
-        let _ = std::fs::remove_file(&self.temporary);
     }
 }
 
-fn temporary_beside(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}.part", std::process::id()))
+/// A file that goes away unless it has been given another name.
+#[derive(Debug)]
+struct Temporary(PathBuf);
+
+impl Temporary {
+    /// Opens a new file in the folder of `path`, so that it can take that name.
+    fn beside(path: &Path) -> std::io::Result<(Self, File)> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let temporary = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
+        let file = File::create(&temporary)?;
+        Ok((Self(temporary), file))
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // After a rename there is nothing left to remove.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// An error of the Parquet library as one of ours, for `map_err`.
@@ -154,37 +172,22 @@ fn properties(layers: &[&str]) -> WriterProperties {
         KeyValue::new(VERSION_KEY.to_owned(), SCHEMA_VERSION.to_owned()),
         KeyValue::new(LAYERS_KEY.to_owned(), serde_json::to_string(layers).expect("names are JSON")),
     ];
-    let mut builder = WriterProperties::builder()
+    WriterProperties::builder()
         .set_created_by(concat!("crossbayes version ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("a level of zstd")))
-        .set_statistics_enabled(EnabledStatistics::None)
         .set_offset_index_disabled(true)
-        .set_data_page_size_limit(1 << 20)
-        .set_data_page_row_count_limit(ROW_GROUP)
-        .set_write_batch_size(ROW_GROUP)
-        .set_max_row_group_row_count(None)
-        .set_key_value_metadata(Some(metadata));
-    for column in COLUMNS.iter().filter(|column| column.kind != Physical::BYTE_ARRAY) {
-        let path = ColumnPath::from(column.name);
-        builder = builder
-            .set_column_dictionary_enabled(path.clone(), false)
-            .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
-    }
-    builder.build()
+        .set_key_value_metadata(Some(metadata))
+        .build()
 }
 
 /// Writes row groups until the run hangs up.
 fn write_all(
     mut writer: SerializedFileWriter<File>,
-    layers: Vec<ByteArray>,
+    mut row_group: RowGroup,
     full: &Receiver<Vec<Span>>,
     empty: &SyncSender<Vec<Span>>,
 ) -> parquet::errors::Result<SerializedFileWriter<File>> {
-    let mut scratch = Scratch::default();
     while let Ok(mut spans) = full.recv() {
-        let mut group = writer.next_row_group()?;
-        write_row_group(&mut group, &spans, &layers, &mut scratch)?;
-        group.close()?;
+        row_group.write(&spans, &mut writer)?;
         spans.clear();
         // The run may have hung up meanwhile; what it sent before is still received.
         let _ = empty.send(spans);
@@ -192,71 +195,38 @@ fn write_all(
     Ok(writer)
 }
 
-/// Buffers of one column, kept between row groups.
-#[derive(Default)]
-struct Scratch {
-    long: Vec<i64>,
-    int: Vec<i32>,
-    text: Vec<ByteArray>,
-    levels: Vec<i16>,
-}
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::trace::{Action, Component, NONE};
 
-fn write_row_group(
-    group: &mut SerializedRowGroupWriter<'_, File>,
-    spans: &[Span],
-    layers: &[ByteArray],
-    scratch: &mut Scratch,
-) -> parquet::errors::Result<()> {
-    let Scratch { long, int, text, levels } = scratch;
-    let components: Vec<ByteArray> = crate::trace::Component::ALL.iter().map(|c| ByteArray::from(c.name())).collect();
-    let actions: Vec<ByteArray> = crate::trace::Action::ALL.iter().map(|c| ByteArray::from(c.name())).collect();
-    for column in COLUMNS {
-        long.clear();
-        int.clear();
-        text.clear();
-        levels.clear();
-        match column.name {
-            "start" => long.extend(spans.iter().map(|s| s.start as i64)),
-            "duration" => long.extend(spans.iter().map(|s| s.duration as i64)),
-            "repeats" => int.extend(spans.iter().map(|s| s.repeats as i32)),
-            "period" => long.extend(spans.iter().map(|s| s.period as i64)),
-            "component" => text.extend(spans.iter().map(|s| components[s.component as usize].clone())),
-            "action" => text.extend(spans.iter().map(|s| actions[s.action as usize].clone())),
-            "layer" => {
-                levels.extend(spans.iter().map(|s| i16::from(s.layer != NONE)));
-                text.extend(spans.iter().filter(|s| s.layer != NONE).map(|s| layers[s.layer as usize].clone()));
-            }
-            "image" => known(spans, |s| s.image, int, levels),
-            "member" => known(spans, |s| s.member, int, levels),
-            "position" => known(spans, |s| s.position, int, levels),
-            "array" => known(spans, |s| s.array, int, levels),
-            "units" => int.extend(spans.iter().map(|s| s.units as i32)),
-            "count" => long.extend(spans.iter().map(|s| s.count as i64)),
-            "energy_aj" => long.extend(spans.iter().map(|s| s.energy as i64)),
-            name => unreachable!("no column {name}"),
-        }
-        let levels = column.nullable.then_some(levels.as_slice());
-        match column.kind {
-            Physical::INT64 => write_column::<Int64Type>(group, long, levels)?,
-            Physical::INT32 => write_column::<Int32Type>(group, int, levels)?,
-            _ => write_column::<ByteArrayType>(group, text, levels)?,
-        }
+    #[test]
+    fn a_full_disk_is_told_at_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("trace.parquet");
+        let (temporary, _) = Temporary::beside(&path).unwrap();
+        // A device whose every write fails for lack of space.
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut sink = ParquetSink::start(path.clone(), temporary, full, &["conv1"]).unwrap();
+        let span = Span {
+            start: 0,
+            duration: 1,
+            repeats: 1,
+            period: 1,
+            component: Component::Crossbar,
+            action: Action::Read,
+            layer: 0,
+            image: 0,
+            member: NONE,
+            position: 0,
+            array: 0,
+            units: 1,
+            count: 1,
+            energy: 1,
+        };
+        (0..10 * ROW_GROUP as u64).for_each(|start| sink.push(Span { start, ..span }));
+        let error = sink.finish(&[]).unwrap_err();
+        assert_eq!(error.to_string(), format!("{}: No space left on device (os error 28)", path.display()));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left");
     }
-    Ok(())
-}
-
-/// Values that are not [`NONE`], and a level for each span.
-fn known(spans: &[Span], field: impl Fn(&Span) -> u32, values: &mut Vec<i32>, levels: &mut Vec<i16>) {
-    levels.extend(spans.iter().map(|s| i16::from(field(s) != NONE)));
-    values.extend(spans.iter().map(&field).filter(|&x| x != NONE).map(|x| x as i32));
-}
-
-fn write_column<T: DataType>(
-    group: &mut SerializedRowGroupWriter<'_, File>,
-    values: &[T::T],
-    levels: Option<&[i16]>,
-) -> parquet::errors::Result<()> {
-    let mut column = group.next_column()?.expect("the schema has this column");
-    column.typed::<T>().write_batch(values, levels, None)?;
-    column.close()
 }

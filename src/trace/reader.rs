@@ -138,53 +138,60 @@ impl RowGroup<'_> {
     fn spans(&self) -> Result<Vec<Span>, Error> {
         let [start, duration, repeats, period, component, action, layer, rest @ ..] = COLUMNS;
         let [image, member, position, array, units, count, energy] = rest;
-        let start = self.required::<Int64Type, _>(start, |x| *x as u64)?;
-        let mut spans: Vec<Span> = start
-            .into_iter()
-            .map(|start| Span {
-                start,
-                duration: 0,
-                repeats: 1,
-                period: 0,
-                component: Component::Driver,
-                action: Action::Drive,
-                layer: NONE,
-                image: NONE,
-                member: NONE,
-                position: NONE,
-                array: NONE,
-                units: 0,
-                count: 0,
-                energy: 0,
-            })
-            .collect();
-        macro_rules! fill {
-            ($field:ident, $values:expr) => {{
-                let values = $values?;
-                if values.len() != spans.len() {
-                    return Err(self.trace.input(format!("column \"{}\" has another length", stringify!($field))));
-                }
-                spans.iter_mut().zip(values).for_each(|(span, value)| span.$field = value);
-            }};
-        }
-        let index = |column| self.nullable::<Int32Type, _>(column, |x| *x as u32);
-        fill!(duration, self.required::<Int64Type, _>(duration, |x| *x as u64));
-        fill!(repeats, self.required::<Int32Type, _>(repeats, |x| *x as u32));
-        fill!(period, self.required::<Int64Type, _>(period, |x| *x as u64));
-        fill!(component, self.named(component, Component::ALL, |c| c.name()));
-        fill!(action, self.named(action, Action::ALL, |a| a.name()));
-        fill!(layer, self.layer(layer));
-        fill!(image, index(image));
-        fill!(member, index(member));
-        fill!(position, index(position));
-        fill!(array, index(array));
-        fill!(units, self.required::<Int32Type, _>(units, |x| *x as u32));
-        fill!(count, self.required::<Int64Type, _>(count, |x| *x as u64));
-        fill!(energy, self.required::<Int64Type, _>(energy, |x| *x as u64));
+        let blank = Span {
+            start: 0,
+            duration: 0,
+            repeats: 1,
+            period: 0,
+            component: Component::Driver,
+            action: Action::Drive,
+            layer: NONE,
+            image: NONE,
+            member: NONE,
+            position: NONE,
+            array: NONE,
+            units: 0,
+            count: 0,
+            energy: 0,
+        };
+        let starts = self.long(start)?;
+        let mut spans = vec![blank; starts.len()];
+        self.fill(&mut spans, start, starts, |span, value| span.start = value)?;
+        self.fill(&mut spans, duration, self.long(duration)?, |span, value| span.duration = value)?;
+        self.fill(&mut spans, repeats, self.int(repeats)?, |span, value| span.repeats = value)?;
+        self.fill(&mut spans, period, self.long(period)?, |span, value| span.period = value)?;
+        let components = self.named(component, Component::ALL, |component| component.name())?;
+        self.fill(&mut spans, component, components, |span, value| span.component = value)?;
+        let actions = self.named(action, Action::ALL, |action| action.name())?;
+        self.fill(&mut spans, action, actions, |span, value| span.action = value)?;
+        self.fill(&mut spans, layer, self.layer(layer)?, |span, value| span.layer = value)?;
+        self.fill(&mut spans, image, self.index(image)?, |span, value| span.image = value)?;
+        self.fill(&mut spans, member, self.index(member)?, |span, value| span.member = value)?;
+        self.fill(&mut spans, position, self.index(position)?, |span, value| span.position = value)?;
+        self.fill(&mut spans, array, self.index(array)?, |span, value| span.array = value)?;
+        self.fill(&mut spans, units, self.int(units)?, |span, value| span.units = value)?;
+        self.fill(&mut spans, count, self.long(count)?, |span, value| span.count = value)?;
+        self.fill(&mut spans, energy, self.long(energy)?, |span, value| span.energy = value)?;
         for (i, span) in spans.iter().enumerate() {
             self.check(i, span)?;
         }
         Ok(spans)
+    }
+
+    /// Sets one field of every span.
+    fn fill<V>(
+        &self,
+        spans: &mut [Span],
+        column: Column,
+        values: Vec<V>,
+        set: impl Fn(&mut Span, V),
+    ) -> Result<(), Error> {
+        if values.len() != spans.len() {
+            let (name, found, expected) = (column.name, values.len(), spans.len());
+            return Err(self.trace.input(format!("column \"{name}\" has {found} values; expected {expected}")));
+        }
+        spans.iter_mut().zip(values).for_each(|(span, value)| set(span, value));
+        Ok(())
     }
 
     /// What the arithmetic on spans relies on.
@@ -236,8 +243,18 @@ impl RowGroup<'_> {
             .collect()
     }
 
-    fn nullable<T: DataType, R: From<u32>>(&self, column: Column, read: impl Fn(&T::T) -> R) -> Result<Vec<R>, Error> {
-        Ok(self.values::<T, R>(column, read)?.into_iter().map(|value| value.unwrap_or(R::from(NONE))).collect())
+    fn long(&self, column: Column) -> Result<Vec<u64>, Error> {
+        self.required::<Int64Type, _>(column, |x| *x as u64)
+    }
+
+    fn int(&self, column: Column) -> Result<Vec<u32>, Error> {
+        self.required::<Int32Type, _>(column, |x| *x as u32)
+    }
+
+    /// Indices, [`NONE`] for null.
+    fn index(&self, column: Column) -> Result<Vec<u32>, Error> {
+        let values = self.values::<Int32Type, _>(column, |x| *x as u32)?;
+        Ok(values.into_iter().map(|value| value.unwrap_or(NONE)).collect())
     }
 
     fn named<R: Copy>(&self, column: Column, all: &[R], name: impl Fn(R) -> &'static str) -> Result<Vec<R>, Error> {

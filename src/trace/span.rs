@@ -201,6 +201,7 @@ impl Action {
 
     /// Whether it books a gap instead of work.
     #[must_use]
+    #[inline]
     pub const fn is_wait(self) -> bool {
         self as u8 >= Action::WaitOperand as u8
     }
@@ -209,6 +210,7 @@ impl Action {
 impl Span {
     /// Busy (or waiting) unit-cycles of the row: `duration * repeats * units`.
     #[must_use]
+    #[inline]
     pub fn unit_cycles(&self) -> u128 {
         // The inner product fits 64 bits, so one widening multiplication is enough.
         u128::from(self.duration) * u128::from(u64::from(self.repeats) * u64::from(self.units))
@@ -216,6 +218,7 @@ impl Span {
 
     /// The cycle after the last piece.
     #[must_use]
+    #[inline]
     pub fn end(&self) -> u64 {
         self.start + u64::from(self.repeats - 1) * self.period + self.duration
     }

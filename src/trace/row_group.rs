@@ -1,0 +1,184 @@
+//! Spans to the pages of a row group: each column is encoded whole and compressed by itself.
+
+use crate::trace::columns::{COLUMNS, Column};
+use crate::trace::encode::{delta, dictionary, hybrid, indices};
+use crate::trace::{Action, Component, NONE, Span};
+use bytes::Bytes;
+use parquet::basic::{Compression, Encoding, Type as Physical, ZstdLevel};
+use parquet::column::page::{CompressedPage, Page, PageWriter};
+use parquet::column::writer::ColumnCloseResult;
+use parquet::errors::Result;
+use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedWrite};
+use parquet::schema::types::ColumnDescPtr;
+use std::fs::File;
+
+/// Of zstd's levels the fastest that Parquet's writers offer.
+const LEVEL: i32 = 1;
+/// Spans that are taken apart at a time: few enough to stay in the nearest caches.
+const AT_A_TIME: usize = 256;
+
+/// Writes row groups; keeps its buffers between them.
+pub(super) struct RowGroup {
+    columns: [Values; COLUMNS.len()],
+    /// Encoded dictionaries with their sizes: components, actions, layers.
+    names: [(Vec<u8>, usize); 3],
+    zstd: zstd::bulk::Compressor<'static>,
+    page: Vec<u8>,
+}
+
+/// One column of the row group that is being written.
+#[derive(Default)]
+struct Values {
+    /// What is not null.
+    known: Vec<i64>,
+    /// For a nullable column 1 where a row is not null, else 0.
+    levels: Vec<i64>,
+}
+
+impl Values {
+    fn take(&mut self, spans: &[Span], field: impl Fn(&Span) -> i64) {
+        self.known.extend(spans.iter().map(field));
+    }
+
+    fn take_known(&mut self, spans: &[Span], field: impl Fn(&Span) -> u32) {
+        self.levels.extend(spans.iter().map(|span| i64::from(field(span) != NONE)));
+        self.known.extend(spans.iter().map(field).filter(|index| *index != NONE).map(|index| i64::from(index as i32)));
+    }
+}
+
+impl RowGroup {
+    /// For spans of layers of these names.
+    pub fn new(layers: &[&str]) -> std::io::Result<Self> {
+        let mut zstd = zstd::bulk::Compressor::new(LEVEL)?;
+        // A damaged page is then an error when it is read, not other values.
+        zstd.include_checksum(true)?;
+        let names = |names: Vec<&str>| (dictionary(names.iter().copied()), names.len());
+        Ok(Self {
+            columns: Default::default(),
+            names: [
+                names(Component::ALL.iter().map(|component| component.name()).collect()),
+                names(Action::ALL.iter().map(|action| action.name()).collect()),
+                names(layers.to_vec()),
+            ],
+            zstd,
+            page: Vec::new(),
+        })
+    }
+
+    /// Appends one row group.
+    pub fn write(&mut self, spans: &[Span], file: &mut SerializedFileWriter<File>) -> Result<()> {
+        self.take_apart(spans);
+        let schema = file.schema_descr().columns().to_vec();
+        let mut group = file.next_row_group()?;
+        for (place, (column, descriptor)) in COLUMNS.into_iter().zip(schema).enumerate() {
+            let (chunk, close) = self.chunk(place, column, descriptor, spans.len())?;
+            group.append_column(&chunk, close)?;
+        }
+        group.close().map(drop)
+    }
+
+    /// Rows to columns.
+    fn take_apart(&mut self, spans: &[Span]) {
+        for column in &mut self.columns {
+            column.known.clear();
+            column.levels.clear();
+        }
+        let [start, duration, repeats, period, component, action, layer, rest @ ..] = &mut self.columns;
+        let [image, member, position, array, units, count, energy] = rest;
+        for spans in spans.chunks(AT_A_TIME) {
+            start.take(spans, |span| span.start as i64);
+            duration.take(spans, |span| span.duration as i64);
+            repeats.take(spans, |span| i64::from(span.repeats as i32));
+            period.take(spans, |span| span.period as i64);
+            component.take(spans, |span| span.component as i64);
+            action.take(spans, |span| span.action as i64);
+            layer.take_known(spans, |span| span.layer);
+            image.take_known(spans, |span| span.image);
+            member.take_known(spans, |span| span.member);
+            position.take_known(spans, |span| span.position);
+            array.take_known(spans, |span| span.array);
+            units.take(spans, |span| i64::from(span.units as i32));
+            count.take(spans, |span| span.count as i64);
+            energy.take(spans, |span| span.energy as i64);
+        }
+    }
+
+    /// The pages of one column, and what the file's footer says of them.
+    fn chunk(
+        &mut self,
+        place: usize,
+        column: Column,
+        descriptor: ColumnDescPtr,
+        rows: usize,
+    ) -> Result<(Bytes, ColumnCloseResult)> {
+        let Values { known, levels } = &self.columns[place];
+        let names = match column.name {
+            "component" => Some(&self.names[0]),
+            "action" => Some(&self.names[1]),
+            "layer" => Some(&self.names[2]),
+            _ => None,
+        };
+        let mut chunk = TrackedWrite::new(Vec::new());
+        let mut pages = SerializedPageWriter::new(&mut chunk);
+        let mut uncompressed = 0;
+        if let Some((encoded, count)) = names {
+            let page = Page::DictionaryPage {
+                buf: self.zstd.compress(encoded)?.into(),
+                num_values: *count as u32,
+                encoding: Encoding::PLAIN,
+                is_sorted: false,
+            };
+            uncompressed += pages.write_page(CompressedPage::new(page, encoded.len()))?.uncompressed_size;
+        }
+
+        self.page.clear();
+        if column.nullable {
+            // The levels of a page stand behind their length.
+            self.page.extend_from_slice(&[0; 4]);
+            hybrid(levels, 2, &mut self.page);
+            let length = (self.page.len() - 4) as u32;
+            self.page[..4].copy_from_slice(&length.to_le_bytes());
+        }
+        let encoding = match names {
+            Some((_, count)) => {
+                indices(known, *count, &mut self.page);
+                Encoding::RLE_DICTIONARY
+            }
+            None => {
+                delta(known, column.kind == Physical::INT64, &mut self.page);
+                Encoding::DELTA_BINARY_PACKED
+            }
+        };
+        let page = Page::DataPage {
+            buf: self.zstd.compress(&self.page)?.into(),
+            num_values: rows as u32,
+            encoding,
+            def_level_encoding: Encoding::RLE,
+            rep_level_encoding: Encoding::RLE,
+            statistics: None,
+        };
+        let data = pages.write_page(CompressedPage::new(page, self.page.len()))?;
+        uncompressed += data.uncompressed_size;
+
+        let chunk = Bytes::from(chunk.into_inner()?);
+        let metadata = ColumnChunkMetaData::builder(descriptor)
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(LEVEL)?))
+            .set_encodings(vec![Encoding::PLAIN, Encoding::RLE, encoding])
+            .set_num_values(rows as i64)
+            .set_total_uncompressed_size(uncompressed as i64)
+            .set_total_compressed_size(chunk.len() as i64)
+            .set_dictionary_page_offset(names.map(|_| 0))
+            .set_data_page_offset(data.offset as i64)
+            .build()?;
+        let close = ColumnCloseResult {
+            bytes_written: chunk.len() as u64,
+            rows_written: rows as u64,
+            metadata,
+            bloom_filter: None,
+            column_index: None,
+            offset_index: None,
+        };
+        Ok((chunk, close))
+    }
+}
