@@ -89,8 +89,7 @@ fn every_link_leads_somewhere() {
             let (path, anchor) = link.split_once('#').unwrap_or((&link, ""));
             let target = if path.is_empty() { page.clone() } else { page.parent().unwrap().join(path) };
             let there = target.exists()
-                && (anchor.is_empty()
-                    || fs::read_to_string(&target).is_ok_and(|text| anchors(&text).contains(anchor)));
+                && (anchor.is_empty() || fs::read_to_string(&target).is_ok_and(|text| anchors(&text).contains(anchor)));
             if !there {
                 broken.push(format!("{}: {link}", page.display()));
             }
