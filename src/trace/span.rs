@@ -92,7 +92,8 @@ pub struct Span {
     pub member: u32,
     /// First output position that it works for, or [`NONE`].
     pub position: u32,
-    /// First array that it stands for (its number on the chip), or [`NONE`] outside arrays.
+    /// Number on the chip of the first unit that it stands for: an array; a tile for buffers and post-processing; a link
+    /// for transfers. [`NONE`] where units have no number of their own.
     pub array: u32,
     /// Units (arrays, tiles, links) that do the same at the same time.
     pub units: u32,
