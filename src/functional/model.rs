@@ -112,7 +112,9 @@ impl Observer for () {}
 /// Conversions of a layer, and how many of them clipped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Clipping {
+    /// Conversions whose sum lay beyond the range.
     pub clipped: u64,
+    /// All conversions.
     pub conversions: u64,
 }
 

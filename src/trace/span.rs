@@ -7,16 +7,27 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Component {
+    /// Wordline drivers; a unit is all drivers of an array.
     Driver,
+    /// Crossbar arrays.
     Crossbar,
+    /// Sample-and-hold circuits, one for each input of a converter.
     SampleHold,
+    /// Converters with their multiplexers.
     Adc,
+    /// Comparators of row-serial planes.
     Comparator,
+    /// Random generators with latches; a unit is that of an array.
     Generator,
+    /// Shift-and-add units, adder trees, accumulators behind comparators.
     Accumulator,
+    /// Lanes of post-processing and pooling.
     Digital,
+    /// Input and output buffers of the tiles.
     Buffer,
+    /// Links of the interconnect.
     Link,
+    /// Buffer that images come from and answers go to.
     GlobalBuffer,
 }
 
@@ -82,7 +93,9 @@ pub struct Span {
     pub repeats: u32,
     /// Cycles from one piece's start to the next one's; `duration` where pieces follow each other.
     pub period: u64,
+    /// What the unit is.
     pub component: Component,
+    /// What it does, or waits for.
     pub action: Action,
     /// Index of the layer in the workload, or [`NONE`].
     pub layer: u32,
