@@ -20,6 +20,7 @@ pub enum Purpose {
 /// Full name of a stream; what does not apply is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamName {
+    /// What it is for.
     pub purpose: Purpose,
     /// Index of the layer in the network.
     pub layer: u32,

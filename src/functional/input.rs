@@ -14,6 +14,7 @@ pub struct Windows {
 
 impl Windows {
     #[must_use]
+    /// Windows of a layer.
     pub fn new(layer: &NetLayer) -> Self {
         Self { input: layer.input, op: layer.op, output_width: layer.linear.width as usize }
     }

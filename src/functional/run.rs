@@ -13,7 +13,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct Outputs {
     /// Which images were answered.
     pub images: Range<usize>,
+    /// Members behind each answer (T).
     pub members: usize,
+    /// Classes of an answer.
     pub classes: usize,
     /// Logits `[image][member][class]`.
     pub logits: Vec<f64>,

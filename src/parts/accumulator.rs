@@ -19,11 +19,13 @@ pub const GROUP: u32 = 16;
 /// What one group delivers.
 #[derive(Debug, Clone)]
 pub struct GroupInput {
+    /// Port of its sums.
     pub port: PortId,
     /// Copies of the layer that the group covers.
     pub replicas: Range<u32>,
-    /// Shift-and-add units and results of one sample, for one copy.
+    /// Shift-and-add units, for one copy.
     pub units: u32,
+    /// Results of one sample, for one copy.
     pub results: u64,
     /// Number of its first array.
     pub first_array: u32,
@@ -32,26 +34,35 @@ pub struct GroupInput {
 /// What the accumulators are and how they are wired.
 #[derive(Debug, Clone)]
 pub struct AccumulatorSpec {
+    /// Groups of arrays of the layer.
     pub groups: Vec<GroupInput>,
+    /// Port of complete positions, to post-processing.
     pub output: PortId,
     /// The layer's buffer, told when a pass is through the converters.
     pub buffer: PartId,
+    /// One shift-and-add, or accumulation behind a comparator.
     pub shift_add: Job,
     /// Attojoules of one shift-and-add.
     pub shift_add_energy: u64,
     /// Cycles from one sample to the next in a burst.
     pub period: Cycle,
+    /// The way through the adder tree.
     pub tree: Job,
-    /// Adders of the tree, additions and attojoules of one position.
+    /// Adders of the tree.
     pub adders: u32,
+    /// Additions of the tree for one position of a copy.
     pub additions: u64,
+    /// Attojoules of the tree for one position of a copy, with partial sums that cross tiles.
     pub tree_energy: u64,
     /// Cycles from the last sample to the position's leaving.
     pub latency: Cycle,
+    /// Positions that may be held at once.
     pub depth: u32,
-    /// Output positions of the layer, copies that share them, and passes of an image.
+    /// Output positions of the layer.
     pub positions: u32,
+    /// Copies that share the positions.
     pub replication: u32,
+    /// Passes of an image.
     pub passes: u32,
 }
 

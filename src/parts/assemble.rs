@@ -31,12 +31,17 @@ use std::sync::Arc;
 /// Everything that a simulation starts from.
 #[derive(Debug)]
 pub struct Assembly {
+    /// Part i is node i of the dataflow.
     pub parts: Vec<Part>,
+    /// Name of each part.
     pub names: Vec<String>,
     /// Layer of each part.
     pub layers: Vec<Option<usize>>,
+    /// Ports between parts.
     pub ports: Ports<Token>,
+    /// Links between tiles.
     pub network: Network,
+    /// Whose turn it is; none but in a sequential schedule.
     pub turn: Option<Turn>,
     /// Answers that the run must bring: images times passes of the last layer.
     pub answers: u64,

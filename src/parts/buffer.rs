@@ -25,20 +25,27 @@ const FETCHED: u32 = 4;
 /// What a buffer is and how it is wired.
 #[derive(Debug, Clone)]
 pub struct BufferSpec {
+    /// Port of pixels, from the link.
     pub input: PortId,
     /// Ports of the groups of arrays.
     pub groups: Vec<PortId>,
     /// Index of the layer.
     pub index: u32,
+    /// The layer.
     pub layer: NetLayer,
+    /// Copies of the layer.
     pub replication: u32,
-    /// Passes for one image, and how many of them read the same input.
+    /// Passes for one image.
     pub passes: u32,
+    /// Passes for one image that read the same input.
     pub replays: u32,
+    /// Images of the run.
     pub images: u32,
+    /// When a position may start.
     pub mode: Mode,
-    /// One access of the buffer; attojoules of a byte.
+    /// One access of the buffer.
     pub fetch: Job,
+    /// Attojoules to read a byte.
     pub byte_energy: u64,
     /// Bytes of one access on all tiles that hold different rows.
     pub bytes_per_access: u64,

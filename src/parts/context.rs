@@ -9,6 +9,7 @@ use crate::trace::{Action, Component, Span, SpanSink};
 /// Where spans of a part are booked: the unit and its place in the network.
 #[derive(Debug, Clone, Copy)]
 pub struct Site {
+    /// What the unit is.
     pub component: Component,
     /// Layer, or [`crate::trace::NONE`].
     pub layer: u32,
@@ -19,7 +20,9 @@ pub struct Site {
 /// An action of a part at a site: what it is and how long one takes.
 #[derive(Debug, Clone, Copy)]
 pub struct Job {
+    /// Where it is booked.
     pub site: Site,
+    /// What is done.
     pub action: Action,
     /// Cycles of one piece.
     pub duration: Cycle,

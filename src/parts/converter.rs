@@ -13,13 +13,19 @@ const DONE: u32 = 2;
 /// What the converters are and how they are wired.
 #[derive(Debug, Clone)]
 pub struct ConverterSpec {
+    /// Port of samples, from the crossbar.
     pub input: PortId,
+    /// Port of sums, to the accumulator.
     pub output: PortId,
+    /// One conversion, or comparison.
     pub convert: Job,
+    /// Taking a sample; takes no time.
     pub sample: Job,
+    /// Attojoules of the multiplexer for one conversion.
     pub multiplex_energy: u64,
-    /// Arrays in one copy of the layer, and the copies that it covers.
+    /// Arrays in one copy of the layer.
     pub arrays: u32,
+    /// Copies of the layer that the group covers.
     pub replicas: std::ops::Range<u32>,
     /// Converters of an array that are in use.
     pub converters: u32,

@@ -36,20 +36,27 @@ pub enum Refresh {
 /// What a crossbar is and how it is wired.
 #[derive(Debug, Clone)]
 pub struct CrossbarSpec {
+    /// Port of windows, from the buffer.
     pub input: PortId,
+    /// Port of samples, to the converters.
     pub output: PortId,
     /// The converter behind it, to tell why it was busy.
     pub converter: PartId,
     /// Draws its weights, and when.
     pub sampler: Option<PartId>,
+    /// When a fresh weight sample is needed.
     pub refresh: Refresh,
     /// Whether drawn weights have a second bank of latches.
     pub double_buffered: bool,
+    /// Where reads and waits are booked.
     pub site: Site,
+    /// Pulse on the wordlines, as long as a read.
     pub drive: Job,
+    /// One read.
     pub read: Job,
-    /// Arrays in one copy of the layer, and the copies that it covers.
+    /// Arrays in one copy of the layer.
     pub arrays: u32,
+    /// Copies of the layer that the group covers.
     pub replicas: std::ops::Range<u32>,
     /// Image and member of the last pass of the run.
     pub last_pass: (u32, u32),
@@ -59,7 +66,9 @@ pub struct CrossbarSpec {
     pub burst: u32,
     /// Cycles to convert one sample.
     pub convert_cycles: Cycle,
+    /// Whether the next read overlaps the conversions of this one.
     pub sample_and_hold: bool,
+    /// Energy of the reads.
     pub energy: ReadEnergy,
 }
 

@@ -18,23 +18,31 @@ const DONE: u32 = 2;
 /// What the post-processing is and how it is wired.
 #[derive(Debug, Clone)]
 pub struct DigitalSpec {
+    /// Port of positions, from the accumulator.
     pub input: PortId,
     /// Ports of the links to the consumers.
     pub outputs: Vec<PortId>,
+    /// The layer.
     pub layer: NetLayer,
     /// Bits of an output value.
     pub output_bits: u32,
     /// Lanes of all tiles of the layer.
     pub lanes: u32,
-    /// One step of the lanes; attojoules of a value.
+    /// One step of the lanes.
     pub process: Job,
+    /// Attojoules to post-process a value.
     pub process_energy: u64,
+    /// One step of the lanes when pooling.
     pub pool: Job,
+    /// Attojoules to compare a value.
     pub pool_energy: u64,
-    /// One access of the output buffer; attojoules of a byte.
+    /// One access of the output buffer.
     pub write: Job,
+    /// Attojoules to write a byte.
     pub byte_energy: u64,
+    /// Bytes that all tiles of the layer write in one access.
     pub bytes_per_access: u64,
+    /// Tiles of the layer.
     pub tiles: u32,
 }
 

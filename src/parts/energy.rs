@@ -60,7 +60,9 @@ pub struct ReadEnergy {
     pub row_serial: bool,
     /// Column blocks of the group: each drives the rows of its own arrays.
     pub column_blocks: u32,
+    /// Energy of a driven row of one array.
     pub row: RowEnergy,
+    /// How many rows are driven.
     pub rows: Rows,
 }
 

@@ -20,27 +20,37 @@ const DELIVERED: u32 = 3;
 /// What a link is and how it is wired.
 #[derive(Debug, Clone)]
 pub struct LinkSpec {
+    /// Port of pixels, from the producer.
     pub input: PortId,
+    /// Port of pixels, to the consumer.
     pub output: PortId,
     /// Links of the interconnect on the way.
     pub route: Vec<u32>,
+    /// One step of a link.
     pub transfer: Job,
     /// Attojoules of a byte over one hop.
     pub hop_energy: u64,
-    /// One access of the buffer at either end; attojoules of a byte.
+    /// One access of the buffer at this end.
     pub read: Job,
+    /// Attojoules to read a byte.
     pub read_energy: u64,
+    /// Bytes read in one access.
     pub read_bytes: u64,
+    /// One access of the buffer at the other end.
     pub write: Job,
+    /// Attojoules to write a byte.
     pub write_energy: u64,
+    /// Bytes written in one access.
     pub write_bytes: u64,
-    /// Further copies of a message within the consumer's tiles, and cycles to spread them.
+    /// Further copies of a message within the consumer's tiles.
     pub copies: u32,
+    /// Cycles to spread a message over the tiles of the consumer.
     pub spread: Cycle,
     /// Bytes of a pixel.
     pub pixel_bytes: u64,
-    /// Pixels of a whole map, to know the last one; and whether its delivery may move the turn.
+    /// Pixels of a whole map, to know the last one.
     pub pixels: u32,
+    /// Whether the delivery of its last pixel may move the turn on.
     pub moves_turn: bool,
 }
 

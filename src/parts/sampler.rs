@@ -18,7 +18,9 @@ const DONE: u32 = 3;
 /// What the generators are and how they are wired.
 #[derive(Debug, Clone)]
 pub struct SamplerSpec {
+    /// The crossbar that it serves.
     pub crossbar: PartId,
+    /// Drawing one sample of an array.
     pub draw: Job,
     /// Generators of one copy of the layer: one an array.
     pub units: u32,

@@ -15,15 +15,19 @@ const DONE: u32 = 2;
 pub struct SourceSpec {
     /// Ports of the links to the layers that read the input.
     pub outputs: Vec<PortId>,
+    /// Images of the run.
     pub images: u32,
-    /// Rows and pixels of a row.
+    /// Rows of an image.
     pub height: u32,
+    /// Pixels of a row.
     pub width: u32,
     /// Bytes of a pixel.
     pub pixel_bytes: u64,
-    /// One access of the global buffer; attojoules of a byte.
+    /// One access of the global buffer.
     pub read: Job,
+    /// Attojoules to read a byte.
     pub byte_energy: u64,
+    /// Bytes read in one access.
     pub bytes_per_access: u64,
 }
 

@@ -7,16 +7,27 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Component {
+    /// Wordline drivers; a unit is all drivers of an array.
     Driver,
+    /// Crossbar arrays.
     Crossbar,
+    /// Sample-and-hold circuits, one for each input of a converter.
     SampleHold,
+    /// Converters with their multiplexers.
     Adc,
+    /// Comparators of row-serial planes.
     Comparator,
+    /// Random generators with latches; a unit is that of an array.
     Generator,
+    /// Shift-and-add units, adder trees, accumulators behind comparators.
     Accumulator,
+    /// Lanes of post-processing and pooling.
     Digital,
+    /// Input and output buffers of the tiles.
     Buffer,
+    /// Links of the interconnect.
     Link,
+    /// Buffer that images come from and answers go to.
     GlobalBuffer,
 }
 
@@ -82,7 +93,9 @@ pub struct Span {
     pub repeats: u32,
     /// Cycles from one piece's start to the next one's; `duration` where pieces follow each other.
     pub period: u64,
+    /// What the unit is.
     pub component: Component,
+    /// What it does, or waits for.
     pub action: Action,
     /// Index of the layer in the workload, or [`NONE`].
     pub layer: u32,
@@ -92,7 +105,8 @@ pub struct Span {
     pub member: u32,
     /// First output position that it works for, or [`NONE`].
     pub position: u32,
-    /// First array that it stands for (its number on the chip), or [`NONE`] outside arrays.
+    /// Number on the chip of the first unit that it stands for: an array; a tile for buffers and post-processing; a link
+    /// for transfers. [`NONE`] where units have no number of their own.
     pub array: u32,
     /// Units (arrays, tiles, links) that do the same at the same time.
     pub units: u32,

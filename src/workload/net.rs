@@ -7,8 +7,11 @@ use serde::Serialize;
 /// Channels, rows and columns of a feature map; a vector is `channels` x 1 x 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Shape {
+    /// Channels, or values of a vector.
     pub channels: u32,
+    /// Rows of pixels.
     pub height: u32,
+    /// Pixels in a row.
     pub width: u32,
 }
 

@@ -50,7 +50,9 @@ pub struct LayerPosterior {
 /// Batch-norm statistics of a layer's M accumulators, in units of real-valued activations.
 #[derive(Debug, Clone)]
 pub struct BatchNorm {
+    /// Means, one for each output (M).
     pub mean: Vec<f32>,
+    /// Variances, one for each output (M); not negative.
     pub var: Vec<f32>,
 }
 
