@@ -148,7 +148,7 @@ fn check(arch: &str, set: &[&str], exact: bool, scheme: Scheme) {
     let (model, net, images) = model(&loaded);
     assert_eq!(model.members(), members);
 
-    let clipping = model.run(&images, 0..IMAGES, 2, &|_| ()).unwrap().clipping;
+    let clipping = model.run(&images, 0..IN_FULL, 2, &|_| ()).unwrap().clipping;
     for (layer, clipping) in clipping.iter().enumerate() {
         assert_eq!(clipping.clipped, 0, "{} of {set:?}", LAYERS[layer]);
         assert!(clipping.conversions > 0);
