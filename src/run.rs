@@ -108,7 +108,8 @@ fn load_posterior(config: &Config, plan: &Plan, base: &Base) -> Result<Option<Lo
 fn read(base: &Base, path: &str) -> Result<(Cow<'static, [u8]>, PathBuf), Error> {
     match base.locate(path) {
         Location::File(file) => {
-            let bytes = std::fs::read(&file).map_err(Error::io(&file))?;
+            let told = |error: std::io::Error| Error::Input { path: file.clone(), message: error.to_string() };
+            let bytes = std::fs::read(&file).map_err(told)?;
             Ok((bytes.into(), file))
         }
         Location::Embedded(name) => {
