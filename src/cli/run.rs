@@ -42,12 +42,13 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     }
     let bar = Bar::new(global);
     let tell = |stage, done, total| bar.tell(stage, done, total);
-    let saved = to_ron(&loaded.portable_config());
-    let name = format!("{}-{}", loaded.config.arch.name, loaded.config.workload.name);
+    let config = loaded.portable_config();
+    let saved = to_ron(&config);
+    let name = format!("{}-{}", config.arch.name, config.workload.name);
     // A place that cannot be written is told before the work, not after it.
     let place = args.out.clone().unwrap_or_else(|| Path::new("traces/runs").join(name));
     let folder = if args.no_files { None } else { Some(Folder::create(&place)?) };
-    let prepared = prepare(loaded.config, &loaded.workload_base, global.threads(), &tell)?;
+    let prepared = prepare(config, &loaded.workload_base, global.threads(), &tell)?;
     let command = command();
     let report = match folder {
         None => {
