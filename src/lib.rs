@@ -22,7 +22,7 @@
 //! - [`functional`]: values, uncertainty, metrics;
 //! - [`meter`]: sums over spans;
 //! - [`report`]: figures for people and programs;
-//! - [`plot`]: pictures of a run;
+//! - [`plot`]: the pictures of a run;
 //! - [`simulate`], [`run`]: the arrows of the diagram, one behind the other;
 //! - [`cli`]: the command line.
 #![forbid(unsafe_code)]

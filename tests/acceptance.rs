@@ -180,8 +180,10 @@ fn every_synapse_is_drawn_once_a_member_or_once_a_position() {
     assert_eq!(drawn(&finished), 6_170_583_040 * 8);
 }
 
-/// Sums of a run by layer, component and action: unit-cycles, attojoules, and of work the elementary actions.
-fn sums(ledger: &Ledger) -> BTreeMap<(Option<u32>, Component, Action), (u128, u128, u128)> {
+/// Unit-cycles, attojoules and, of work, elementary actions, by layer, component and action.
+type Sums = BTreeMap<(Option<u32>, Component, Action), (u128, u128, u128)>;
+
+fn sums(ledger: &Ledger) -> Sums {
     ledger
         .entries()
         .map(|(layer, component, action, entry)| {
@@ -201,10 +203,13 @@ fn assert_same(base: &Finished, other: &Finished, what: &str) {
     assert_eq!(base.facts.outputs, other.facts.outputs, "{what}");
 }
 
-const GRAINS: [(&str, fn(&mut Config)); 2] =
+/// Another way to simulate the same, and its name.
+type Way = (&'static str, fn(&mut Config));
+
+const GRAINS: [Way; 2] =
     [("op", |c| c.schedule.grain = Grain::Op), ("conversion", |c| c.schedule.grain = Grain::Conversion)];
-const EXPANDED: (&str, fn(&mut Config)) = ("expanded", |c| c.schedule.grouping = Grouping::Expanded);
-const QUEUE: (&str, fn(&mut Config)) = ("priority queue", |c| c.schedule.queue = Queue::PriorityQueue);
+const EXPANDED: Way = ("expanded", |c| c.schedule.grouping = Grouping::Expanded);
+const QUEUE: Way = ("priority queue", |c| c.schedule.queue = Queue::PriorityQueue);
 
 #[test]
 fn digits_cost_the_same_at_every_grain_however_simulated() {
