@@ -68,7 +68,7 @@ fn model(net: &Net, adc_bits: u32) -> FunctionalModel {
 }
 
 fn image(net: &Net) -> LoadedImages {
-    let codes = (0..net.input.len()).map(|i| (i * 2_654_435_761 >> 7 & 0xff) as u16).collect();
+    let codes = (0..net.input.len()).map(|i| ((i * 2_654_435_761) >> 7 & 0xff) as u16).collect();
     LoadedImages::new(net.input, codes, vec![0])
 }
 

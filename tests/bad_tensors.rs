@@ -6,14 +6,17 @@ use safetensors::tensor::{Dtype, TensorView, serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Tensors of a file under construction: element type, shape and bytes by name.
-type Tensors = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
+/// Element type, shape and bytes of a tensor.
+type Tensor = (Dtype, Vec<usize>, Vec<u8>);
 
-fn floats(shape: &[usize], values: &[f32]) -> (Dtype, Vec<usize>, Vec<u8>) {
+/// Tensors of a file under construction, by name.
+type Tensors = BTreeMap<String, Tensor>;
+
+fn floats(shape: &[usize], values: &[f32]) -> Tensor {
     (Dtype::F32, shape.to_vec(), values.iter().flat_map(|v| v.to_le_bytes()).collect())
 }
 
-fn bytes(shape: &[usize], values: &[u8]) -> (Dtype, Vec<usize>, Vec<u8>) {
+fn bytes(shape: &[usize], values: &[u8]) -> Tensor {
     (Dtype::U8, shape.to_vec(), values.to_vec())
 }
 
@@ -77,7 +80,7 @@ fn read_posterior(bytes: &[u8], spec: &Posterior, net: &Net) -> Result<LoadedPos
 }
 
 /// The message about a posterior file with some tensors replaced (or removed).
-fn posterior_message(changes: &[(&str, Option<(Dtype, Vec<usize>, Vec<u8>)>)]) -> String {
+fn posterior_message(changes: &[(&str, Option<Tensor>)]) -> String {
     let mut tensors = posterior_tensors();
     for (name, tensor) in changes {
         tensors.remove(*name);
@@ -98,7 +101,7 @@ fn read_images(bytes: &[u8], workload: &Workload) -> Result<LoadedImages, String
 }
 
 /// The message about an image file with one tensor replaced (or removed).
-fn image_message(name: &str, tensor: Option<(Dtype, Vec<usize>, Vec<u8>)>) -> String {
+fn image_message(name: &str, tensor: Option<Tensor>) -> String {
     let mut tensors = image_tensors();
     tensors.remove(name);
     if let Some(tensor) = tensor {
@@ -117,6 +120,22 @@ fn whole_files_are_read() {
     assert_eq!((samples.members, samples.member(1)), (2, vec![0xff_ffff]));
     let images = read_images(&file(&image_tensors()), &workload).unwrap();
     assert_eq!((images.len(), images.codes(1), images.labels()), (2, &[15; 16][..], &[0, 2][..]));
+}
+
+#[test]
+fn files_are_found_beside_the_workload() {
+    let folder = tempfile::tempdir().unwrap();
+    let workload = workload();
+    let net = resolve(&workload).unwrap();
+    let missing = LoadedPosterior::load(&workload, &net, folder.path()).unwrap_err();
+    assert!(missing.to_string().starts_with(&format!("{}: ", folder.path().join("small.st").display())), "{missing}");
+    std::fs::write(folder.path().join("small.st"), file(&posterior_tensors())).unwrap();
+    std::fs::write(folder.path().join("images.st"), file(&image_tensors())).unwrap();
+    assert_eq!(LoadedPosterior::load(&workload, &net, folder.path()).unwrap().unwrap().layers.len(), 2);
+    assert_eq!(LoadedImages::load(&workload, &net, folder.path()).unwrap().unwrap().len(), 2);
+    let bare = Workload { posterior: Posterior::Absent, images: None, ..workload };
+    assert!(LoadedPosterior::load(&bare, &net, folder.path()).unwrap().is_none());
+    assert!(LoadedImages::load(&bare, &net, folder.path()).unwrap().is_none());
 }
 
 #[test]

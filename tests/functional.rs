@@ -158,8 +158,8 @@ fn integer_network(net: &Net, posterior: &LoadedPosterior, image: &[u16]) -> Vec
 
 /// A small network: a convolution of any shape, a pooled one, and a fully connected layer, with p of 0 and 1.
 fn any_network() -> impl Strategy<Value = (Net, LoadedPosterior, Vec<u16>)> {
-    let input = (1u32..4, 4u32..7, 1u32..9, any::<bool>());
-    let conv = (1u32..5, 1u32..4, 1u32..3, 0u32..3, any::<bool>(), 1u32..9);
+    let input = (1u32..4, 4u32..7, 1u32..17, any::<bool>());
+    let conv = (1u32..5, 1u32..4, 1u32..3, 0u32..3, any::<bool>(), 1u32..17);
     (input, conv, any::<bool>(), prop::collection::vec(any::<u16>(), 97), prop::collection::vec(any::<bool>(), 101))
         .prop_map(|((channels, side, bits, signed), (m, kernel, stride, padding, relu, code_bits), pool, raw, w)| {
             let input = Input { channels, height: side, width: side, bits, signed };
@@ -186,11 +186,13 @@ fn any_network() -> impl Strategy<Value = (Net, LoadedPosterior, Vec<u16>)> {
         })
 }
 
-/// Keeps the accumulators of member 1.
+/// Keeps the accumulators of member 1; computed pulse by pulse where `SERIAL`, else by the fastest exact way.
 #[derive(Default)]
-struct Accumulators(Vec<Vec<i32>>);
+struct Accumulators<const SERIAL: bool>(Vec<Vec<i32>>);
 
-impl Observer for Accumulators {
+impl<const SERIAL: bool> Observer for Accumulators<SERIAL> {
+    const WATCHES_INPUTS: bool = SERIAL;
+
     fn accumulators(&mut self, _: usize, _: usize, member: usize, accumulators: &[i32]) {
         if member == 1 {
             self.0.push(accumulators.to_vec());
@@ -213,11 +215,14 @@ proptest! {
         let input = if column { AdcInput::Column } else { AdcInput::Pair };
         let model = FunctionalModel::new(&spec(array_rows, 10, input), &net, &posterior).unwrap();
         let expected = integer_network(&net, &posterior, &image);
-        let mut seen = Accumulators::default();
-        let logits = model.observe(&images(&net, image.clone()), 0, &mut seen).unwrap();
-        prop_assert_eq!(&seen.0[0], &integer_product(&net, 0, &posterior, &image));
+        let images = images(&net, image.clone());
+        let (mut direct, mut serial) = (Accumulators::<false>::default(), Accumulators::<true>::default());
+        let logits = model.observe(&images, 0, &mut direct).unwrap();
+        prop_assert_eq!(&direct.0[0], &integer_product(&net, 0, &posterior, &image));
         prop_assert_eq!(&logits[..4], &expected[..]);
         prop_assert_eq!(&logits[4..], &expected[..]);
+        prop_assert_eq!(model.observe(&images, 0, &mut serial).unwrap(), logits);
+        prop_assert_eq!(serial.0, direct.0);
     }
 
     #[test]
@@ -461,6 +466,15 @@ fn what_does_not_fit_is_refused() {
     assert_eq!(
         model.run(&other, 0..1, 1, &|_| ()).unwrap_err().to_string(),
         "images are 1x1x1; the network reads 2x6x6"
+    );
+    // Two layers that read one output: made by hand, since the networks of today are chains.
+    let mut forked = net.clone();
+    forked.layers.push(net.layers[1].clone());
+    let mut scales = posterior.clone();
+    scales.layers.push(LayerPosterior { input_scale: 0.5, ..posterior.layers[1].clone() });
+    assert_eq!(
+        FunctionalModel::new(&good, &forked, &scales).unwrap_err().to_string(),
+        "layers b and b read the output of a at different input scales: 0.1 and 0.5"
     );
     let wide = linear(40_000, 1, 16);
     let many = FunctionalModel::new(&good, &wide, &self::posterior(&wide, || 1.0)).unwrap_err();

@@ -22,6 +22,9 @@ fn answers(logits: &Value) -> Vec<Answer> {
     items.iter().map(|members| Answer::from_logits(&members.concat(), members[0].len())).collect()
 }
 
+/// How uncertain an answer is.
+type Score = fn(&Answer) -> f64;
+
 fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     let count = values.len() as f64;
     values.sum::<f64>() / count
@@ -51,7 +54,7 @@ fn metrics_equal_the_reference() {
     close(mean(unknown.iter().map(|a| a.aleatoric)), &expected["ood_aleatoric_mean"]);
     close(mean(unknown.iter().map(|a| a.mutual_information)), &expected["ood_mutual_information_mean"]);
 
-    let scores: [(&str, fn(&Answer) -> f64); 4] = [
+    let scores: [(&str, Score); 4] = [
         ("predictive_entropy", |a| a.entropy),
         ("mutual_information", |a| a.mutual_information),
         ("aleatoric", |a| a.aleatoric),

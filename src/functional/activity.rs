@@ -2,7 +2,8 @@
 
 use crate::error::Error;
 use crate::functional::input::Planes;
-use crate::functional::model::{FunctionalModel, Observer};
+use crate::functional::model::FunctionalModel;
+use crate::functional::pass::Observer;
 use crate::workload::LoadedImages;
 use std::ops::Range;
 
@@ -88,6 +89,8 @@ impl FunctionalModel {
 }
 
 impl Observer for ActivityTable {
+    const WATCHES_INPUTS: bool = true;
+
     fn driven(&mut self, layer: usize, image: usize, member: usize, position: usize, planes: &Planes) {
         let layer = &mut self.layers[layer];
         let index = layer.position_index(image - self.images.start, member, position) * layer.blocks;

@@ -8,20 +8,23 @@
 //!                                     metrics <- uncertainty (mean of softmax) <- logits <--'
 //! ```
 //! Sums are whole numbers throughout. With a converter that is exact for its arrays the accumulators are those of integer
-//! matrix arithmetic.
+//! matrix arithmetic, and layers with many positions are computed as such (`direct`).
 
 pub mod blocks;
 pub mod weights;
 pub mod input;
 pub mod adc;
 pub mod product;
+pub mod direct;
 pub mod post;
 pub mod model;
+pub mod pass;
 pub mod uncertainty;
 pub mod run;
 pub mod activity;
 pub mod metrics;
 
 pub use activity::{ActivityTable, LayerActivity};
-pub use model::{Clipping, FunctionalModel, FunctionalSpec, Observer};
+pub use model::{FunctionalModel, FunctionalSpec};
+pub use pass::{Clipping, Observer};
 pub use run::Outputs;

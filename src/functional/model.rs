@@ -1,16 +1,15 @@
-//! The network as the chip computes it: prepared once, then run for image after image.
+//! The network as the chip computes it, made ready to run: weights drawn or unpacked, batch norm folded.
 
 use crate::config::{Adc, AdcInput, AdcRange, Config, Draws, Sampler, Samples, Scheme};
 use crate::error::Error;
 use crate::functional::adc::Converter;
 use crate::functional::blocks::RowBlocks;
-use crate::functional::input::{Planes, Windows};
-use crate::functional::post::{Affine, CodeRange, max_pool};
-use crate::functional::product::{Readout, multiply};
+use crate::functional::input::Windows;
+use crate::functional::post::{Affine, CodeRange};
+use crate::functional::product::Readout;
 use crate::functional::weights::{BitMatrix, WeightDistribution};
 use crate::random::{Purpose, StreamName};
 use crate::workload::{LayerPosterior, LoadedPosterior, Net, NetLayer, Shape, Source};
-use std::borrow::Cow;
 use std::path::Path;
 
 /// What of a configuration decides values.
@@ -50,7 +49,7 @@ impl FunctionalSpec {
 
 /// The weights of a layer.
 #[derive(Debug, Clone)]
-enum Weights {
+pub(super) enum Weights {
     /// The same for all members.
     Shared(BitMatrix),
     /// One sample a member, held for whole passes and all images.
@@ -62,21 +61,21 @@ enum Weights {
 /// A layer ready to run.
 #[derive(Debug, Clone)]
 pub(super) struct Layer {
-    source: Source,
+    pub(super) source: Source,
     pub(super) columns: usize,
     pub(super) positions: usize,
-    linear: Shape,
-    pool: u32,
-    windows: Windows,
+    pub(super) linear: Shape,
+    pub(super) pool: u32,
+    pub(super) windows: Windows,
     pub(super) blocks: RowBlocks,
     pub(super) input_bits: u32,
-    input_signed: bool,
-    weights: Weights,
-    readout: Readout,
-    conversions_per_position: u64,
-    affine: Affine,
+    pub(super) input_signed: bool,
+    pub(super) weights: Weights,
+    pub(super) readout: Readout,
+    pub(super) conversions_per_position: u64,
+    pub(super) affine: Affine,
     /// None in the last layer.
-    codes: Option<CodeRange>,
+    pub(super) codes: Option<CodeRange>,
 }
 
 /// A network on a chip without device noise.
@@ -88,32 +87,8 @@ pub struct FunctionalModel {
     pub(super) input: Shape,
     pub(super) layers: Vec<Layer>,
     pub(super) members: usize,
-    output: usize,
-    seed: u64,
-}
-
-/// Follows a pass; each method does nothing unless overridden.
-pub trait Observer {
-    /// The accumulators of a layer before pooling, `[channel][position]`, in units of the layer's
-    /// [`step`](FunctionalModel::step).
-    fn accumulators(&mut self, layer: usize, image: usize, member: usize, accumulators: &[i32]) {
-        let _ = (layer, image, member, accumulators);
-    }
-
-    /// What drives the arrays of a layer at one output position.
-    fn driven(&mut self, layer: usize, image: usize, member: usize, position: usize, planes: &Planes) {
-        let _ = (layer, image, member, position, planes);
-    }
-}
-
-/// Watches nothing.
-impl Observer for () {}
-
-/// Conversions of a layer, and how many of them clipped.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Clipping {
-    pub clipped: u64,
-    pub conversions: u64,
+    pub(super) output: usize,
+    pub(super) seed: u64,
 }
 
 impl FunctionalModel {
@@ -184,89 +159,6 @@ impl FunctionalModel {
     #[must_use]
     pub fn step(&self, layer: usize) -> f64 {
         self.layers[layer].readout.step()
-    }
-
-    /// Accumulators of one layer before pooling, `[channel][position]`, from its input codes `[channels][height][width]`
-    /// (two's complement where signed). `image` names the stream of weights that are drawn at every position.
-    ///
-    /// # Panics
-    /// When there is no such layer or member, or the codes are not as many as the layer reads.
-    pub fn accumulate(
-        &self,
-        layer: usize,
-        image: usize,
-        member: usize,
-        codes: &[u16],
-        observer: &mut impl Observer,
-    ) -> (Vec<i32>, Clipping) {
-        let index = layer;
-        let layer = &self.layers[index];
-        let mut planes = Planes::new(layer.blocks, layer.input_bits, layer.input_signed);
-        let mut window = Vec::with_capacity(layer.blocks.rows());
-        let mut counts = vec![0; layer.columns];
-        let mut column_sums = vec![0; layer.columns];
-        let mut accumulators = vec![0; layer.columns * layer.positions];
-        let mut weights = match &layer.weights {
-            Weights::Shared(matrix) => Cow::Borrowed(matrix),
-            Weights::PerMember(matrices) => Cow::Borrowed(&matrices[member]),
-            Weights::PerPosition(_) => Cow::Owned(BitMatrix::new(layer.blocks, layer.columns)),
-        };
-        let mut clipped = 0;
-        for position in 0..layer.positions {
-            layer.windows.gather(codes, position, &mut window);
-            planes.pack(&window);
-            observer.driven(index, image, member, position, &planes);
-            if let Weights::PerPosition(distribution) = &layer.weights {
-                let name = StreamName {
-                    layer: index as u32,
-                    member: member as u32,
-                    position: (image * layer.positions + position) as u64,
-                    ..StreamName::new(Purpose::WeightSample)
-                };
-                distribution.draw(&mut name.open(self.seed), weights.to_mut());
-            }
-            clipped += multiply(&weights, &planes, &layer.readout, &mut counts, &mut column_sums);
-            for (map, &sum) in accumulators.chunks_exact_mut(layer.positions).zip(&column_sums) {
-                map[position] = sum;
-            }
-        }
-        observer.accumulators(index, image, member, &accumulators);
-        (accumulators, Clipping { clipped, conversions: layer.conversions_per_position * layer.positions as u64 })
-    }
-
-    /// Answers one image with all members: logits `[member][class]`. Adds each layer's conversions to `clipping`.
-    ///
-    /// Leading layers whose weights all members share run once an image, for member 0.
-    pub(super) fn answer(
-        &self,
-        image: usize,
-        codes: &[u16],
-        clipping: &mut [Clipping],
-        observer: &mut impl Observer,
-    ) -> Vec<f64> {
-        let sampled = |layer: &Layer| !matches!(layer.weights, Weights::Shared(_));
-        let first_sampled = self.layers.iter().position(sampled).unwrap_or(self.layers.len());
-        let mut logits = Vec::with_capacity(self.members * self.classes());
-        let mut maps: Vec<Vec<u16>> = vec![Vec::new(); self.layers.len()];
-        for member in 0..self.members {
-            let first = if member == 0 { 0 } else { first_sampled };
-            for (index, layer) in self.layers.iter().enumerate().skip(first) {
-                let input = match layer.source {
-                    Source::Input => codes,
-                    Source::Layer(source) => &maps[source],
-                };
-                let (accumulators, counted) = self.accumulate(index, image, member, input, observer);
-                clipping[index].clipped += counted.clipped;
-                clipping[index].conversions += counted.conversions;
-                let pooled = max_pool(&accumulators, layer.linear, layer.pool);
-                let normalised = layer.affine.apply(&pooled);
-                match layer.codes {
-                    Some(codes) => maps[index] = normalised.map(|value| codes.code(value)).collect(),
-                    None => logits.extend(normalised),
-                }
-            }
-        }
-        logits
     }
 }
 

@@ -1,7 +1,8 @@
 //! Answers for many images, on many threads.
 
 use crate::error::Error;
-use crate::functional::model::{Clipping, FunctionalModel, Observer};
+use crate::functional::model::FunctionalModel;
+use crate::functional::pass::{Clipping, Observer};
 use crate::functional::uncertainty::Answer;
 use crate::workload::LoadedImages;
 use std::ops::Range;
