@@ -174,6 +174,15 @@ fn a_folder_that_is_no_run_is_left_alone() {
     assert_eq!(contents(&folder.path().join("empty")).len(), LEFT.len());
 }
 
+#[test]
+fn a_name_does_not_lead_out_of_the_folder_of_runs() {
+    let folder = tempdir().unwrap();
+    toy(&folder, &["--set", "arch.name=../../chip"]).fine();
+    let place = folder.path().join("traces/runs/.._.._chip-toy_two_layers");
+    assert_eq!(contents(&place).len(), LEFT.len());
+    assert_eq!(contents(folder.path()).len(), LEFT.len() + 3);
+}
+
 /// A buffer of 4 pixels for a map of 9.
 const TOO_SMALL: &str = "arch.tile.input_buffer.capacity=4 B";
 

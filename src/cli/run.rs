@@ -44,7 +44,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     let tell = |stage, done, total| bar.tell(stage, done, total);
     let config = loaded.portable_config();
     let saved = to_ron(&config);
-    let name = format!("{}-{}", config.arch.name, config.workload.name);
+    // Names are free text: what they hold must not lead to another folder.
+    let name = format!("{}-{}", config.arch.name, config.workload.name).replace(['/', '\\'], "_");
     // A place that cannot be written is told before the work, not after it.
     let place = args.out.clone().unwrap_or_else(|| Path::new("traces/runs").join(name));
     let folder = if args.no_files { None } else { Some(Folder::create(&place)?) };
