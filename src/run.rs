@@ -1,6 +1,6 @@
 //! One run, from a configuration to facts and sums: values first where there are images, then time and energy.
 
-use crate::config::{Answer, Base, Config, Location, Posterior, Sampler, Scheme, embedded};
+use crate::config::{Answer, Base, Config, Location, Posterior, Sampler, Scheme, Workload, embedded};
 use crate::error::{Error, Problem};
 use crate::functional::{FunctionalModel, FunctionalSpec, Outputs, metrics};
 use crate::meter::Ledger;
@@ -12,7 +12,7 @@ use crate::simulate::{Plan, plan, simulate};
 use crate::trace::SpanSink;
 use crate::workload::{LoadedImages, LoadedPosterior};
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -36,6 +36,7 @@ pub type Progress<'a> = &'a (dyn Fn(Stage, u64, u64) + Sync);
 pub struct Prepared {
     config: Config,
     plan: Plan,
+    workload_hash: String,
     activity: Option<Arc<dyn RowActivity>>,
     outputs: Option<OutputFacts>,
     probabilistic: Option<Vec<u64>>,
@@ -58,13 +59,10 @@ pub struct Finished {
 pub fn prepare(config: Config, base: &Base, threads: usize, progress: Progress<'_>) -> Result<Prepared, Error> {
     let plan = plan_or_error(&config)?;
     let answers = config.values.answer != Answer::Nothing && config.workload.images.is_some();
-    let posterior = if answers || !matches!(config.workload.posterior, Posterior::Absent) {
-        load_posterior(&config, &plan, base)?
-    } else {
-        None
-    };
+    let (posterior, contents) = load_posterior(&config, &plan, base)?;
     let probabilistic = posterior.as_ref().map(|posterior| probabilistic_synapses(&config, posterior));
-    let mut prepared = Prepared { config, plan, activity: None, outputs: None, probabilistic };
+    let workload_hash = workload_hash(&config.workload, contents);
+    let mut prepared = Prepared { config, plan, workload_hash, activity: None, outputs: None, probabilistic };
     if let Some(posterior) = posterior
         && answers
     {
@@ -90,25 +88,46 @@ fn told(problems: &[Problem]) -> String {
     problems.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn load_posterior(config: &Config, plan: &Plan, base: &Base) -> Result<Option<LoadedPosterior>, Error> {
+/// The posterior, if there is one, and the hash of its file, if it has one.
+fn load_posterior(
+    config: &Config,
+    plan: &Plan,
+    base: &Base,
+) -> Result<(Option<LoadedPosterior>, Option<String>), Error> {
     let posterior = &config.workload.posterior;
     match posterior {
-        Posterior::Absent => Ok(None),
+        Posterior::Absent => Ok((None, None)),
         Posterior::Synthetic { seed, probabilistic } => {
-            LoadedPosterior::synthetic(*seed, probabilistic, &plan.net).map(Some)
+            Ok((Some(LoadedPosterior::synthetic(*seed, probabilistic, &plan.net)?), None))
         }
         Posterior::File { path, .. } => {
             let (bytes, path) = read(base, path)?;
-            LoadedPosterior::from_bytes(&bytes, &path, posterior, &plan.net).map(Some)
+            let loaded = LoadedPosterior::from_bytes(&bytes, &path, posterior, &plan.net)?;
+            Ok((Some(loaded), Some(blake3::hash(&bytes).to_hex().to_string())))
         }
     }
+}
+
+/// Hash of a network: the contents of its posterior count, but not the folders that its files lie in.
+fn workload_hash(workload: &Workload, posterior: Option<String>) -> String {
+    let mut workload = workload.clone();
+    if let (Posterior::File { path, .. }, Some(contents)) = (&mut workload.posterior, posterior) {
+        *path = contents;
+    }
+    if let Some(images) = &mut workload.images
+        && let Some(name) = Path::new(&images.path).file_name()
+    {
+        images.path = name.to_string_lossy().into_owned();
+    }
+    content_hash(&workload)
 }
 
 /// The bytes of a file that a workload names, and its path for messages.
 fn read(base: &Base, path: &str) -> Result<(Cow<'static, [u8]>, PathBuf), Error> {
     match base.locate(path) {
         Location::File(file) => {
-            let bytes = std::fs::read(&file).map_err(Error::io(&file))?;
+            let told = |error: std::io::Error| Error::Input { path: file.clone(), message: error.to_string() };
+            let bytes = std::fs::read(&file).map_err(told)?;
             Ok((bytes.into(), file))
         }
         Location::Embedded(name) => {
@@ -198,7 +217,7 @@ impl Prepared {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             command,
             arch_hash: content_hash(&config.arch),
-            workload_hash: content_hash(&config.workload),
+            workload_hash: self.workload_hash.clone(),
             layers: self.layer_facts(&outcome),
             inventory: inventory(config, &plan.net, &plan.mapping, links),
             tiles: plan.mapping.tiles,

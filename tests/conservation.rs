@@ -135,7 +135,7 @@ fn a_buffer_that_cannot_hold_a_map_is_a_named_deadlock() {
     config.schedule.mode = Mode::Layer;
     let plan = plan(&config).unwrap();
     let assembly = plan.assemble(&config, None).unwrap();
-    let error = crossbayes::simulate::simulate(&config, assembly, Sums::default(), |_, _| ()).unwrap_err();
+    let error = crossbayes::simulate::simulate(&config, assembly, Sums, |_, _| ()).unwrap_err();
     let text = error.to_string();
     assert!(text.starts_with("deadlock at cycle "), "{text}");
     assert!(
@@ -146,7 +146,7 @@ fn a_buffer_that_cannot_hold_a_map_is_a_named_deadlock() {
 }
 
 /// Takes spans and forgets them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Sums;
 
 impl crossbayes::trace::SpanSink for Sums {

@@ -8,8 +8,11 @@ use crossbayes::meter::Ledger;
 use crossbayes::trace::{Action, Component};
 use std::collections::BTreeMap;
 
+/// Unit-cycles, attojoules and elementary actions, by layer, component and action.
+type Sums = BTreeMap<(Option<u32>, Component, Action), (u128, u128, u128)>;
+
 /// Sums that must not depend on how coarsely a run was simulated.
-fn sums(ledger: &Ledger) -> BTreeMap<(Option<u32>, Component, Action), (u128, u128, u128)> {
+fn sums(ledger: &Ledger) -> Sums {
     ledger
         .entries()
         // Waits have no elementary actions to count.

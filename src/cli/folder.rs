@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Folder {
     place: PathBuf,
     filling: PathBuf,
+    /// Folders above the place that were not there before, the deepest first.
+    above: Vec<PathBuf>,
     finished: bool,
 }
 
@@ -23,8 +25,11 @@ impl Folder {
             return Err(Error::Input { path: place.to_owned(), message });
         }
         let filling = beside(place, "new");
-        fs::create_dir_all(&filling).map_err(Error::io(&filling))?;
-        Ok(Self { place: place.to_owned(), filling, finished: false })
+        let above = filling.ancestors().skip(1).take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+        let above = above.map(Path::to_owned).collect();
+        let folder = Self { place: place.to_owned(), filling, above, finished: false };
+        fs::create_dir_all(&folder.filling).map_err(Error::io(place))?;
+        Ok(folder)
     }
 
     /// Path of a file of the run while the folder is being filled.
@@ -64,6 +69,10 @@ impl Drop for Folder {
     fn drop(&mut self) {
         if !self.finished {
             let _ = fs::remove_dir_all(&self.filling);
+            for folder in &self.above {
+                // One that somebody else has put something into stays.
+                let _ = fs::remove_dir(folder);
+            }
         }
     }
 }

@@ -148,7 +148,7 @@ impl Global {
     /// A message for people, unless they want none.
     fn say(&self, message: &str) {
         if !self.quiet {
-            eprintln!("{message}");
+            tell(&format!("{message}\n"));
         }
     }
 }
@@ -159,6 +159,11 @@ fn print(text: &str) -> Result<(), Error> {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::io("standard output")(error)),
         _ => Ok(()),
     }
+}
+
+/// Writes a message to stderr. There is nobody to tell when that fails.
+fn tell(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Runs the command line of this process.
@@ -177,12 +182,12 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Config(errors)) => {
-            eprint!("{}", errors.render(global.colour()));
+            tell(&errors.render(global.colour()));
             ExitCode::from(2)
         }
         Err(Failure::Other(error)) => {
             let label = if global.colour() { "\u{1b}[1;31merror:\u{1b}[0m" } else { "error:" };
-            eprintln!("{label} {error}");
+            tell(&format!("{label} {error}\n"));
             ExitCode::from(error.exit_code())
         }
     }

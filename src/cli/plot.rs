@@ -29,7 +29,7 @@ pub(super) fn run(args: &Args, _: &Global) -> Result<(), Failure> {
     } else {
         vec![Kind::from_name(&args.kind).ok_or_else(|| unknown(&args.kind))?]
     };
-    let (facts, ledger) = load(&trace_of(&args.trace))?;
+    let (facts, ledger) = load(&trace_of(&args.trace)?)?;
     std::fs::create_dir_all(&args.out).map_err(Error::io(&args.out))?;
     for kind in kinds {
         for path in plot::draw(kind, &facts, &ledger, &args.out.join(kind.name()))? {

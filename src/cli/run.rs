@@ -42,20 +42,27 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     }
     let bar = Bar::new(global);
     let tell = |stage, done, total| bar.tell(stage, done, total);
-    let saved = to_ron(&loaded.portable_config());
-    let name = format!("{}-{}", loaded.config.arch.name, loaded.config.workload.name);
-    let prepared = prepare(loaded.config, &loaded.workload_base, global.threads(), &tell)?;
+    let config = loaded.portable_config();
+    let saved = to_ron(&config);
+    // Names are free text: what they hold must not lead to another folder.
+    let name = format!("{}-{}", config.arch.name, config.workload.name).replace(['/', '\\'], "_");
+    // A place that cannot be written is told before the work, not after it.
+    let place = args.out.clone().unwrap_or_else(|| Path::new("traces/runs").join(name));
+    let folder = if args.no_files { None } else { Some(Folder::create(&place)?) };
+    let prepared = prepare(config, &loaded.workload_base, global.threads(), &tell)?;
     let command = command();
-    let report = if args.no_files {
-        let (finished, _) = prepared.simulate(None::<ParquetSink>, command, &tell)?;
-        bar.clear();
-        Report::new(&finished.facts, &finished.ledger)
-    } else {
-        let place = args.out.clone().unwrap_or_else(|| Path::new("traces/runs").join(name));
-        let report = write(&prepared, &place, &saved, command, &bar)?;
-        bar.clear();
-        global.say(&format!("wrote {}: {}", place.display(), FILES));
-        report
+    let report = match folder {
+        None => {
+            let (finished, _) = prepared.simulate(None::<ParquetSink>, command, &tell)?;
+            bar.clear();
+            Report::new(&finished.facts, &finished.ledger)
+        }
+        Some(folder) => {
+            let report = write(&prepared, folder, &saved, command, &bar)?;
+            bar.clear();
+            global.say(&format!("wrote {}: {}", place.display(), FILES));
+            report
+        }
     };
     print(&match global.format {
         Format::Json => report.to_json(),
@@ -67,9 +74,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
 /// What is in the folder of a run.
 const FILES: &str = "report.json, report.txt, trace.parquet, config.ron, plots/";
 
-/// Simulates into a folder.
-fn write(prepared: &Prepared, place: &Path, config: &str, command: String, bar: &Bar) -> Result<Report, Error> {
-    let folder = Folder::create(place)?;
+/// Simulates into a folder and puts it in its place.
+fn write(prepared: &Prepared, folder: Folder, config: &str, command: String, bar: &Bar) -> Result<Report, Error> {
     let tell = |stage, done, total| bar.tell(stage, done, total);
     let names: Vec<&str> = prepared.plan().net.layers.iter().map(|layer| layer.name.as_str()).collect();
     let sink = ParquetSink::create(folder.file("trace.parquet"), &names)?;

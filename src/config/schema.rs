@@ -17,7 +17,11 @@ pub fn json_schema(kind: FileKind) -> Value {
     let mut schema = Map::new();
     schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
     schema.insert("title".to_owned(), json!(format!("crossbayes {}", kind.description())));
-    schema.extend(value_schema(&root(kind), None));
+    schema.extend(match root(kind) {
+        // The file itself: it cannot be a path to another one.
+        Kind::Record(record) => record_schema(&Record { from_file: false, ..record }),
+        other => value_schema(&other, None),
+    });
     Value::Object(schema)
 }
 

@@ -19,7 +19,7 @@ pub struct RunFacts {
     pub config: Config,
     /// [`content_hash`] of the chip.
     pub arch_hash: String,
-    /// [`content_hash`] of the network.
+    /// Hash of the network and of the contents of its posterior's file.
     pub workload_hash: String,
     /// Layers in the order of their indices in spans.
     pub layers: Vec<LayerFacts>,

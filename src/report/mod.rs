@@ -79,7 +79,7 @@ pub struct Provenance {
     pub seed: u64,
     /// [`content_hash`] of the chip.
     pub arch_hash: String,
-    /// [`content_hash`] of the network.
+    /// Hash of the network and of the contents of its posterior's file.
     pub workload_hash: String,
     /// Command.
     pub command: String,

@@ -1,0 +1,425 @@
+//! Does the program do what its command line says, leave what it says it leaves, and tell what is wrong?
+
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tempfile::{TempDir, tempdir};
+
+/// What a command has left on its streams.
+#[derive(Debug)]
+struct Done {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Done {
+    /// The result of a command that succeeded.
+    #[track_caller]
+    fn fine(self) -> String {
+        assert_eq!(self.code, Some(0), "{}", self.err);
+        self.out
+    }
+
+    /// The message of a command that failed; it has written no result.
+    #[track_caller]
+    fn failed(self, code: i32) -> String {
+        assert_eq!((self.code, self.out.as_str()), (Some(code), ""), "{}", self.err);
+        self.err
+    }
+}
+
+fn command(folder: &TempDir, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crossbayes"));
+    command.args(arguments).current_dir(folder.path()).env_remove("NO_COLOR");
+    command
+}
+
+fn crossbayes(folder: &TempDir, arguments: &[&str]) -> Done {
+    let output = command(folder, arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Done { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// `run` of the small network with further arguments.
+fn toy(folder: &TempDir, arguments: &[&str]) -> Done {
+    crossbayes(folder, &[&["run", "--arch", "toy_2x2", "--workload", "toy_two_layers"], arguments].concat())
+}
+
+/// Every file below a folder with its contents; every folder with none.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(path) = open.pop() {
+        for entry in fs::read_dir(&path).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(folder).unwrap().to_owned();
+            if path.is_dir() {
+                open.push(path);
+                found.insert(name, None);
+            } else {
+                found.insert(name, Some(fs::read(&path).unwrap()));
+            }
+        }
+    }
+    found
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// A report without what tells one run from its repetition: the command and the time that it took.
+fn figures(text: &str) -> Value {
+    let mut report = json(text);
+    report["provenance"]["command"] = Value::Null;
+    for key in ["wall_s", "events_per_s"] {
+        report["events"][key] = Value::Null;
+    }
+    report
+}
+
+/// What a run leaves in its folder.
+const LEFT: [&str; 13] = [
+    "config.ron",
+    "plots",
+    "plots/area.png",
+    "plots/area.svg",
+    "plots/energy.png",
+    "plots/energy.svg",
+    "plots/timeline.png",
+    "plots/timeline.svg",
+    "plots/utilisation.png",
+    "plots/utilisation.svg",
+    "report.json",
+    "report.txt",
+    "trace.parquet",
+];
+
+#[test]
+fn a_run_without_arguments_writes_everything_and_says_so() {
+    let folder = tempdir().unwrap();
+    let done = crossbayes(&folder, &["run"]);
+    assert_eq!(
+        done.err,
+        "wrote traces/runs/pcm_128-digits: report.json, report.txt, trace.parquet, config.ron, plots/\n"
+    );
+    let place = folder.path().join("traces/runs/pcm_128-digits");
+    let left: Vec<PathBuf> = contents(&place).into_keys().collect();
+    assert_eq!(left, LEFT.map(PathBuf::from));
+    assert_eq!(contents(folder.path()).len(), LEFT.len() + 3, "nothing else but the folders on the way");
+    assert_eq!(done.out, fs::read_to_string(place.join("report.txt")).unwrap());
+    assert!(done.out.starts_with("digits on pcm_128\n"));
+    let report = json(&fs::read_to_string(place.join("report.json")).unwrap());
+    assert_eq!(report["outputs"]["predictions"].as_array().unwrap().len(), 360);
+    assert_eq!(report["provenance"]["command"], "crossbayes run");
+}
+
+#[test]
+fn no_files_are_written_where_none_are_wanted() {
+    let folder = tempdir().unwrap();
+    let done = toy(&folder, &["--no-files"]);
+    assert_eq!(done.err, "");
+    assert!(done.fine().starts_with("toy_two_layers on toy_2x2\n"));
+    assert_eq!(contents(folder.path()).len(), 0);
+    let message = toy(&folder, &["--no-files", "--out", "here"]).failed(2);
+    assert!(message.contains("'--no-files' cannot be used with '--out <DIR>'"), "{message}");
+}
+
+#[test]
+fn live_stored_and_recomputed_reports_are_the_same_bytes() {
+    let folder = tempdir().unwrap();
+    let live = toy(&folder, &["--out", "run", "--format", "json"]).fine();
+    let stored = |name: &str| fs::read_to_string(folder.path().join("run").join(name)).unwrap();
+    assert_eq!(live, stored("report.json"));
+    assert_eq!(live, crossbayes(&folder, &["report", "run", "--format", "json"]).fine());
+    assert_eq!(live, crossbayes(&folder, &["--format", "json", "report", "run/trace.parquet"]).fine());
+    assert_eq!(stored("report.txt"), crossbayes(&folder, &["report", "run"]).fine());
+}
+
+#[test]
+fn a_run_replaces_an_earlier_one_as_a_whole() {
+    let folder = tempdir().unwrap();
+    toy(&folder, &["--out", "run"]).fine();
+    let before = contents(&folder.path().join("run"));
+    fs::write(folder.path().join("run/plots/mine.svg"), "of the earlier run").unwrap();
+    toy(&folder, &["--out", "run", "--set", "ensemble.members=3"]).fine();
+    let after = contents(&folder.path().join("run"));
+    assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
+    for name in LEFT.iter().filter(|name| !name.contains("area") && **name != "plots") {
+        assert_ne!(after[Path::new(name)], before[Path::new(name)], "{name}");
+    }
+    assert_eq!(contents(folder.path()).len(), LEFT.len() + 1, "no folder on the side");
+}
+
+#[test]
+fn a_folder_that_is_no_run_is_left_alone() {
+    let folder = tempdir().unwrap();
+    fs::create_dir(folder.path().join("mine")).unwrap();
+    fs::write(folder.path().join("mine/letter.txt"), "dear").unwrap();
+    let before = contents(folder.path());
+    for out in ["mine", "mine/letter.txt", ".", "mine/.."] {
+        assert_eq!(
+            toy(&folder, &["--out", out]).failed(2),
+            format!(
+                "error: {out}: is there and holds no run (report.json is missing); expected a new folder or a run's\n"
+            )
+        );
+        assert_eq!(contents(folder.path()), before);
+    }
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    toy(&folder, &["--out", "empty"]).fine();
+    assert_eq!(contents(&folder.path().join("empty")).len(), LEFT.len());
+}
+
+#[test]
+fn a_name_does_not_lead_out_of_the_folder_of_runs() {
+    let folder = tempdir().unwrap();
+    toy(&folder, &["--set", "arch.name=../../chip"]).fine();
+    let place = folder.path().join("traces/runs/.._.._chip-toy_two_layers");
+    assert_eq!(contents(&place).len(), LEFT.len());
+    assert_eq!(contents(folder.path()).len(), LEFT.len() + 3);
+}
+
+/// A buffer of 4 pixels for a map of 9.
+const TOO_SMALL: &str = "arch.tile.input_buffer.capacity=4 B";
+
+#[test]
+fn a_failed_run_leaves_the_earlier_one_and_nothing_else() {
+    let folder = tempdir().unwrap();
+    toy(&folder, &["--out", "run"]).fine();
+    let before = contents(folder.path());
+    let message = toy(&folder, &["--out", "run", "--set", TOO_SMALL]).failed(1);
+    assert_eq!(
+        message,
+        "error: deadlock at cycle 13: conv1.buffer waits for its input, 6 of 9 pixels are there at source->conv1.link; \
+         source->conv1.link finds its port full (8 places) at conv1.buffer\n"
+    );
+    assert!(contents(folder.path()) == before);
+
+    let empty = tempdir().unwrap();
+    toy(&empty, &["--out", "new/folders/run", "--set", TOO_SMALL]).failed(1);
+    toy(&empty, &["--set", TOO_SMALL]).failed(1);
+    assert_eq!(contents(empty.path()), BTreeMap::new());
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_told() {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    let before = contents(folder.path());
+    // Below a file nobody can write, whatever their rights.
+    assert_eq!(toy(&folder, &["--out", "file/run"]).failed(1), "error: file/run: Not a directory (os error 20)\n");
+    assert_eq!(contents(folder.path()), before);
+}
+
+#[test]
+fn a_stored_configuration_repeats_its_run() {
+    let folder = tempdir().unwrap();
+    let first = crossbayes(
+        &folder,
+        &["run", "--set", "values.answer=First(3)", "--set", "arch.adc.bits=5", "--seed", "7", "--out", "first"],
+    );
+    first.fine();
+    let stored = fs::read_to_string(folder.path().join("first/report.json")).unwrap();
+    let again = crossbayes(&folder, &["run", "--config", "first/config.ron", "--out", "again", "--format", "json"]);
+    assert!(figures(&again.fine()) == figures(&stored));
+    let file = |name: &str| fs::read(folder.path().join(name)).unwrap();
+    assert!(file("first/config.ron") == file("again/config.ron"));
+    assert_eq!(json(&stored)["config"]["seed"], 7);
+    let changed = crossbayes(&folder, &["run", "--config", "first/config.ron", "--no-files", "--seed", "8", "-q"]);
+    assert_ne!(changed.fine().into_bytes(), file("first/report.txt"));
+    let both = crossbayes(&folder, &["run", "--config", "first/config.ron", "--arch", "pcm_256"]).failed(2);
+    assert!(both.contains("'--config <FILE>' cannot be used with '--arch <FILE>'"), "{both}");
+}
+
+#[test]
+fn the_seed_decides_and_threads_do_not() {
+    let folder = tempdir().unwrap();
+    let run = |more: &[&str]| {
+        let fixed = ["run", "--no-files", "--format", "json", "--set", "values.answer=First(5)"];
+        figures(&crossbayes(&folder, &[&fixed, more].concat()).fine())
+    };
+    let one = run(&["--threads", "1"]);
+    assert!(one == run(&["--threads", "2"]));
+    assert!(one == run(&["--seed", "1", "--threads", "5"]));
+    let other = run(&["--seed", "2"]);
+    assert_ne!(one["outputs"], other["outputs"]);
+    assert!(other == run(&["--set", "seed=2"]));
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    let folder = tempdir().unwrap();
+    let told = |arguments: &[&str]| crossbayes(&folder, arguments).failed(2);
+    assert!(told(&["simulate"]).starts_with("error: unrecognized subcommand 'simulate'"));
+    assert!(told(&["run", "--frobnicate"]).starts_with("error: unexpected argument '--frobnicate' found"));
+    assert!(told(&["run", "--format", "xml"]).contains("[possible values: table, json]"));
+    assert!(told(&[]).contains("Usage: crossbayes"));
+    assert_eq!(
+        told(&["plot", "timelin", "run"]),
+        "error: there is no picture \"timelin\"; expected timeline, energy, area, utilisation, all\n\
+         help: did you mean timeline?\n"
+    );
+    assert_eq!(contents(folder.path()), BTreeMap::new());
+}
+
+#[test]
+fn a_wrong_change_names_the_nearest_key() {
+    let folder = tempdir().unwrap();
+    let told = |set: &str| toy(&folder, &["--set", set]).failed(2);
+    assert_eq!(
+        told("arch.adc.bit=3"),
+        "--set arch.adc.bit=3: error: unknown key \"bit\" of adc; expected one of bits, columns_per_adc, input, range\n\
+         help: did you mean \"bits\"?\n"
+    );
+    assert!(told("arch.adc.bits=many").contains("bits: expected a whole number, found"));
+    assert!(told("schedule.mode").contains("expected key=value, such as schedule.mode=layer; found no `=`"));
+    let message = toy(&folder, &["--mode", "layers"]).failed(2);
+    assert!(message.contains("did you mean Layer?") || message.contains("did you mean \"layer\"?"), "{message}");
+}
+
+#[test]
+fn missing_files_are_bad_input_and_named() {
+    let folder = tempdir().unwrap();
+    let told = |arguments: &[&str]| crossbayes(&folder, arguments).failed(2);
+    assert_eq!(
+        told(&["run", "--arch", "pcm_129"]),
+        "pcm_129: error: there is no such file, and none of that name is built in (ideal_periphery, pcm_128, pcm_256, toy_2x2)\n\
+         help: did you mean pcm_128?\n"
+    );
+    assert_eq!(told(&["report", "run"]), "error: run: there is no such file or folder\n");
+    assert_eq!(told(&["plot", "all", "."]), "error: .: holds no run (trace.parquet is missing)\n");
+    assert!(told(&["check", "chip.ron"]).starts_with("chip.ron: error: "));
+    let network = fs::read_to_string(repository("workloads/digits.ron")).unwrap();
+    fs::write(folder.path().join("network.ron"), network).unwrap();
+    let message = told(&["run", "--workload", "network.ron"]);
+    let end = "/digits/posterior.safetensors: No such file or directory (os error 2)\n";
+    assert!(message.starts_with("error: /") && message.ends_with(end), "{message}");
+    assert_eq!(contents(folder.path()).len(), 1);
+}
+
+fn repository(path: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path).display().to_string()
+}
+
+#[test]
+fn good_files_are_fine_and_every_problem_of_bad_ones_is_told() {
+    let folder = tempdir().unwrap();
+    toy(&folder, &["--out", "run"]).fine();
+    let good = ["arch/pcm_128.ron", "arch/parts/survey_22nm.ron", "workloads/vgg_binaryconnect.ron"].map(repository);
+    let files: Vec<&str> = good.iter().map(String::as_str).chain(["run/config.ron"]).collect();
+    let out = crossbayes(&folder, &[&["check"], files.as_slice()].concat()).fine();
+    let kinds = ["chip", "cost table", "network", "expanded configuration"];
+    let expected: String = files.iter().zip(kinds).map(|(file, kind)| format!("{file}: {kind}, fine\n")).collect();
+    assert_eq!(out, expected);
+    let listed = json(&crossbayes(&folder, &[&["check", "--format", "json"], files.as_slice()].concat()).fine());
+    assert_eq!(listed[2]["kind"], "workload");
+
+    let chip = fs::read_to_string(repository("arch/pcm_128.ron")).unwrap();
+    let broken = chip.replace("\"0.2 V\"", "\"0.2 A\"").replace("bits_per_pulse", "bits_per_pulses");
+    fs::write(folder.path().join("broken.ron"), &broken).unwrap();
+    let line = |text: &str| broken.lines().position(|line| line.contains(text)).unwrap() + 1;
+    let message = crossbayes(&folder, &["check", "broken.ron", files[0]]).failed(2);
+    for line in [line("0.2 A"), line("bits_per_pulses")] {
+        assert!(message.contains(&format!("broken.ron:{line}:")), "{message}");
+    }
+}
+
+#[test]
+fn everything_can_be_shown() {
+    let folder = tempdir().unwrap();
+    for what in ["arch", "workload", "config", "mapping", "dataflow", "costs"] {
+        let show = |more: &[&str]| crossbayes(&folder, &[&["show", what], more].concat()).fine();
+        assert!(show(&[]).lines().count() > 5, "{what}");
+        assert!(json(&show(&["--format", "json"])).is_object(), "{what}");
+        let other = ["--arch", "ideal_periphery", "--workload", "toy_two_layers"];
+        assert_ne!(show(&[]), show(&other), "{what}");
+    }
+    assert!(crossbayes(&folder, &["show", "arches"]).failed(2).contains("a similar value exists: 'arch'"));
+    // What is shown of a chip and a network can be given back.
+    for (what, flag) in [("arch", "--arch"), ("workload", "--workload"), ("config", "--config")] {
+        let set: &[&str] = if what == "workload" { &["--workload", "toy_two_layers"] } else { &[] };
+        let shown = crossbayes(&folder, &[&["show", what], set].concat()).fine();
+        fs::write(folder.path().join("shown.ron"), &shown).unwrap();
+        assert_eq!(crossbayes(&folder, &["show", what, flag, "shown.ron"]).fine(), shown, "{what}");
+    }
+}
+
+#[test]
+fn the_dataflow_is_drawn_as_dot() {
+    let folder = tempdir().unwrap();
+    let text = crossbayes(&folder, &["show", "dataflow", "--dot"]).fine();
+    let mut lines = text.trim_end().lines();
+    assert_eq!((lines.next(), lines.next_back()), (Some("digraph dataflow {"), Some("}")));
+    let (mut nodes, mut edges) = (BTreeSet::new(), 0);
+    for line in lines.map(str::trim).filter(|line| line.contains('[') && !line.starts_with("node ")) {
+        let (place, attributes) = line.split_once(" [").unwrap();
+        assert!(attributes.ends_with(']') && attributes.matches('"').count() % 2 == 0, "{line}");
+        match place.split_once(" -> ") {
+            None => assert!(nodes.insert(place.to_owned()), "{line}"),
+            Some((from, to)) => {
+                assert!(nodes.contains(from) && nodes.contains(to), "{line}");
+                edges += 1;
+            }
+        }
+    }
+    let listed = json(&crossbayes(&folder, &["show", "dataflow", "--format", "json"]).fine());
+    let count = |key: &str| listed[key].as_array().unwrap().len();
+    assert_eq!((nodes.len(), edges), (count("stages"), count("channels")));
+    assert!(edges > 20);
+}
+
+#[test]
+fn schemas_are_json() {
+    let folder = tempdir().unwrap();
+    for kind in ["arch", "parts", "workload", "run"] {
+        let schema = json(&crossbayes(&folder, &["schema", kind]).fine());
+        assert!(schema["$schema"].is_string() && schema["properties"].is_object(), "{kind}");
+    }
+    crossbayes(&folder, &["schema", "chip"]).failed(2);
+}
+
+#[test]
+fn pictures_are_drawn_again_the_same() {
+    let folder = tempdir().unwrap();
+    toy(&folder, &["--out", "run"]).fine();
+    let out = crossbayes(&folder, &["plot", "all", "run", "--out", "again"]).fine();
+    assert_eq!(out.lines().count(), 8);
+    assert!(contents(&folder.path().join("again")) == contents(&folder.path().join("run/plots")));
+    let out = crossbayes(&folder, &["plot", "energy", "run/trace.parquet"]).fine();
+    assert_eq!(out.replace("./", ""), "energy.svg\nenergy.png\n");
+}
+
+#[test]
+fn quiet_runs_say_nothing_and_colour_is_asked_for() {
+    let folder = tempdir().unwrap();
+    assert_eq!(toy(&folder, &["--out", "run", "-q"]).err, "");
+    let told = toy(&folder, &["--out", "run", "-v"]).err;
+    assert!(told.starts_with("read built-in:arch/toy_2x2.ron, "), "{told}");
+    let (plain, coloured) = (["report", "no", "--color", "never"], ["report", "no", "--color", "always"]);
+    assert!(!crossbayes(&folder, &plain).failed(2).contains('\u{1b}'));
+    assert!(crossbayes(&folder, &coloured).failed(2).contains('\u{1b}'));
+}
+
+/// A command whose readers have gone away before it writes.
+fn unread(folder: &TempDir, arguments: &[&str], streams: (Stdio, Stdio)) -> Option<i32> {
+    let mut child = command(folder, arguments).stdout(streams.0).stderr(streams.1).spawn().unwrap();
+    drop((child.stdout.take(), child.stderr.take()));
+    child.wait().unwrap().code()
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let folder = tempdir().unwrap();
+    let run = ["run", "--arch", "toy_2x2", "--workload", "toy_two_layers", "--out", "run"];
+    for arguments in [&run[..], &["show", "costs"], &["--help"]] {
+        assert_eq!(unread(&folder, arguments, (Stdio::piped(), Stdio::null())), Some(0), "{arguments:?}");
+        assert_eq!(unread(&folder, arguments, (Stdio::null(), Stdio::piped())), Some(0), "{arguments:?}");
+    }
+    // A message that nobody reads leaves the exit code as it is.
+    assert_eq!(unread(&folder, &["report", "no"], (Stdio::null(), Stdio::piped())), Some(2));
+    assert_eq!(unread(&folder, &["check", "no.ron"], (Stdio::null(), Stdio::piped())), Some(2));
+}
