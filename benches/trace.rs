@@ -39,7 +39,7 @@ fn spans() -> impl Iterator<Item = Span> {
             image: 0,
             member: i / (SPANS / 10 + 1),
             position: if action == Action::Transfer { NONE } else { position % 1024 },
-            array: if component == Component::Link { NONE } else { i / 8 % LAYERS * 8 },
+            unit: if component == Component::Link { NONE } else { i / 8 % LAYERS * 8 },
             units,
             count: u64::from(units) * 128,
             energy: 1_000_000 + (noise >> 44),

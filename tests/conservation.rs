@@ -79,7 +79,7 @@ fn no_unit_is_booked_twice_at_a_cycle() {
                 ) || (span.component == Component::Link && span.duration > 0 && !span.action.is_wait());
                 if exclusive && !(span.action.is_wait() && span.component != Component::Crossbar) {
                     let layer = if span.component == Component::Link { 0 } else { span.layer };
-                    booked.entry((span.component, layer, span.array)).or_default().extend(pieces(span));
+                    booked.entry((span.component, layer, span.unit)).or_default().extend(pieces(span));
                 }
             }
             assert!(booked.len() > 10);

@@ -44,10 +44,10 @@ fn csv(spans: &[Span]) -> String {
     for s in spans {
         let optional = |index: u32| if index == NONE { String::new() } else { index.to_string() };
         let layer = LAYERS.get(s.layer as usize).copied().unwrap_or_default();
-        let [image, member, position, array] = [s.image, s.member, s.position, s.array].map(optional);
+        let [image, member, position, unit] = [s.image, s.member, s.position, s.unit].map(optional);
         let _ = writeln!(
             text,
-            "{},{},{},{},{},{},{layer},{image},{member},{position},{array},{},{},{}",
+            "{},{},{},{},{},{},{layer},{image},{member},{position},{unit},{},{},{}",
             s.start,
             s.duration,
             s.repeats,

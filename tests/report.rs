@@ -153,7 +153,7 @@ fn wide_sums_do_not_overflow() {
         image: 0,
         member: NONE,
         position: NONE,
-        array: 0,
+        unit: 0,
         units: u32::MAX,
         count: u64::MAX,
         energy: u64::MAX,

@@ -49,7 +49,7 @@ fn any_span() -> impl Strategy<Value = Span> {
             image: place.0,
             member: place.1,
             position: place.2,
-            array: place.3,
+            unit: place.3,
             units,
             count,
             energy,

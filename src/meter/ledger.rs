@@ -273,7 +273,7 @@ mod tests {
         image: 0,
         member: 2,
         position: 0,
-        array: 0,
+        unit: 0,
         units: 2,
         count: 8,
         energy: 100,

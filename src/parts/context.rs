@@ -136,7 +136,7 @@ impl<S: Schedule, K: SpanSink> Context<'_, S, K> {
             image: token.image,
             member: token.member,
             position: token.position,
-            array: site.unit,
+            unit: site.unit,
             units: amount.units,
             count: amount.count,
             energy: amount.energy,

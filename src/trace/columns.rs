@@ -48,7 +48,7 @@ pub const COLUMNS: [Column; 14] = [
     int("image", true),
     int("member", true),
     int("position", true),
-    int("array", true),
+    int("unit", true),
     int("units", false),
     long("count"),
     long("energy_aj"),

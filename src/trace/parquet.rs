@@ -219,7 +219,7 @@ mod tests {
             image: 0,
             member: NONE,
             position: 0,
-            array: 0,
+            unit: 0,
             units: 1,
             count: 1,
             energy: 1,

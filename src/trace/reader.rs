@@ -137,7 +137,7 @@ struct RowGroup<'a> {
 impl RowGroup<'_> {
     fn spans(&self) -> Result<Vec<Span>, Error> {
         let [start, duration, repeats, period, component, action, layer, rest @ ..] = COLUMNS;
-        let [image, member, position, array, units, count, energy] = rest;
+        let [image, member, position, unit, units, count, energy] = rest;
         let blank = Span {
             start: 0,
             duration: 0,
@@ -149,7 +149,7 @@ impl RowGroup<'_> {
             image: NONE,
             member: NONE,
             position: NONE,
-            array: NONE,
+            unit: NONE,
             units: 0,
             count: 0,
             energy: 0,
@@ -168,7 +168,7 @@ impl RowGroup<'_> {
         self.fill(&mut spans, image, self.index(image)?, |span, value| span.image = value)?;
         self.fill(&mut spans, member, self.index(member)?, |span, value| span.member = value)?;
         self.fill(&mut spans, position, self.index(position)?, |span, value| span.position = value)?;
-        self.fill(&mut spans, array, self.index(array)?, |span, value| span.array = value)?;
+        self.fill(&mut spans, unit, self.index(unit)?, |span, value| span.unit = value)?;
         self.fill(&mut spans, units, self.int(units)?, |span, value| span.units = value)?;
         self.fill(&mut spans, count, self.long(count)?, |span, value| span.count = value)?;
         self.fill(&mut spans, energy, self.long(energy)?, |span, value| span.energy = value)?;

@@ -85,7 +85,7 @@ impl RowGroup {
             column.levels.clear();
         }
         let [start, duration, repeats, period, component, action, layer, rest @ ..] = &mut self.columns;
-        let [image, member, position, array, units, count, energy] = rest;
+        let [image, member, position, unit, units, count, energy] = rest;
         for spans in spans.chunks(AT_A_TIME) {
             start.take(spans, |span| span.start as i64);
             duration.take(spans, |span| span.duration as i64);
@@ -97,7 +97,7 @@ impl RowGroup {
             image.take_known(spans, |span| span.image);
             member.take_known(spans, |span| span.member);
             position.take_known(spans, |span| span.position);
-            array.take_known(spans, |span| span.array);
+            unit.take_known(spans, |span| span.unit);
             units.take(spans, |span| i64::from(span.units as i32));
             count.take(spans, |span| span.count as i64);
             energy.take(spans, |span| span.energy as i64);

@@ -107,7 +107,7 @@ pub struct Span {
     pub position: u32,
     /// Number on the chip of the first unit that it stands for: an array; a tile for buffers and post-processing; a link
     /// for transfers. [`NONE`] where units have no number of their own.
-    pub array: u32,
+    pub unit: u32,
     /// Units (arrays, tiles, links) that do the same at the same time.
     pub units: u32,
     /// Elementary actions in all pieces on all units together (conversions, bytes, pulses, ...).
@@ -298,7 +298,7 @@ mod tests {
             image: 0,
             member: NONE,
             position: 7,
-            array: 0,
+            unit: 0,
             units: 4,
             count: 11,
             energy: 100,
