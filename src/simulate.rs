@@ -64,8 +64,7 @@ pub fn simulate<K: SpanSink>(
 ) -> Result<(Outcome, K), Error> {
     let simulation = Simulation::new(assembly, sink);
     match config.schedule.queue {
-        // Reads, conversions and most transfers are shorter than this; longer delays go to the overflow heap.
-        Queue::Ring => simulation.run(&mut Ring::new(1023), progress),
+        Queue::Ring => simulation.run(&mut Ring::default(), progress),
         Queue::PriorityQueue => simulation.run(&mut PriorityQueueSchedule::default(), progress),
     }
 }

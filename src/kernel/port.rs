@@ -25,7 +25,9 @@ struct Port<T> {
     free: u32,
     /// Whether the sender found too few credits, and how many it wants.
     wanted: u32,
-    queue: VecDeque<T>,
+    /// The token at the head, here because most ports hold one at a time, and those behind it.
+    head: Option<T>,
+    behind: VecDeque<T>,
 }
 
 /// All ports of a chip.
@@ -44,8 +46,8 @@ impl<T: Copy> Ports<T> {
     /// Adds a port of `capacity` credits; the receiver is told of a token by the tag `arrival`.
     pub fn add(&mut self, sender: PartId, receiver: PartId, arrival: u32, capacity: u32) -> PortId {
         assert!(capacity > 0, "a port needs at least one credit");
-        let queue = VecDeque::with_capacity(capacity.min(16) as usize);
-        self.ports.push(Port { receiver, arrival, sender, capacity, free: capacity, wanted: 0, queue });
+        let (head, behind) = (None, VecDeque::new());
+        self.ports.push(Port { receiver, arrival, sender, capacity, free: capacity, wanted: 0, head, behind });
         (self.ports.len() - 1) as PortId
     }
 
@@ -73,7 +75,11 @@ impl<T: Copy> Ports<T> {
     #[inline]
     pub fn deliver(&mut self, port: PortId, token: T, now: Cycle, queue: &mut impl Schedule) {
         let port = &mut self.ports[port as usize];
-        port.queue.push_back(token);
+        if port.head.is_none() {
+            port.head = Some(token);
+        } else {
+            port.behind.push_back(token);
+        }
         queue.push(now, Event { part: port.receiver, tag: port.arrival });
     }
 
@@ -88,13 +94,18 @@ impl<T: Copy> Ports<T> {
     #[inline]
     #[must_use]
     pub fn peek(&self, port: PortId) -> Option<T> {
-        self.ports[port as usize].queue.front().copied()
+        self.ports[port as usize].head
     }
 
     /// Takes the token at the head; its credits stay taken until [`Ports::release`].
     #[inline]
     pub fn take(&mut self, port: PortId) -> Option<T> {
-        self.ports[port as usize].queue.pop_front()
+        let port = &mut self.ports[port as usize];
+        let token = port.head.take();
+        if !port.behind.is_empty() {
+            port.head = port.behind.pop_front();
+        }
+        token
     }
 
     /// Gives credits back and wakes the sender if it waits for them.

@@ -9,115 +9,123 @@ use super::queue::Schedule;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+/// Cycles that the ring reaches ahead: above the delays of reads, conversions and most transfers, and few enough that the
+/// slots stay in the cache.
+const SIZE: usize = 1024;
+const MASK: u64 = SIZE as u64 - 1;
+const WORDS: usize = SIZE / 64;
+
 /// Ring of cycles with an overflow heap.
 #[derive(Debug)]
 pub struct Ring {
-    slots: Vec<Vec<Event>>,
+    slots: Box<[Vec<Event>; SIZE]>,
     /// One bit a slot: whether it holds events.
-    occupied: Vec<u64>,
-    mask: u64,
+    occupied: [u64; WORDS],
     now: Cycle,
     /// Next event of the current slot.
     cursor: usize,
-    in_ring: usize,
     overflow: BinaryHeap<Reverse<(Cycle, u64, Event)>>,
     sequence: u64,
 }
 
-impl Ring {
-    /// A ring that reaches at least `longest_common_delay` cycles ahead.
-    #[must_use]
-    pub fn new(longest_common_delay: u64) -> Self {
-        let size = (longest_common_delay + 1).next_power_of_two().clamp(64, 1 << 20);
+impl Default for Ring {
+    fn default() -> Self {
         Self {
-            slots: vec![Vec::new(); size as usize],
-            occupied: vec![0; (size / 64) as usize],
-            mask: size - 1,
+            slots: Box::new([const { Vec::new() }; SIZE]),
+            occupied: [0; WORDS],
             now: 0,
             cursor: 0,
-            in_ring: 0,
             overflow: BinaryHeap::new(),
             sequence: 0,
         }
     }
+}
 
+impl Ring {
+    #[inline]
     fn put(&mut self, at: Cycle, event: Event) {
-        let slot = (at & self.mask) as usize;
-        self.slots[slot].push(event);
-        self.occupied[slot / 64] |= 1 << (slot % 64);
-        self.in_ring += 1;
+        let slot = (at & MASK) as usize;
+        let events = &mut self.slots[slot];
+        if events.is_empty() {
+            self.occupied[slot / 64] |= 1 << (slot % 64);
+        }
+        events.push(event);
     }
 
-    /// The first occupied cycle after `now`; the ring must hold an event of a later cycle.
-    fn next_occupied(&self) -> Cycle {
-        let start = (self.now + 1) & self.mask;
-        let words = self.occupied.len();
+    /// An event beyond the ring.
+    #[cold]
+    #[inline(never)]
+    fn push_far(&mut self, at: Cycle, event: Event) {
+        assert!(at >= self.now, "event scheduled for cycle {at}, but the time is {}", self.now);
+        self.overflow.push(Reverse((at, self.sequence, event)));
+        self.sequence += 1;
+    }
+
+    /// The first occupied cycle after `now` within the ring.
+    fn next_occupied(&self) -> Option<Cycle> {
+        let start = (self.now + 1) & MASK;
         let first = (start / 64) as usize;
-        let head = self.occupied[first] & (!0 << (start % 64));
-        let mut index = first;
-        let mut word = head;
-        for step in 0..=words {
+        let mut word = self.occupied[first] & (!0 << (start % 64));
+        // The first word is looked at twice: its lower slots are the last ones of the ring.
+        for step in 0..=WORDS {
+            let index = (first + step) % WORDS;
+            if step > 0 {
+                word = self.occupied[index];
+            }
             if word != 0 {
                 let slot = index as u64 * 64 + u64::from(word.trailing_zeros());
-                return self.now + 1 + (slot.wrapping_sub(start) & self.mask);
+                return Some(self.now + 1 + (slot.wrapping_sub(start) & MASK));
             }
-            index = (first + step + 1) % words;
-            word = self.occupied[index];
         }
-        unreachable!("the ring holds an event")
+        None
     }
 
-    /// Moves `now` on and brings in what has come within reach.
-    fn advance(&mut self, to: Cycle) {
+    /// Moves `now` to the next cycle that has events and brings in what has come within reach. False: there are none.
+    fn advance(&mut self) -> bool {
+        let Some(to) = self.next_occupied().or_else(|| self.overflow.peek().map(|Reverse((at, ..))| *at)) else {
+            return false;
+        };
         self.now = to;
-        self.cursor = 0;
-        while let Some(Reverse((at, _, _))) = self.overflow.peek() {
-            if *at - self.now > self.mask {
-                break;
+        while let Some(Reverse((at, ..))) = self.overflow.peek()
+            && *at - self.now <= MASK
+        {
+            if let Some(Reverse((at, _, event))) = self.overflow.pop() {
+                self.put(at, event);
             }
-            let Reverse((at, _, event)) = self.overflow.pop().expect("just seen");
-            self.put(at, event);
         }
+        true
     }
 }
 
 impl Schedule for Ring {
     #[inline]
     fn push(&mut self, at: Cycle, event: Event) {
-        assert!(at >= self.now, "event scheduled for cycle {at}, but the time is {}", self.now);
-        if at - self.now <= self.mask {
+        // One comparison tells the near future from the far one and from the past.
+        if at.wrapping_sub(self.now) <= MASK {
             self.put(at, event);
         } else {
-            self.overflow.push(Reverse((at, self.sequence, event)));
-            self.sequence += 1;
+            self.push_far(at, event);
         }
     }
 
     #[inline]
     fn pop(&mut self) -> Option<(Cycle, Event)> {
         loop {
-            let slot = (self.now & self.mask) as usize;
+            let slot = (self.now & MASK) as usize;
             if let Some(&event) = self.slots[slot].get(self.cursor) {
                 self.cursor += 1;
-                self.in_ring -= 1;
                 return Some((self.now, event));
             }
-            if self.cursor > 0 {
-                self.slots[slot].clear();
-                self.occupied[slot / 64] &= !(1 << (slot % 64));
-                self.cursor = 0;
+            self.slots[slot].clear();
+            self.occupied[slot / 64] &= !(1 << (slot % 64));
+            self.cursor = 0;
+            if !self.advance() {
+                return None;
             }
-            let to = if self.in_ring > 0 {
-                self.next_occupied()
-            } else {
-                let Reverse((at, _, _)) = self.overflow.peek()?;
-                *at
-            };
-            self.advance(to);
         }
     }
 
     fn len(&self) -> usize {
-        self.in_ring + self.overflow.len()
+        self.slots.iter().map(Vec::len).sum::<usize>() - self.cursor + self.overflow.len()
     }
 }

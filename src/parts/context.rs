@@ -89,7 +89,7 @@ impl<S: Schedule, K: SpanSink> Context<'_, S, K> {
         if amount.units == 0 || (amount.energy == 0 && job.duration == 0) {
             return;
         }
-        self.book(job.site, job.action, start, job.duration, token, amount);
+        self.book(&job.site, job.action, start, job.duration, &token, &amount);
     }
 
     /// Books a gap of a token or unit from `since` to now, with its reason.
@@ -119,12 +119,13 @@ impl<S: Schedule, K: SpanSink> Context<'_, S, K> {
     ) {
         if duration > 0 && amount.repeats > 0 && amount.units > 0 {
             let count = u64::from(amount.repeats) * u64::from(amount.units);
-            self.book(site, reason, start, duration, token, Amount { count, ..amount });
+            self.book(&site, reason, start, duration, &token, &Amount { count, ..amount });
         }
     }
 
-    #[inline]
-    fn book(&mut self, site: Site, action: Action, start: Cycle, duration: Cycle, token: Token, amount: Amount) {
+    /// One copy of this for all callers: the sink's code is inlined here, and the span stays in registers.
+    #[inline(never)]
+    fn book(&mut self, site: &Site, action: Action, start: Cycle, duration: Cycle, token: &Token, amount: &Amount) {
         self.shared.sink.push(Span {
             start,
             duration,

@@ -70,6 +70,7 @@ impl Converter {
         }
     }
 
+    #[inline]
     fn arrays(&self, token: Token) -> u32 {
         self.spec.arrays * token.copies(&self.spec.replicas)
     }

@@ -148,16 +148,19 @@ impl Crossbar {
     }
 
     /// Copies of the layer that work on a token.
+    #[inline]
     fn active(&self, token: Token) -> u32 {
         token.copies(&self.spec.replicas)
     }
 
     /// Arrays at work on the token in hand.
+    #[inline]
     fn units(&self) -> u32 {
         self.spec.arrays * self.active(self.token)
     }
 
     /// Arrays of all copies.
+    #[inline]
     fn all_units(&self) -> u32 {
         self.spec.arrays * self.spec.replicas.len() as u32
     }

@@ -81,6 +81,7 @@ impl ReadEnergy {
     /// Energy of some pulses of a token on the copies that work on it. The sum over pulses does not depend on how they are
     /// cut into calls.
     #[must_use]
+    #[inline]
     pub fn pulses(&self, token: Token, replicas: &Range<u32>, pulses: Range<u32>) -> Pulse {
         let lanes = replicas.start..replicas.start + token.copies(replicas);
         match &self.rows {
