@@ -55,9 +55,10 @@ pub struct Finished {
 /// threads.
 ///
 /// # Errors
-/// [`Error::Config`] when the network does not fit the chip, [`Error::Input`] and [`Error::Io`] for posterior and images.
+/// [`Error::Problems`] when the network does not fit the chip or more images are asked for than there are,
+/// [`Error::Input`] for posterior and images.
 pub fn prepare(config: Config, base: &Base, threads: usize, progress: Progress<'_>) -> Result<Prepared, Error> {
-    let plan = plan_or_error(&config)?;
+    let plan = plan(&config).map_err(Error::Problems)?;
     let answers = config.values.answer != Answer::Nothing && config.workload.images.is_some();
     let (posterior, contents) = load_posterior(&config, &plan, base)?;
     let probabilistic = posterior.as_ref().map(|posterior| probabilistic_synapses(&config, posterior));
@@ -69,23 +70,6 @@ pub fn prepare(config: Config, base: &Base, threads: usize, progress: Progress<'
         prepared.answer(&posterior, base, threads, progress)?;
     }
     Ok(prepared)
-}
-
-/// [`plan`] with its problems as one error.
-///
-/// # Errors
-/// [`Error::Config`] when the network does not fit the chip.
-pub fn plan_or_error(config: &Config) -> Result<Plan, Error> {
-    plan(config).map_err(|problems| Error::Config(told(&problems)))
-}
-
-/// Problems as lines of `key: message`.
-fn told(problems: &[Problem]) -> String {
-    let line = |p: &Problem| match &p.hint {
-        Some(hint) => format!("{}: {}\nhelp: {hint}", p.path, p.message),
-        None => format!("{}: {}", p.path, p.message),
-    };
-    problems.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The posterior, if there is one, and the hash of its file, if it has one.
@@ -178,11 +162,15 @@ impl Prepared {
             Answer::All => images.len(),
         };
         let timed = self.config.schedule.images as usize;
-        for (key, asked) in [("values.answer", count), ("schedule.images", timed)] {
-            if asked > images.len() {
-                let message = format!("{asked} images are asked for; the workload has {}", images.len());
-                return Err(Error::Config(format!("{key}: {message}")));
-            }
+        let too_many: Vec<Problem> = [("values.answer", count), ("schedule.images", timed)]
+            .into_iter()
+            .filter(|(_, asked)| *asked > images.len())
+            .map(|(key, asked)| {
+                Problem::new(key, format!("{asked} images are asked for; the workload has {}", images.len()))
+            })
+            .collect();
+        if !too_many.is_empty() {
+            return Err(Error::Problems(too_many));
         }
         let model = FunctionalModel::new(&FunctionalSpec::of(&self.config), net, posterior)?;
         let tell = |done: usize| progress(Stage::Values, done as u64, count as u64);

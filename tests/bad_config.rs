@@ -4,6 +4,7 @@
 //! overrides, and states the whole answer.
 
 use crossbayes::config::{LoadRequest, check_files, embedded, load, load_expanded};
+use crossbayes::simulate::plan;
 use proptest::prelude::*;
 use std::path::Path;
 
@@ -802,6 +803,21 @@ help: did you mean "conv1"?
 help: did you mean "parts/survey_22nm.ron"?
 "#,
     ),
+    // Found when the network is placed on the chip.
+    (
+        "more copies than output positions",
+        &[Set(r#"mapping.replication=[("conv1", 5)]"#)],
+        r#"--set mapping.replication=[("conv1", 5)]: error: 5 copies of layer "conv1"; expected 1..=4 (its output positions)
+"#,
+    ),
+    (
+        "a row of the input exceeds the global buffer",
+        &[Arch(r#"global_buffer: (capacity: "1 MiB""#, r#"global_buffer: (capacity: "2 B""#)],
+        r#"chip.ron:34:31: error: the output buffer before layer "conv1" holds 2 B, a message to it has 3 B
+34 |     global_buffer: (capacity: "2 B", bytes_per_cycle: 64),
+   |                               ^^^^^
+"#,
+    ),
 ];
 
 /// A built-in file's text after some replacements, each of which must find its text.
@@ -832,7 +848,8 @@ fn answer(edits: &[Edit]) -> String {
     write("parts/neurosim_22nm.ron", edited("arch/parts/neurosim_22nm.ron", parts));
     request.set =
         edits.iter().filter_map(|e| if let Set(text) = e { Some((*text).to_owned()) } else { None }).collect();
-    match load(&request) {
+    let planned = load(&request).and_then(|loaded| plan(&loaded.config).map_err(|problems| loaded.locate(problems)));
+    match planned {
         Ok(_) => "no problem\n".to_owned(),
         Err(errors) => relative(folder.path(), &errors.render(false)),
     }

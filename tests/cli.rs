@@ -282,6 +282,21 @@ fn a_wrong_change_names_the_nearest_key() {
 }
 
 #[test]
+fn what_does_not_fit_the_chip_is_told_with_its_place() {
+    let folder = tempdir().unwrap();
+    let copies = "mapping.replication=[(\"conv1\", 5)]";
+    let told = format!("--set {copies}: error: 5 copies of layer \"conv1\"; expected 1..=4 (its output positions)\n");
+    assert_eq!(toy(&folder, &["--set", copies]).failed(2), told);
+    let shown = ["show", "mapping", "--arch", "toy_2x2", "--workload", "toy_two_layers", "--set", copies];
+    assert_eq!(crossbayes(&folder, &shown).failed(2), told);
+    assert_eq!(
+        crossbayes(&folder, &["run", "--set", "schedule.images=400"]).failed(2),
+        "--set schedule.images=400: error: 400 images are asked for; the workload has 360\n"
+    );
+    assert_eq!(contents(folder.path()), BTreeMap::new());
+}
+
+#[test]
 fn missing_files_are_bad_input_and_named() {
     let folder = tempdir().unwrap();
     let told = |arguments: &[&str]| crossbayes(&folder, arguments).failed(2);

@@ -5,8 +5,7 @@ use crate::config::{Config, CostTable};
 use crate::dataflow::{check, to_dot};
 use crate::error::Error;
 use crate::report::quantity::{grouped, percent};
-use crate::run::plan_or_error;
-use crate::simulate::Plan;
+use crate::simulate::{self, Plan};
 use clap::ValueEnum;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -46,19 +45,20 @@ enum What {
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
-    let config = args.target.load(global)?.config;
+    let loaded = args.target.load(global)?;
+    let config = &loaded.config;
     let json = global.format == Format::Json;
     let text = match args.what {
         What::Arch => value(&config.arch, json)?,
         What::Workload => value(&config.workload, json)?,
-        What::Config => value(&config, json)?,
+        What::Config => value(config, json)?,
         What::Costs if json => value(&config.arch.costs, json)?,
         What::Costs => costs(&config.arch.costs),
         What::Mapping | What::Dataflow => {
-            let plan = plan_or_error(&config)?;
+            let plan = simulate::plan(config).map_err(|problems| Failure::Config(loaded.locate(problems)))?;
             match args.what {
                 What::Mapping if json => value(&plan.mapping, json)?,
-                What::Mapping => mapping(&config, &plan),
+                What::Mapping => mapping(config, &plan),
                 _ if args.dot => to_dot(&plan.dataflow),
                 _ => {
                     check(&plan.dataflow)?;

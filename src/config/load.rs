@@ -1,12 +1,12 @@
 //! Reads chip, network and overrides into one [`Config`], or tells everything that is wrong with them.
 
-use crate::config::decode::{Decode, Decoder};
+use crate::config::decode::{Decode, Decoder, place};
 use crate::config::diagnostic::{ConfigErrors, Diagnostic, Source, Sources};
 use crate::config::embedded::{self, Embedded};
 use crate::config::overrides::Override;
 use crate::config::tree::{self, Entry, Node, Span, Value};
 use crate::config::{Chip, Config, CostTable, Posterior, Workload};
-use crate::error::nearest;
+use crate::error::{Problem, nearest};
 use std::path::{Path, PathBuf};
 
 /// What to load.
@@ -70,6 +70,9 @@ pub struct Loaded {
     pub workload_base: Base,
     /// Names of the files read, built-in ones as `built-in:PATH`.
     pub files: Vec<String>,
+    /// The tree that the configuration was decoded from, and the texts that its places point into.
+    tree: Node,
+    sources: Sources,
 }
 
 impl Loaded {
@@ -85,6 +88,13 @@ impl Loaded {
             images.path = self.workload_base.anchor(&images.path);
         }
         config
+    }
+
+    /// Problems of the configuration with the places that their keys were given at.
+    #[must_use]
+    pub fn locate(&self, problems: Vec<Problem>) -> ConfigErrors {
+        let diagnostics = problems.into_iter().map(|problem| place(&self.tree, problem)).collect();
+        ConfigErrors::new(self.sources.clone(), diagnostics)
     }
 }
 
@@ -377,12 +387,11 @@ impl Reading {
         let mut decoder = Decoder::new();
         let config = Config::decode(&root, None, &mut decoder);
         self.diagnostics.extend(decoder.into_diagnostics());
-        let files = std::mem::take(&mut self.files);
-        self.answer(config).map(|config| Loaded {
-            config: config.expect("a configuration without a problem is whole"),
-            workload_base,
-            files,
-        })
+        if !self.diagnostics.is_empty() {
+            return Err(ConfigErrors::new(self.sources, self.diagnostics));
+        }
+        let config = config.expect("a configuration without a problem is whole");
+        Ok(Loaded { config, workload_base, files: self.files, tree: root, sources: self.sources })
     }
 
     /// The kind of file that shares most of its own keys with `node`; none (reported) where none does.

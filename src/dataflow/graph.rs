@@ -146,9 +146,8 @@ pub fn build(config: &Config, net: &Net, mapping: &Mapping) -> Result<Dataflow, 
                 problems.push(Problem::new(
                     format!("{key}.capacity"),
                     format!(
-                        "the {what} buffer before layer \"{}\" holds {bytes} B on {} tiles, a message to it has {} B",
+                        "the {what} buffer before layer \"{}\" holds {bytes} B, a message to it has {} B",
                         layer.name,
-                        mapped.tiles.len(),
                         u64::from(message) * pixel_bytes(input.channels, bits)
                     ),
                 ));
