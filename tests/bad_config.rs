@@ -813,9 +813,56 @@ help: did you mean "parts/survey_22nm.ron"?
     (
         "a row of the input exceeds the global buffer",
         &[Arch(r#"global_buffer: (capacity: "1 MiB""#, r#"global_buffer: (capacity: "2 B""#)],
-        r#"chip.ron:34:31: error: the output buffer before layer "conv1" holds 2 B, a message to it has 3 B
+        r#"chip.ron:34:31: error: the global buffer holds 2 B; a row of the input has 3 B
 34 |     global_buffer: (capacity: "2 B", bytes_per_cycle: 64),
    |                               ^^^^^
+help: expected at least 3 B
+"#,
+    ),
+    (
+        "a message exceeds an output buffer",
+        &[
+            Workload("Conv(channels: 2,", "Conv(channels: 5,"),
+            Arch(r#"output_buffer: (capacity: "8 KiB""#, r#"output_buffer: (capacity: "1 B""#),
+        ],
+        r#"chip.ron:31:35: error: the output buffer of layer "conv1" holds 1 B; a message to layer "fc1" has 2 B
+31 |         output_buffer: (capacity: "1 B", bytes_per_cycle: 64),
+   |                                   ^^^^^
+help: expected at least 2 B
+"#,
+    ),
+    (
+        "an input buffer cannot hold a map",
+        &[Arch(r#"input_buffer: (capacity: "128 KiB""#, r#"input_buffer: (capacity: "8 B""#)],
+        r#"chip.ron:30:34: error: the input buffer of layer "conv1" holds 8 B; in schedule layer it must hold its whole input, 9 B
+30 |         input_buffer: (capacity: "8 B", bytes_per_cycle: 64),
+   |                                  ^^^^^
+help: expected at least 9 B
+"#,
+    ),
+    (
+        "an input buffer could hold the rows of a window",
+        &[
+            Arch(r#"input_buffer: (capacity: "128 KiB""#, r#"input_buffer: (capacity: "8 B""#),
+            Set("ensemble.members=1"),
+        ],
+        r#"chip.ron:30:34: error: the input buffer of layer "conv1" holds 8 B; in schedule layer it must hold its whole input, 9 B
+30 |         input_buffer: (capacity: "8 B", bytes_per_cycle: 64),
+   |                                  ^^^^^
+help: expected at least 9 B, or schedule.mode=streaming
+"#,
+    ),
+    (
+        "an input buffer cannot hold the rows of a window",
+        &[
+            Arch(r#"input_buffer: (capacity: "128 KiB""#, r#"input_buffer: (capacity: "5 B""#),
+            Set("ensemble.members=1"),
+            Set("schedule.mode=streaming"),
+        ],
+        r#"chip.ron:30:34: error: the input buffer of layer "conv1" holds 5 B; in schedule streaming it must hold all that has come when a window is whole, 6 B
+30 |         input_buffer: (capacity: "5 B", bytes_per_cycle: 64),
+   |                                  ^^^^^
+help: expected at least 6 B
 "#,
     ),
 ];

@@ -183,7 +183,7 @@ fn a_name_does_not_lead_out_of_the_folder_of_runs() {
     assert_eq!(contents(folder.path()).len(), LEFT.len() + 3);
 }
 
-/// A buffer of 4 pixels for a map of 9.
+/// A buffer of 8 pixels for a map of 9.
 const TOO_SMALL: &str = "arch.tile.input_buffer.capacity=4 B";
 
 #[test]
@@ -191,17 +191,18 @@ fn a_failed_run_leaves_the_earlier_one_and_nothing_else() {
     let folder = tempdir().unwrap();
     toy(&folder, &["--out", "run"]).fine();
     let before = contents(folder.path());
-    let message = toy(&folder, &["--out", "run", "--set", TOO_SMALL]).failed(1);
+    let message = toy(&folder, &["--out", "run", "--set", TOO_SMALL]).failed(2);
     assert_eq!(
         message,
-        "error: deadlock at cycle 13: conv1.buffer waits for its input, 6 of 9 pixels are there at source->conv1.link; \
-         source->conv1.link finds its port full (8 places) at conv1.buffer\n"
+        "--set arch.tile.input_buffer.capacity=4 B: error: the input buffer of layer \"conv1\" holds 8 B on 2 tiles; in \
+         schedule layer it must hold its whole input, 9 B\n\
+         help: expected at least 5 B\n"
     );
     assert!(contents(folder.path()) == before);
 
     let empty = tempdir().unwrap();
-    toy(&empty, &["--out", "new/folders/run", "--set", TOO_SMALL]).failed(1);
-    toy(&empty, &["--set", TOO_SMALL]).failed(1);
+    toy(&empty, &["--out", "new/folders/run", "--set", TOO_SMALL]).failed(2);
+    toy(&empty, &["--set", TOO_SMALL]).failed(2);
     assert_eq!(contents(empty.path()), BTreeMap::new());
 }
 
