@@ -4,6 +4,7 @@
 //! overrides, and states the whole answer.
 
 use crossbayes::config::{LoadRequest, check_files, embedded, load, load_expanded};
+use crossbayes::run::check_described;
 use crossbayes::simulate::plan;
 use proptest::prelude::*;
 use std::path::Path;
@@ -975,7 +976,7 @@ fn checked(name: &str, bytes: &[u8]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     std::fs::write(&path, bytes).unwrap();
-    match check_files(&[path]) {
+    match check_files(&[path], &check_described) {
         Ok(kinds) => format!("{}\n", kinds[0].1.name()),
         Err(errors) => relative(folder.path(), &errors.render(false)),
     }
@@ -986,8 +987,8 @@ fn files_are_told_apart_by_their_keys() {
     let text = |path: &str| embedded::at(path).unwrap().text.as_bytes();
     assert_eq!(checked("a.ron", text("arch/pcm_128.ron")), "arch\n");
     assert_eq!(checked("a.ron", text("arch/parts/survey_22nm.ron")), "parts\n");
-    assert_eq!(checked("a.ron", text("workloads/digits.ron")), "workload\n");
-    let config = load(&LoadRequest::default()).unwrap().config;
+    assert_eq!(checked("a.ron", text("workloads/vgg_binaryconnect.ron")), "workload\n");
+    let config = load(&LoadRequest::default()).unwrap().portable_config();
     assert_eq!(checked("a.ron", crossbayes::config::to_ron(&config).as_bytes()), "run\n");
     assert_eq!(
         checked("a.ron", b"(colour: 3)"),

@@ -312,13 +312,64 @@ fn missing_files_are_bad_input_and_named() {
     let network = fs::read_to_string(repository("workloads/digits.ron")).unwrap();
     fs::write(folder.path().join("network.ron"), network).unwrap();
     let message = told(&["run", "--workload", "network.ron"]);
-    let end = "/digits/posterior.safetensors: No such file or directory (os error 2)\n";
-    assert!(message.starts_with("error: /") && message.ends_with(end), "{message}");
+    let end = "digits/posterior.safetensors: cannot be read: No such file or directory (os error 2); expected a \
+               posterior in a safetensors file\n";
+    assert!(message.starts_with("error: ") && message.ends_with(end), "{message}");
     assert_eq!(contents(folder.path()).len(), 1);
 }
 
 fn repository(path: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path).display().to_string()
+}
+
+#[test]
+fn the_files_that_a_network_names_are_checked_too() {
+    let folder = tempdir().unwrap();
+    let network = fs::read_to_string(repository("workloads/digits.ron")).unwrap();
+    fs::write(folder.path().join("network.ron"), &network).unwrap();
+    let line = |text: &str| network.lines().position(|line| line.contains(text)).unwrap() + 1;
+    let (posterior, images) = (line("posterior: File"), line("images: ("));
+    let told = || {
+        let text = crossbayes(&folder, &["check", "network.ron"]).failed(2);
+        text.lines().filter(|line| line.contains(": error: ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let missing = "cannot be read: No such file or directory (os error 2); expected";
+    assert_eq!(
+        told(),
+        [
+            format!(
+                "network.ron:{posterior}:27: error: digits/posterior.safetensors: {missing} a posterior in a safetensors \
+                 file"
+            ),
+            format!("network.ron:{images}:20: error: digits/test.safetensors: {missing} images in a safetensors file"),
+        ]
+    );
+    fs::create_dir(folder.path().join("digits")).unwrap();
+    fs::copy(repository("workloads/digits/test.safetensors"), folder.path().join("digits/test.safetensors")).unwrap();
+    fs::copy(folder.path().join("digits/test.safetensors"), folder.path().join("digits/posterior.safetensors"))
+        .unwrap();
+    assert_eq!(
+        told(),
+        [format!(
+            "network.ron:{posterior}:27: error: digits/posterior.safetensors: there is no tensor \"conv1.input_scale\" \
+             (input scale of layer conv1)"
+        )]
+    );
+    // A saved configuration leads to its files, and to the chip that its network must fit.
+    crossbayes(&folder, &["run", "--out", "run", "--set", "values.answer=First(1)"]).fine();
+    crossbayes(&folder, &["check", "run/config.ron", &repository("workloads/digits.ron")]).fine();
+    let saved = fs::read_to_string(folder.path().join("run/config.ron")).unwrap();
+    for (from, to, expected) in [
+        ("capacity: \"128 KiB\"", "capacity: \"8 B\"", "the input buffer of layer \"conv1\" holds 8 B"),
+        ("digits/posterior.saf", "digits/no.saf", "workloads/digits/no.safetensors: is not built into the program"),
+        ("images: 1,", "images: 361,", "361 images are asked for; the workload has 360"),
+    ] {
+        assert!(saved.contains(from), "{from}");
+        fs::write(folder.path().join("saved.ron"), saved.replacen(from, to, 1)).unwrap();
+        let message = crossbayes(&folder, &["check", "saved.ron"]).failed(2);
+        let line = saved.lines().position(|line| line.contains(from)).unwrap() + 1;
+        assert!(message.starts_with(&format!("saved.ron:{line}:")) && message.contains(expected), "{message}");
+    }
 }
 
 #[test]

@@ -207,11 +207,24 @@ pub fn load_expanded(file: &Path, set: &[String]) -> Result<Loaded, ConfigErrors
     reading.finish(opened.node, &base, opened.base, set)
 }
 
-/// Checks files of any kind, told apart by their keys; the answer has the kind of each.
+/// What a file describes, where more than its text can be checked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Described<'a> {
+    /// A network.
+    Workload(&'a Workload),
+    /// An expanded configuration.
+    Run(&'a Config),
+}
+
+/// Checks files of any kind, told apart by their keys; the answer has the kind of each. `further` is asked for problems of
+/// what a file without any describes; its paths start from the base.
 ///
 /// # Errors
 /// Every problem in any of them.
-pub fn check_files(paths: &[PathBuf]) -> Result<Vec<(PathBuf, FileKind)>, ConfigErrors> {
+pub fn check_files(
+    paths: &[PathBuf],
+    further: &dyn Fn(Described<'_>, &Base) -> Vec<Problem>,
+) -> Result<Vec<(PathBuf, FileKind)>, ConfigErrors> {
     let mut reading = Reading::default();
     let mut kinds = Vec::new();
     for path in paths {
@@ -219,6 +232,8 @@ pub fn check_files(paths: &[PathBuf]) -> Result<Vec<(PathBuf, FileKind)>, Config
         let Some(kind) = reading.kind(&opened.node) else { continue };
         kinds.push((path.clone(), kind));
         let mut decoder = Decoder::new();
+        let before = reading.diagnostics.len();
+        let (mut workload, mut config) = (None, None);
         match kind {
             FileKind::Arch => {
                 reading.expand_costs(&mut opened.node, &opened.base);
@@ -228,16 +243,23 @@ pub fn check_files(paths: &[PathBuf]) -> Result<Vec<(PathBuf, FileKind)>, Config
                 CostTable::decode(&opened.node, None, &mut decoder);
             }
             FileKind::Workload => {
-                Workload::decode(&opened.node, None, &mut decoder);
+                workload = Workload::decode(&opened.node, None, &mut decoder);
             }
             FileKind::Run => {
                 if let Some(arch) = entry_mut(&mut opened.node, "arch") {
                     reading.expand_costs(arch, &opened.base);
                 }
-                Config::decode(&opened.node, None, &mut decoder);
+                config = Config::decode(&opened.node, None, &mut decoder);
             }
         }
         reading.diagnostics.extend(decoder.into_diagnostics());
+        let described = workload.as_ref().map(Described::Workload).or(config.as_ref().map(Described::Run));
+        if reading.diagnostics.len() == before
+            && let Some(described) = described
+        {
+            let problems = further(described, &opened.base);
+            reading.diagnostics.extend(problems.into_iter().map(|problem| place(&opened.node, problem)));
+        }
     }
     reading.answer(kinds)
 }
