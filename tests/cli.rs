@@ -440,6 +440,17 @@ fn the_dataflow_is_drawn_as_dot() {
 }
 
 #[test]
+fn areas_of_a_cost_table_have_one_unit() {
+    let folder = tempdir().unwrap();
+    let set = ["--set", "arch.costs.cell.area=23200 nm2", "--set", "arch.costs.link.area=3 mm2"];
+    let text = crossbayes(&folder, &[&["show", "costs"], &set[..]].concat()).fine();
+    let line = |name: &str| text.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap();
+    assert!(line("cell").contains(" 0.0232 um2 "), "{}", line("cell"));
+    assert!(line("link").contains(" 3000000 um2 "), "{}", line("link"));
+    assert!(!text.lines().any(|line| line.contains("nm2  ") || line.contains("mm2  ")), "{text}");
+}
+
+#[test]
 fn schemas_are_json() {
     let folder = tempdir().unwrap();
     for kind in ["arch", "parts", "workload", "run"] {
@@ -458,6 +469,8 @@ fn pictures_are_drawn_again_the_same() {
     assert!(contents(&folder.path().join("again")) == contents(&folder.path().join("run/plots")));
     let out = crossbayes(&folder, &["plot", "energy", "run/trace.parquet"]).fine();
     assert_eq!(out.replace("./", ""), "energy.svg\nenergy.png\n");
+    let out = crossbayes(&folder, &["plot", "energy", "run", "--out", "listed", "--format", "json"]).fine();
+    assert_eq!(json(&out), serde_json::json!(["listed/energy.svg", "listed/energy.png"]));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::dataflow::{check, to_dot};
 use crate::error::Error;
 use crate::report::quantity::{grouped, percent};
 use crate::simulate::{self, Plan};
+use crate::units::Area;
 use clap::ValueEnum;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -165,6 +166,14 @@ fn dataflow(plan: &Plan, json: bool) -> Result<String, Error> {
     Ok(aligned(&rows) + &format!("\n{} stages, {} channels\n", graph.node_count(), graph.edge_count()))
 }
 
+/// An area in um2 with all its digits: one unit for a column, so that its numbers compare.
+fn um2(area: Area) -> String {
+    let per_um2 = 1_000_000;
+    let (whole, rest) = (area.0 / per_um2, area.0 % per_um2);
+    let digits = format!("{whole}.{rest:06}");
+    format!("{} um2", digits.trim_end_matches('0').trim_end_matches('.'))
+}
+
 fn costs(table: &CostTable) -> String {
     let mut rows = vec![row(["action", "time", "energy", "area", "leakage"])];
     let mut sources = String::new();
@@ -173,7 +182,7 @@ fn costs(table: &CostTable) -> String {
             name.clone(),
             cost.time.to_string(),
             cost.energy.to_string(),
-            cost.area.to_string(),
+            um2(cost.area),
             cost.leakage.to_string(),
         ]);
         let _ = writeln!(sources, "{name}\n    source: {}\n    accuracy: {}", cost.source, cost.accuracy);
