@@ -35,6 +35,10 @@ pub enum Error {
     /// The configuration has problems; the text lists all of them with their places.
     #[error("{0}")]
     Config(String),
+    /// Values of a configuration that was read without a problem do not go together; who has read it knows their places
+    /// ([`Loaded::locate`](crate::config::Loaded::locate)).
+    #[error("{}", lines(.0))]
+    Problems(Vec<Problem>),
     /// An input file (posterior, images, trace) is not what it should be.
     #[error("{path}: {message}")]
     Input { path: PathBuf, message: String },
@@ -54,7 +58,7 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Config(_) | Error::Input { .. } => 2,
+            Error::Config(_) | Error::Problems(_) | Error::Input { .. } => 2,
             _ => 1,
         }
     }
@@ -64,6 +68,15 @@ impl Error {
         let path = path.into();
         move |source| Error::Io { path, source }
     }
+}
+
+/// Problems as lines of `key: message`.
+fn lines(problems: &[Problem]) -> String {
+    let line = |p: &Problem| match &p.hint {
+        Some(hint) => format!("{}: {}\nhelp: {hint}", p.path, p.message),
+        None => format!("{}: {}", p.path, p.message),
+    };
+    problems.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Edit distance of two names (insertions, deletions, replacements, swaps of neighbours), case ignored.

@@ -1,6 +1,6 @@
 //! One run, from a configuration to facts and sums: values first where there are images, then time and energy.
 
-use crate::config::{Answer, Base, Config, Location, Posterior, Sampler, Scheme, Workload, embedded};
+use crate::config::{Answer, Base, Config, Described, Location, Posterior, Sampler, Scheme, Workload, embedded};
 use crate::error::{Error, Problem};
 use crate::functional::{FunctionalModel, FunctionalSpec, Outputs, metrics};
 use crate::meter::Ledger;
@@ -10,7 +10,7 @@ use crate::report::inventory::inventory;
 use crate::report::{EventFacts, LayerFacts, OutputFacts, RunFacts, content_hash};
 use crate::simulate::{Plan, plan, simulate};
 use crate::trace::SpanSink;
-use crate::workload::{LoadedImages, LoadedPosterior};
+use crate::workload::{LoadedImages, LoadedPosterior, Net, resolve};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -55,11 +55,12 @@ pub struct Finished {
 /// threads.
 ///
 /// # Errors
-/// [`Error::Config`] when the network does not fit the chip, [`Error::Input`] and [`Error::Io`] for posterior and images.
+/// [`Error::Problems`] when the network does not fit the chip or more images are asked for than there are,
+/// [`Error::Input`] for posterior and images.
 pub fn prepare(config: Config, base: &Base, threads: usize, progress: Progress<'_>) -> Result<Prepared, Error> {
-    let plan = plan_or_error(&config)?;
+    let plan = plan(&config).map_err(Error::Problems)?;
     let answers = config.values.answer != Answer::Nothing && config.workload.images.is_some();
-    let (posterior, contents) = load_posterior(&config, &plan, base)?;
+    let (posterior, contents) = load_posterior(&config.workload, &plan.net, base)?;
     let probabilistic = posterior.as_ref().map(|posterior| probabilistic_synapses(&config, posterior));
     let workload_hash = workload_hash(&config.workload, contents);
     let mut prepared = Prepared { config, plan, workload_hash, activity: None, outputs: None, probabilistic };
@@ -71,41 +72,92 @@ pub fn prepare(config: Config, base: &Base, threads: usize, progress: Progress<'
     Ok(prepared)
 }
 
-/// [`plan`] with its problems as one error.
-///
-/// # Errors
-/// [`Error::Config`] when the network does not fit the chip.
-pub fn plan_or_error(config: &Config) -> Result<Plan, Error> {
-    plan(config).map_err(|problems| Error::Config(told(&problems)))
+/// Problems that only show when a network is placed on its chip, and when the files that it names are read. `base` is
+/// where their paths start.
+#[must_use]
+pub fn check_described(described: Described<'_>, base: &Base) -> Vec<Problem> {
+    match described {
+        Described::Workload(workload) => match resolve(workload) {
+            Ok(net) => check_data(workload, &net, base, "").0,
+            Err(problems) => problems,
+        },
+        Described::Run(config) => match plan(config) {
+            Ok(plan) => {
+                let (mut problems, images) = check_data(&config.workload, &plan.net, base, "workload.");
+                problems.extend(images.into_iter().flat_map(|images| too_many_images(config, &images)));
+                problems
+            }
+            Err(problems) => problems,
+        },
+    }
 }
 
-/// Problems as lines of `key: message`.
-fn told(problems: &[Problem]) -> String {
-    let line = |p: &Problem| match &p.hint {
-        Some(hint) => format!("{}: {}\nhelp: {hint}", p.path, p.message),
-        None => format!("{}: {}", p.path, p.message),
-    };
-    problems.iter().map(line).collect::<Vec<_>>().join("\n")
+/// Problems of the posterior's and the images' file, at keys below `prefix`; and the images.
+fn check_data(workload: &Workload, net: &Net, base: &Base, prefix: &str) -> (Vec<Problem>, Option<LoadedImages>) {
+    let mut problems = Vec::new();
+    let mut told = |key: &str, error: Error| problems.push(Problem::new(format!("{prefix}{key}"), error.to_string()));
+    // A synthetic posterior has no file, and nothing in it can be wrong.
+    if matches!(workload.posterior, Posterior::File { .. })
+        && let Err(error) = load_posterior(workload, net, base)
+    {
+        told("posterior.path", error);
+    }
+    let images = load_images(workload, net, base).unwrap_or_else(|error| {
+        told("images.path", error);
+        None
+    });
+    (problems, images)
 }
 
 /// The posterior, if there is one, and the hash of its file, if it has one.
 fn load_posterior(
-    config: &Config,
-    plan: &Plan,
+    workload: &Workload,
+    net: &Net,
     base: &Base,
 ) -> Result<(Option<LoadedPosterior>, Option<String>), Error> {
-    let posterior = &config.workload.posterior;
+    let posterior = &workload.posterior;
     match posterior {
         Posterior::Absent => Ok((None, None)),
         Posterior::Synthetic { seed, probabilistic } => {
-            Ok((Some(LoadedPosterior::synthetic(*seed, probabilistic, &plan.net)?), None))
+            Ok((Some(LoadedPosterior::synthetic(*seed, probabilistic, net)?), None))
         }
         Posterior::File { path, .. } => {
-            let (bytes, path) = read(base, path)?;
-            let loaded = LoadedPosterior::from_bytes(&bytes, &path, posterior, &plan.net)?;
+            let (bytes, path) = read(base, path, "a posterior")?;
+            let loaded = LoadedPosterior::from_bytes(&bytes, &path, posterior, net)?;
             Ok((Some(loaded), Some(blake3::hash(&bytes).to_hex().to_string())))
         }
     }
+}
+
+/// The images, if there are any.
+fn load_images(workload: &Workload, net: &Net, base: &Base) -> Result<Option<LoadedImages>, Error> {
+    let Some(named) = &workload.images else { return Ok(None) };
+    let (bytes, path) = read(base, &named.path, "images")?;
+    LoadedImages::from_bytes(&bytes, &path, workload, net).map(Some)
+}
+
+/// Images that a run answers.
+fn answered(config: &Config, images: &LoadedImages) -> usize {
+    match config.values.answer {
+        Answer::Nothing => 0,
+        Answer::First(n) => n as usize,
+        Answer::All => images.len(),
+    }
+}
+
+/// Problems of a run that asks for more images than there are.
+fn too_many_images(config: &Config, images: &LoadedImages) -> Vec<Problem> {
+    // Without answers the images are not read, and any number of them takes the same time.
+    if config.values.answer == Answer::Nothing {
+        return Vec::new();
+    }
+    [("values.answer", answered(config, images)), ("schedule.images", config.schedule.images as usize)]
+        .into_iter()
+        .filter(|(_, asked)| *asked > images.len())
+        .map(|(key, asked)| {
+            Problem::new(key, format!("{asked} images are asked for; the workload has {}", images.len()))
+        })
+        .collect()
 }
 
 /// Hash of a network: the contents of its posterior count, but not the folders that its files lie in.
@@ -122,12 +174,14 @@ fn workload_hash(workload: &Workload, posterior: Option<String>) -> String {
     content_hash(&workload)
 }
 
-/// The bytes of a file that a workload names, and its path for messages.
-fn read(base: &Base, path: &str) -> Result<(Cow<'static, [u8]>, PathBuf), Error> {
+/// The bytes of a file that a workload names, and its path for messages; `what` should be in it.
+fn read(base: &Base, path: &str, what: &str) -> Result<(Cow<'static, [u8]>, PathBuf), Error> {
     match base.locate(path) {
         Location::File(file) => {
-            let told = |error: std::io::Error| Error::Input { path: file.clone(), message: error.to_string() };
-            let bytes = std::fs::read(&file).map_err(told)?;
+            let bytes = std::fs::read(&file).map_err(|error| Error::Input {
+                path: file.clone(),
+                message: format!("cannot be read: {error}; expected {what} in a safetensors file"),
+            })?;
             Ok((bytes.into(), file))
         }
         Location::Embedded(name) => {
@@ -168,22 +222,13 @@ impl Prepared {
         threads: usize,
         progress: Progress<'_>,
     ) -> Result<(), Error> {
-        let (workload, net) = (&self.config.workload, &self.plan.net);
-        let Some(named) = &workload.images else { return Ok(()) };
-        let (bytes, path) = read(base, &named.path)?;
-        let images = LoadedImages::from_bytes(&bytes, &path, workload, net)?;
-        let count = match self.config.values.answer {
-            Answer::Nothing => 0,
-            Answer::First(n) => n as usize,
-            Answer::All => images.len(),
-        };
-        let timed = self.config.schedule.images as usize;
-        for (key, asked) in [("values.answer", count), ("schedule.images", timed)] {
-            if asked > images.len() {
-                let message = format!("{asked} images are asked for; the workload has {}", images.len());
-                return Err(Error::Config(format!("{key}: {message}")));
-            }
+        let net = &self.plan.net;
+        let Some(images) = load_images(&self.config.workload, net, base)? else { return Ok(()) };
+        let too_many = too_many_images(&self.config, &images);
+        if !too_many.is_empty() {
+            return Err(Error::Problems(too_many));
         }
+        let (count, timed) = (answered(&self.config, &images), self.config.schedule.images as usize);
         let model = FunctionalModel::new(&FunctionalSpec::of(&self.config), net, posterior)?;
         let tell = |done: usize| progress(Stage::Values, done as u64, count as u64);
         let outputs = model.run(&images, 0..count, threads, &tell)?;

@@ -4,6 +4,8 @@
 //! overrides, and states the whole answer.
 
 use crossbayes::config::{LoadRequest, check_files, embedded, load, load_expanded};
+use crossbayes::run::check_described;
+use crossbayes::simulate::plan;
 use proptest::prelude::*;
 use std::path::Path;
 
@@ -802,6 +804,68 @@ help: did you mean "conv1"?
 help: did you mean "parts/survey_22nm.ron"?
 "#,
     ),
+    // Found when the network is placed on the chip.
+    (
+        "more copies than output positions",
+        &[Set(r#"mapping.replication=[("conv1", 5)]"#)],
+        r#"--set mapping.replication=[("conv1", 5)]: error: 5 copies of layer "conv1"; expected 1..=4 (its output positions)
+"#,
+    ),
+    (
+        "a row of the input exceeds the global buffer",
+        &[Arch(r#"global_buffer: (capacity: "1 MiB""#, r#"global_buffer: (capacity: "2 B""#)],
+        r#"chip.ron:34:31: error: the global buffer holds 2 B; a row of the input has 3 B
+34 |     global_buffer: (capacity: "2 B", bytes_per_cycle: 64),
+   |                               ^^^^^
+help: expected at least 3 B
+"#,
+    ),
+    (
+        "a message exceeds an output buffer",
+        &[
+            Workload("Conv(channels: 2,", "Conv(channels: 5,"),
+            Arch(r#"output_buffer: (capacity: "8 KiB""#, r#"output_buffer: (capacity: "1 B""#),
+        ],
+        r#"chip.ron:31:35: error: the output buffer of layer "conv1" holds 1 B; a message to layer "fc1" has 2 B
+31 |         output_buffer: (capacity: "1 B", bytes_per_cycle: 64),
+   |                                   ^^^^^
+help: expected at least 2 B
+"#,
+    ),
+    (
+        "an input buffer cannot hold a map",
+        &[Arch(r#"input_buffer: (capacity: "128 KiB""#, r#"input_buffer: (capacity: "8 B""#)],
+        r#"chip.ron:30:34: error: the input buffer of layer "conv1" holds 8 B; in schedule layer it must hold its whole input, 9 B
+30 |         input_buffer: (capacity: "8 B", bytes_per_cycle: 64),
+   |                                  ^^^^^
+help: expected at least 9 B
+"#,
+    ),
+    (
+        "an input buffer could hold the rows of a window",
+        &[
+            Arch(r#"input_buffer: (capacity: "128 KiB""#, r#"input_buffer: (capacity: "8 B""#),
+            Set("ensemble.members=1"),
+        ],
+        r#"chip.ron:30:34: error: the input buffer of layer "conv1" holds 8 B; in schedule layer it must hold its whole input, 9 B
+30 |         input_buffer: (capacity: "8 B", bytes_per_cycle: 64),
+   |                                  ^^^^^
+help: expected at least 9 B, or schedule.mode=streaming
+"#,
+    ),
+    (
+        "an input buffer cannot hold the rows of a window",
+        &[
+            Arch(r#"input_buffer: (capacity: "128 KiB""#, r#"input_buffer: (capacity: "5 B""#),
+            Set("ensemble.members=1"),
+            Set("schedule.mode=streaming"),
+        ],
+        r#"chip.ron:30:34: error: the input buffer of layer "conv1" holds 5 B; in schedule streaming it must hold all that has come when a window is whole, 6 B
+30 |         input_buffer: (capacity: "5 B", bytes_per_cycle: 64),
+   |                                  ^^^^^
+help: expected at least 6 B
+"#,
+    ),
 ];
 
 /// A built-in file's text after some replacements, each of which must find its text.
@@ -832,7 +896,8 @@ fn answer(edits: &[Edit]) -> String {
     write("parts/neurosim_22nm.ron", edited("arch/parts/neurosim_22nm.ron", parts));
     request.set =
         edits.iter().filter_map(|e| if let Set(text) = e { Some((*text).to_owned()) } else { None }).collect();
-    match load(&request) {
+    let planned = load(&request).and_then(|loaded| plan(&loaded.config).map_err(|problems| loaded.locate(problems)));
+    match planned {
         Ok(_) => "no problem\n".to_owned(),
         Err(errors) => relative(folder.path(), &errors.render(false)),
     }
@@ -911,7 +976,7 @@ fn checked(name: &str, bytes: &[u8]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     std::fs::write(&path, bytes).unwrap();
-    match check_files(&[path]) {
+    match check_files(&[path], &check_described) {
         Ok(kinds) => format!("{}\n", kinds[0].1.name()),
         Err(errors) => relative(folder.path(), &errors.render(false)),
     }
@@ -922,8 +987,8 @@ fn files_are_told_apart_by_their_keys() {
     let text = |path: &str| embedded::at(path).unwrap().text.as_bytes();
     assert_eq!(checked("a.ron", text("arch/pcm_128.ron")), "arch\n");
     assert_eq!(checked("a.ron", text("arch/parts/survey_22nm.ron")), "parts\n");
-    assert_eq!(checked("a.ron", text("workloads/digits.ron")), "workload\n");
-    let config = load(&LoadRequest::default()).unwrap().config;
+    assert_eq!(checked("a.ron", text("workloads/vgg_binaryconnect.ron")), "workload\n");
+    let config = load(&LoadRequest::default()).unwrap().portable_config();
     assert_eq!(checked("a.ron", crossbayes::config::to_ron(&config).as_bytes()), "run\n");
     assert_eq!(
         checked("a.ron", b"(colour: 3)"),

@@ -219,7 +219,7 @@ fn tensors_of_another_kind_or_shape_are_told() {
     );
     assert_eq!(
         posterior_message(&[("conv1.w_samples_packed", Some(bytes(&[0, 3], &[])))]),
-        "small.st: tensor \"conv1.w_samples_packed\" holds no sample"
+        "small.st: tensor \"conv1.w_samples_packed\" holds no sample; expected at least one"
     );
 }
 
@@ -274,7 +274,10 @@ fn images_that_do_not_fit_are_told() {
         image_message("images", Some(bytes(&[2, 4, 4], &[0; 32]))),
         "images.st: tensor \"images\" has shape [2, 4, 4]; the network expects [2, 1, 4, 4]"
     );
-    assert_eq!(image_message("images", Some(bytes(&[0, 1, 4, 4], &[]))), "images.st: tensor \"images\" holds no image");
+    assert_eq!(
+        image_message("images", Some(bytes(&[0, 1, 4, 4], &[]))),
+        "images.st: tensor \"images\" holds no image; expected at least one"
+    );
     let mut codes = [0; 32];
     codes[21] = 16;
     assert_eq!(

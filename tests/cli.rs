@@ -183,7 +183,7 @@ fn a_name_does_not_lead_out_of_the_folder_of_runs() {
     assert_eq!(contents(folder.path()).len(), LEFT.len() + 3);
 }
 
-/// A buffer of 4 pixels for a map of 9.
+/// A buffer of 8 pixels for a map of 9.
 const TOO_SMALL: &str = "arch.tile.input_buffer.capacity=4 B";
 
 #[test]
@@ -191,17 +191,18 @@ fn a_failed_run_leaves_the_earlier_one_and_nothing_else() {
     let folder = tempdir().unwrap();
     toy(&folder, &["--out", "run"]).fine();
     let before = contents(folder.path());
-    let message = toy(&folder, &["--out", "run", "--set", TOO_SMALL]).failed(1);
+    let message = toy(&folder, &["--out", "run", "--set", TOO_SMALL]).failed(2);
     assert_eq!(
         message,
-        "error: deadlock at cycle 13: conv1.buffer waits for its input, 6 of 9 pixels are there at source->conv1.link; \
-         source->conv1.link finds its port full (8 places) at conv1.buffer\n"
+        "--set arch.tile.input_buffer.capacity=4 B: error: the input buffer of layer \"conv1\" holds 8 B on 2 tiles; in \
+         schedule layer it must hold its whole input, 9 B\n\
+         help: expected at least 5 B\n"
     );
     assert!(contents(folder.path()) == before);
 
     let empty = tempdir().unwrap();
-    toy(&empty, &["--out", "new/folders/run", "--set", TOO_SMALL]).failed(1);
-    toy(&empty, &["--set", TOO_SMALL]).failed(1);
+    toy(&empty, &["--out", "new/folders/run", "--set", TOO_SMALL]).failed(2);
+    toy(&empty, &["--set", TOO_SMALL]).failed(2);
     assert_eq!(contents(empty.path()), BTreeMap::new());
 }
 
@@ -282,6 +283,21 @@ fn a_wrong_change_names_the_nearest_key() {
 }
 
 #[test]
+fn what_does_not_fit_the_chip_is_told_with_its_place() {
+    let folder = tempdir().unwrap();
+    let copies = "mapping.replication=[(\"conv1\", 5)]";
+    let told = format!("--set {copies}: error: 5 copies of layer \"conv1\"; expected 1..=4 (its output positions)\n");
+    assert_eq!(toy(&folder, &["--set", copies]).failed(2), told);
+    let shown = ["show", "mapping", "--arch", "toy_2x2", "--workload", "toy_two_layers", "--set", copies];
+    assert_eq!(crossbayes(&folder, &shown).failed(2), told);
+    assert_eq!(
+        crossbayes(&folder, &["run", "--set", "schedule.images=400"]).failed(2),
+        "--set schedule.images=400: error: 400 images are asked for; the workload has 360\n"
+    );
+    assert_eq!(contents(folder.path()), BTreeMap::new());
+}
+
+#[test]
 fn missing_files_are_bad_input_and_named() {
     let folder = tempdir().unwrap();
     let told = |arguments: &[&str]| crossbayes(&folder, arguments).failed(2);
@@ -296,13 +312,64 @@ fn missing_files_are_bad_input_and_named() {
     let network = fs::read_to_string(repository("workloads/digits.ron")).unwrap();
     fs::write(folder.path().join("network.ron"), network).unwrap();
     let message = told(&["run", "--workload", "network.ron"]);
-    let end = "/digits/posterior.safetensors: No such file or directory (os error 2)\n";
-    assert!(message.starts_with("error: /") && message.ends_with(end), "{message}");
+    let end = "digits/posterior.safetensors: cannot be read: No such file or directory (os error 2); expected a \
+               posterior in a safetensors file\n";
+    assert!(message.starts_with("error: ") && message.ends_with(end), "{message}");
     assert_eq!(contents(folder.path()).len(), 1);
 }
 
 fn repository(path: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path).display().to_string()
+}
+
+#[test]
+fn the_files_that_a_network_names_are_checked_too() {
+    let folder = tempdir().unwrap();
+    let network = fs::read_to_string(repository("workloads/digits.ron")).unwrap();
+    fs::write(folder.path().join("network.ron"), &network).unwrap();
+    let line = |text: &str| network.lines().position(|line| line.contains(text)).unwrap() + 1;
+    let (posterior, images) = (line("posterior: File"), line("images: ("));
+    let told = || {
+        let text = crossbayes(&folder, &["check", "network.ron"]).failed(2);
+        text.lines().filter(|line| line.contains(": error: ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let missing = "cannot be read: No such file or directory (os error 2); expected";
+    assert_eq!(
+        told(),
+        [
+            format!(
+                "network.ron:{posterior}:27: error: digits/posterior.safetensors: {missing} a posterior in a safetensors \
+                 file"
+            ),
+            format!("network.ron:{images}:20: error: digits/test.safetensors: {missing} images in a safetensors file"),
+        ]
+    );
+    fs::create_dir(folder.path().join("digits")).unwrap();
+    fs::copy(repository("workloads/digits/test.safetensors"), folder.path().join("digits/test.safetensors")).unwrap();
+    fs::copy(folder.path().join("digits/test.safetensors"), folder.path().join("digits/posterior.safetensors"))
+        .unwrap();
+    assert_eq!(
+        told(),
+        [format!(
+            "network.ron:{posterior}:27: error: digits/posterior.safetensors: there is no tensor \"conv1.input_scale\" \
+             (input scale of layer conv1)"
+        )]
+    );
+    // A saved configuration leads to its files, and to the chip that its network must fit.
+    crossbayes(&folder, &["run", "--out", "run", "--set", "values.answer=First(1)"]).fine();
+    crossbayes(&folder, &["check", "run/config.ron", &repository("workloads/digits.ron")]).fine();
+    let saved = fs::read_to_string(folder.path().join("run/config.ron")).unwrap();
+    for (from, to, expected) in [
+        ("capacity: \"128 KiB\"", "capacity: \"8 B\"", "the input buffer of layer \"conv1\" holds 8 B"),
+        ("digits/posterior.saf", "digits/no.saf", "workloads/digits/no.safetensors: is not built into the program"),
+        ("images: 1,", "images: 361,", "361 images are asked for; the workload has 360"),
+    ] {
+        assert!(saved.contains(from), "{from}");
+        fs::write(folder.path().join("saved.ron"), saved.replacen(from, to, 1)).unwrap();
+        let message = crossbayes(&folder, &["check", "saved.ron"]).failed(2);
+        let line = saved.lines().position(|line| line.contains(from)).unwrap() + 1;
+        assert!(message.starts_with(&format!("saved.ron:{line}:")) && message.contains(expected), "{message}");
+    }
 }
 
 #[test]
@@ -373,6 +440,17 @@ fn the_dataflow_is_drawn_as_dot() {
 }
 
 #[test]
+fn areas_of_a_cost_table_have_one_unit() {
+    let folder = tempdir().unwrap();
+    let set = ["--set", "arch.costs.cell.area=23200 nm2", "--set", "arch.costs.link.area=3 mm2"];
+    let text = crossbayes(&folder, &[&["show", "costs"], &set[..]].concat()).fine();
+    let line = |name: &str| text.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap();
+    assert!(line("cell").contains(" 0.0232 um2 "), "{}", line("cell"));
+    assert!(line("link").contains(" 3000000 um2 "), "{}", line("link"));
+    assert!(!text.lines().any(|line| line.contains("nm2  ") || line.contains("mm2  ")), "{text}");
+}
+
+#[test]
 fn schemas_are_json() {
     let folder = tempdir().unwrap();
     for kind in ["arch", "parts", "workload", "run"] {
@@ -391,6 +469,8 @@ fn pictures_are_drawn_again_the_same() {
     assert!(contents(&folder.path().join("again")) == contents(&folder.path().join("run/plots")));
     let out = crossbayes(&folder, &["plot", "energy", "run/trace.parquet"]).fine();
     assert_eq!(out.replace("./", ""), "energy.svg\nenergy.png\n");
+    let out = crossbayes(&folder, &["plot", "energy", "run", "--out", "listed", "--format", "json"]).fine();
+    assert_eq!(json(&out), serde_json::json!(["listed/energy.svg", "listed/energy.png"]));
 }
 
 #[test]

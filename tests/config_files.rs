@@ -8,6 +8,7 @@ use crossbayes::config::{
 use crossbayes::config::{
     Config, FileKind, LoadRequest, check_files, embedded, json_schema, load, load_expanded, reference_markdown, to_ron,
 };
+use crossbayes::run::check_described;
 use crossbayes::units::{Energy, Time, Voltage};
 use crossbayes::workload::resolve;
 use proptest::prelude::*;
@@ -44,7 +45,7 @@ fn every_shipped_file_is_built_in_and_valid() {
         }
     }
     assert_eq!(paths.len(), embedded::FILES.len());
-    check_files(&paths).unwrap_or_else(|errors| panic!("{errors}"));
+    check_files(&paths, &check_described).unwrap_or_else(|errors| panic!("{errors}"));
 }
 
 #[test]

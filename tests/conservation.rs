@@ -4,8 +4,12 @@ mod common;
 
 use common::*;
 use crossbayes::config::*;
-use crossbayes::simulate::plan;
-use crossbayes::trace::{Action, Component, Span};
+use crossbayes::dataflow::{Role, pixel_bytes};
+use crossbayes::mapping::LayerMapping;
+use crossbayes::simulate::{plan, simulate};
+use crossbayes::trace::{Action, Component, Span, SpanSink};
+use crossbayes::units::Bytes;
+use crossbayes::workload::NetLayer;
 use std::collections::BTreeMap;
 
 fn configs() -> Vec<Config> {
@@ -126,29 +130,87 @@ fn reads_conversions_and_outputs_are_those_of_the_network() {
     }
 }
 
+/// Runs with the room of some layers' input buffers changed, which no configuration can do: it would be refused.
+fn run_with_room(config: &Config, room: impl Fn(&NetLayer, &LayerMapping) -> Option<u32>) -> Result<(), String> {
+    let mut plan = plan(config).unwrap();
+    let graph = &mut plan.dataflow.graph;
+    for edge in graph.edge_indices() {
+        let to = &graph[graph.edge_endpoints(edge).unwrap().1];
+        if to.role == Role::Buffer
+            && graph[edge].credit == "pixel"
+            && let Some(pixels) = to.layer.and_then(|l| room(&plan.net.layers[l], &plan.mapping.layers[l]))
+        {
+            graph[edge].capacity = pixels;
+        }
+    }
+    let assembly = plan.assemble(config, None).unwrap();
+    simulate(config, assembly, Forgetful, |_, _| ()).map(|_| ()).map_err(|error| error.to_string())
+}
+
 #[test]
 fn a_buffer_that_cannot_hold_a_map_is_a_named_deadlock() {
-    use crossbayes::units::Bytes;
-    let mut config = config(real_chip(64, 48), digits_like());
-    // conv2's input is 64 pixels of 8 bytes; its 6 arrays are in one tile, whose 100 B hold 12 of them.
-    config.arch.tile.input_buffer.capacity = Bytes(100);
-    config.schedule.mode = Mode::Layer;
-    let plan = plan(&config).unwrap();
-    let assembly = plan.assemble(&config, None).unwrap();
-    let error = crossbayes::simulate::simulate(&config, assembly, Sums, |_, _| ()).unwrap_err();
-    let text = error.to_string();
-    assert!(text.starts_with("deadlock at cycle "), "{text}");
-    assert!(
-        text.contains("conv2.buffer waits for its input, 12 of 64 pixels are there at conv1->conv2.link"),
-        "{text}"
+    let config = config(chip(64, 48), digits_like());
+    // conv2 waits for 64 pixels. The output buffer of conv1 holds those of all ten members (640 of 8 bytes in 16 KiB), so
+    // conv1 works to its end: 64 positions of 5 bits in 10 cycles each, and 4 conversions after the last; ten times.
+    let room = |layer: &NetLayer, _: &LayerMapping| (layer.name == "conv2").then_some(12);
+    assert_eq!(
+        run_with_room(&config, room).unwrap_err(),
+        "deadlock at cycle 32040: conv2.buffer waits for its input, 12 of 64 pixels are there at conv1->conv2.link; \
+         conv1->conv2.link finds its port full (12 places) at conv2.buffer"
     );
-    assert!(text.contains("conv1->conv2.link finds its port full (12 places) at conv2.buffer"), "{text}");
+}
+
+/// The smallest capacity of the input buffers that is accepted.
+fn smallest_accepted(config: &Config) -> u64 {
+    let (mut refused, mut accepted) = (0, 1 << 20);
+    while accepted - refused > 1 {
+        let middle = (refused + accepted) / 2;
+        let mut config = config.clone();
+        config.arch.tile.input_buffer.capacity = Bytes(middle);
+        match plan(&config) {
+            Ok(_) => accepted = middle,
+            Err(problems) => {
+                assert!(problems.iter().all(|p| p.path == "arch.tile.input_buffer.capacity"), "{problems:?}");
+                refused = middle;
+            }
+        }
+    }
+    accepted
+}
+
+#[test]
+fn exactly_the_input_buffers_that_would_stand_still_are_refused() {
+    let mut workloads = vec![digits_like()];
+    let mut strided = layer("strided", Operation::Conv { channels: 4, kernel: 3, stride: 2, padding: 1 });
+    strided.pool = 2;
+    workloads.push(workload(vec![strided, layer("fc", Operation::Linear { outputs: 3 })]));
+    workloads.push(workload(vec![layer("one", conv(4)), layer("two", conv(4))]));
+    for workload in workloads {
+        for mode in [Mode::Sequential, Mode::Layer, Mode::Streaming] {
+            for (members, copies) in [(1, 1), (2, 1), (1, 3), (2, 5)] {
+                let mut config = config(real_chip(64, 48), workload.clone());
+                config.schedule.mode = mode;
+                config.schedule.images = 2;
+                config.ensemble.members = members;
+                config.mapping.replication = vec![(config.workload.layers[0].name.clone(), copies)];
+                let smallest = smallest_accepted(&config);
+                config.arch.tile.input_buffer.capacity = Bytes(smallest);
+                assert_eq!(run_with_room(&config, |_, _| None), Ok(()), "{config:?}");
+                let smaller = |layer: &NetLayer, mapped: &LayerMapping| {
+                    let pixel = pixel_bytes(layer.input.channels, layer.input_bits);
+                    Some(((smallest - 1) * mapped.tiles.len() as u64 / pixel) as u32)
+                };
+                let message = run_with_room(&config, smaller).unwrap_err();
+                assert!(message.starts_with("deadlock at cycle "), "{message}");
+            }
+        }
+    }
 }
 
 /// Takes spans and forgets them.
 #[derive(Debug)]
-struct Sums;
+struct Forgetful;
 
-impl crossbayes::trace::SpanSink for Sums {
+impl SpanSink for Forgetful {
     fn push(&mut self, _: Span) {}
 }

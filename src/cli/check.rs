@@ -2,6 +2,7 @@
 
 use super::{Failure, Format, Global, print};
 use crate::config::check_files;
+use crate::run::check_described;
 use std::path::PathBuf;
 
 /// Arguments of `check`.
@@ -16,7 +17,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
-    let kinds = check_files(&args.files).map_err(Failure::Config)?;
+    let kinds = check_files(&args.files, &check_described).map_err(Failure::Config)?;
     let text = match global.format {
         Format::Table => kinds.iter().fold(String::new(), |text, (path, kind)| {
             text + &format!("{}: {}, fine\n", path.display(), kind.description())

@@ -126,6 +126,16 @@ enum Failure {
     Other(Error),
 }
 
+impl Failure {
+    /// An error about the configuration `loaded`, with the places of its problems.
+    fn of(error: Error, loaded: &Loaded) -> Self {
+        match error {
+            Error::Problems(problems) => Failure::Config(loaded.locate(problems)),
+            error => Failure::Other(error),
+        }
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Failure::Other(error)

@@ -1,7 +1,7 @@
 //! `plot`: pictures of a stored run.
 
 use super::report::trace_of;
-use super::{Failure, Global, print};
+use super::{Failure, Format, Global, print};
 use crate::error::{Error, nearest};
 use crate::plot::{self, Kind};
 use crate::report::load;
@@ -23,7 +23,7 @@ pub(super) struct Args {
     out: PathBuf,
 }
 
-pub(super) fn run(args: &Args, _: &Global) -> Result<(), Failure> {
+pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     let kinds: Vec<Kind> = if args.kind == "all" {
         plot::KINDS.to_vec()
     } else {
@@ -31,11 +31,15 @@ pub(super) fn run(args: &Args, _: &Global) -> Result<(), Failure> {
     };
     let (facts, ledger) = load(&trace_of(&args.trace)?)?;
     std::fs::create_dir_all(&args.out).map_err(Error::io(&args.out))?;
+    let mut drawn = Vec::new();
     for kind in kinds {
-        for path in plot::draw(kind, &facts, &ledger, &args.out.join(kind.name()))? {
-            print(&format!("{}\n", path.display()))?;
-        }
+        let paths = plot::draw(kind, &facts, &ledger, &args.out.join(kind.name()))?;
+        drawn.extend(paths.iter().map(|path| path.display().to_string()));
     }
+    print(&match global.format {
+        Format::Table => drawn.iter().map(|path| format!("{path}\n")).collect(),
+        Format::Json => format!("{:#}\n", serde_json::Value::from(drawn)),
+    })?;
     Ok(())
 }
 

@@ -49,7 +49,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     // A place that cannot be written is told before the work, not after it.
     let place = args.out.clone().unwrap_or_else(|| Path::new("traces/runs").join(name));
     let folder = if args.no_files { None } else { Some(Folder::create(&place)?) };
-    let prepared = prepare(config, &loaded.workload_base, global.threads(), &tell)?;
+    let prepared =
+        prepare(config, &loaded.workload_base, global.threads(), &tell).map_err(|error| Failure::of(error, &loaded))?;
     let command = command();
     let report = match folder {
         None => {

@@ -5,8 +5,8 @@ use crate::config::{Config, CostTable};
 use crate::dataflow::{check, to_dot};
 use crate::error::Error;
 use crate::report::quantity::{grouped, percent};
-use crate::run::plan_or_error;
-use crate::simulate::Plan;
+use crate::simulate::{self, Plan};
+use crate::units::Area;
 use clap::ValueEnum;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -46,19 +46,20 @@ enum What {
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
-    let config = args.target.load(global)?.config;
+    let loaded = args.target.load(global)?;
+    let config = &loaded.config;
     let json = global.format == Format::Json;
     let text = match args.what {
         What::Arch => value(&config.arch, json)?,
         What::Workload => value(&config.workload, json)?,
-        What::Config => value(&config, json)?,
+        What::Config => value(config, json)?,
         What::Costs if json => value(&config.arch.costs, json)?,
         What::Costs => costs(&config.arch.costs),
         What::Mapping | What::Dataflow => {
-            let plan = plan_or_error(&config)?;
+            let plan = simulate::plan(config).map_err(|problems| Failure::Config(loaded.locate(problems)))?;
             match args.what {
                 What::Mapping if json => value(&plan.mapping, json)?,
-                What::Mapping => mapping(&config, &plan),
+                What::Mapping => mapping(config, &plan),
                 _ if args.dot => to_dot(&plan.dataflow),
                 _ => {
                     check(&plan.dataflow)?;
@@ -165,6 +166,14 @@ fn dataflow(plan: &Plan, json: bool) -> Result<String, Error> {
     Ok(aligned(&rows) + &format!("\n{} stages, {} channels\n", graph.node_count(), graph.edge_count()))
 }
 
+/// An area in um2 with all its digits: one unit for a column, so that its numbers compare.
+fn um2(area: Area) -> String {
+    let per_um2 = 1_000_000;
+    let (whole, rest) = (area.0 / per_um2, area.0 % per_um2);
+    let digits = format!("{whole}.{rest:06}");
+    format!("{} um2", digits.trim_end_matches('0').trim_end_matches('.'))
+}
+
 fn costs(table: &CostTable) -> String {
     let mut rows = vec![row(["action", "time", "energy", "area", "leakage"])];
     let mut sources = String::new();
@@ -173,7 +182,7 @@ fn costs(table: &CostTable) -> String {
             name.clone(),
             cost.time.to_string(),
             cost.energy.to_string(),
-            cost.area.to_string(),
+            um2(cost.area),
             cost.leakage.to_string(),
         ]);
         let _ = writeln!(sources, "{name}\n    source: {}\n    accuracy: {}", cost.source, cost.accuracy);

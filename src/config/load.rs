@@ -1,12 +1,12 @@
 //! Reads chip, network and overrides into one [`Config`], or tells everything that is wrong with them.
 
-use crate::config::decode::{Decode, Decoder};
+use crate::config::decode::{Decode, Decoder, place};
 use crate::config::diagnostic::{ConfigErrors, Diagnostic, Source, Sources};
 use crate::config::embedded::{self, Embedded};
 use crate::config::overrides::Override;
 use crate::config::tree::{self, Entry, Node, Span, Value};
 use crate::config::{Chip, Config, CostTable, Posterior, Workload};
-use crate::error::nearest;
+use crate::error::{Problem, nearest};
 use std::path::{Path, PathBuf};
 
 /// What to load.
@@ -70,6 +70,9 @@ pub struct Loaded {
     pub workload_base: Base,
     /// Names of the files read, built-in ones as `built-in:PATH`.
     pub files: Vec<String>,
+    /// The tree that the configuration was decoded from, and the texts that its places point into.
+    tree: Node,
+    sources: Sources,
 }
 
 impl Loaded {
@@ -85,6 +88,13 @@ impl Loaded {
             images.path = self.workload_base.anchor(&images.path);
         }
         config
+    }
+
+    /// Problems of the configuration with the places that their keys were given at.
+    #[must_use]
+    pub fn locate(&self, problems: Vec<Problem>) -> ConfigErrors {
+        let diagnostics = problems.into_iter().map(|problem| place(&self.tree, problem)).collect();
+        ConfigErrors::new(self.sources.clone(), diagnostics)
     }
 }
 
@@ -197,11 +207,24 @@ pub fn load_expanded(file: &Path, set: &[String]) -> Result<Loaded, ConfigErrors
     reading.finish(opened.node, &base, opened.base, set)
 }
 
-/// Checks files of any kind, told apart by their keys; the answer has the kind of each.
+/// What a file describes, where more than its text can be checked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Described<'a> {
+    /// A network.
+    Workload(&'a Workload),
+    /// An expanded configuration.
+    Run(&'a Config),
+}
+
+/// Checks files of any kind, told apart by their keys; the answer has the kind of each. `further` is asked for problems of
+/// what a file without any describes; its paths start from the base.
 ///
 /// # Errors
 /// Every problem in any of them.
-pub fn check_files(paths: &[PathBuf]) -> Result<Vec<(PathBuf, FileKind)>, ConfigErrors> {
+pub fn check_files(
+    paths: &[PathBuf],
+    further: &dyn Fn(Described<'_>, &Base) -> Vec<Problem>,
+) -> Result<Vec<(PathBuf, FileKind)>, ConfigErrors> {
     let mut reading = Reading::default();
     let mut kinds = Vec::new();
     for path in paths {
@@ -209,6 +232,8 @@ pub fn check_files(paths: &[PathBuf]) -> Result<Vec<(PathBuf, FileKind)>, Config
         let Some(kind) = reading.kind(&opened.node) else { continue };
         kinds.push((path.clone(), kind));
         let mut decoder = Decoder::new();
+        let before = reading.diagnostics.len();
+        let (mut workload, mut config) = (None, None);
         match kind {
             FileKind::Arch => {
                 reading.expand_costs(&mut opened.node, &opened.base);
@@ -218,16 +243,23 @@ pub fn check_files(paths: &[PathBuf]) -> Result<Vec<(PathBuf, FileKind)>, Config
                 CostTable::decode(&opened.node, None, &mut decoder);
             }
             FileKind::Workload => {
-                Workload::decode(&opened.node, None, &mut decoder);
+                workload = Workload::decode(&opened.node, None, &mut decoder);
             }
             FileKind::Run => {
                 if let Some(arch) = entry_mut(&mut opened.node, "arch") {
                     reading.expand_costs(arch, &opened.base);
                 }
-                Config::decode(&opened.node, None, &mut decoder);
+                config = Config::decode(&opened.node, None, &mut decoder);
             }
         }
         reading.diagnostics.extend(decoder.into_diagnostics());
+        let described = workload.as_ref().map(Described::Workload).or(config.as_ref().map(Described::Run));
+        if reading.diagnostics.len() == before
+            && let Some(described) = described
+        {
+            let problems = further(described, &opened.base);
+            reading.diagnostics.extend(problems.into_iter().map(|problem| place(&opened.node, problem)));
+        }
     }
     reading.answer(kinds)
 }
@@ -377,12 +409,11 @@ impl Reading {
         let mut decoder = Decoder::new();
         let config = Config::decode(&root, None, &mut decoder);
         self.diagnostics.extend(decoder.into_diagnostics());
-        let files = std::mem::take(&mut self.files);
-        self.answer(config).map(|config| Loaded {
-            config: config.expect("a configuration without a problem is whole"),
-            workload_base,
-            files,
-        })
+        if !self.diagnostics.is_empty() {
+            return Err(ConfigErrors::new(self.sources, self.diagnostics));
+        }
+        let config = config.expect("a configuration without a problem is whole");
+        Ok(Loaded { config, workload_base, files: self.files, tree: root, sources: self.sources })
     }
 
     /// The kind of file that shares most of its own keys with `node`; none (reported) where none does.

@@ -23,7 +23,7 @@ pub mod run;
 pub use chip::*;
 pub use costs::{AdcCost, Cost, CostTable};
 pub use diagnostic::ConfigErrors;
-pub use load::{Base, FileKind, LoadRequest, Loaded, Location, check_files, load, load_expanded, to_ron};
+pub use load::{Base, Described, FileKind, LoadRequest, Loaded, Location, check_files, load, load_expanded, to_ron};
 pub use network::*;
 pub use run::*;
 pub use schema::{json_schema, reference_markdown};

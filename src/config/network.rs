@@ -117,7 +117,7 @@ record! {
     pub struct Images {
         /// A safetensors file, relative to the workload file.
         pub path: String [1..],
-        /// Tensor of pixel codes: U8 `[n, channels, height, width]`.
+        /// Tensor of pixel codes: U8 (I8 where the input is signed) `[n, channels, height, width]`.
         pub images: String [1..] = "images".to_owned(),
         /// Tensor of labels: U8 or I64 `[n]`.
         pub labels: String [1..] = "labels".to_owned(),

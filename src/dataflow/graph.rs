@@ -1,9 +1,10 @@
 //! Stages and channels of a mapped network.
 
+use super::room;
 use crate::config::{Config, Sampler, Scheme};
 use crate::error::Problem;
 use crate::mapping::Mapping;
-use crate::workload::{Net, NetLayer, Shape, Source};
+use crate::workload::{Net, Shape, Source};
 use petgraph::graph::{DiGraph, NodeIndex};
 use serde::Serialize;
 
@@ -81,7 +82,8 @@ fn pixels(bytes: u64, channels: u32, bits: u32) -> u32 {
 /// The stages and channels of `net` on the chip.
 ///
 /// # Errors
-/// When a buffer cannot hold a single message that must go through it.
+/// When a buffer cannot hold a message that must go through it, or the pixels that its layer waits for: the run would
+/// stand still.
 pub fn build(config: &Config, net: &Net, mapping: &Mapping) -> Result<Dataflow, Vec<Problem>> {
     let mut graph = DiGraph::new();
     let mut problems = Vec::new();
@@ -126,36 +128,12 @@ pub fn build(config: &Config, net: &Net, mapping: &Mapping) -> Result<Dataflow, 
                 (digitals[j], net.layers[j].name.clone(), tiles * chip.tile.output_buffer.capacity.0)
             }
         };
-        let bits = layer.input_bits;
         let link = graph.add_node(stage(format!("{label}->{}.link", layer.name), Role::Link, Some(l), None));
         let in_bytes = mapped.tiles.len() as u64 * chip.tile.input_buffer.capacity.0;
-        let message = match layer.source {
-            Source::Input => input.width,
-            Source::Layer(j) => message_pixels(&net.layers[j], mapping.layers[j].replication),
-        };
-        for (key, bytes, what) in [
-            (
-                if layer.source == Source::Input { "arch.global_buffer" } else { "arch.tile.output_buffer" },
-                out_bytes,
-                "output",
-            ),
-            ("arch.tile.input_buffer", in_bytes, "input"),
-        ] {
-            let room = pixels(bytes, input.channels, bits);
-            if room < message {
-                problems.push(Problem::new(
-                    format!("{key}.capacity"),
-                    format!(
-                        "the {what} buffer before layer \"{}\" holds {bytes} B on {} tiles, a message to it has {} B",
-                        layer.name,
-                        mapped.tiles.len(),
-                        u64::from(message) * pixel_bytes(input.channels, bits)
-                    ),
-                ));
-            }
-        }
+        problems.extend(room::message_problem(net, mapping, l, out_bytes));
+        problems.extend(room::input_problem(config, net, mapping, l, in_bytes));
         let channel = |bytes| Channel {
-            capacity: pixels(bytes, input.channels, bits).max(1),
+            capacity: pixels(bytes, input.channels, layer.input_bits),
             credit: "pixel",
             shape: Some(input),
             feedback: false,
@@ -174,13 +152,3 @@ pub fn build(config: &Config, net: &Net, mapping: &Mapping) -> Result<Dataflow, 
 
 /// Bits of a logit on its way to the global buffer.
 pub const LOGIT_BITS: u32 = 32;
-
-/// Most output pixels that one step of a layer completes: what a message may hold.
-#[must_use]
-pub fn message_pixels(layer: &NetLayer, replication: u32) -> u32 {
-    (0..layer.positions)
-        .step_by(replication as usize)
-        .map(|p| layer.completed(p.saturating_add(replication)) - layer.completed(p))
-        .max()
-        .unwrap_or(1)
-}

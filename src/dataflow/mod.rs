@@ -3,6 +3,7 @@
 //! The engine walks flat arrays that are built from this graph, node by node and edge by edge.
 
 pub mod graph;
+mod room;
 pub mod check;
 pub mod dot;
 

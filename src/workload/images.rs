@@ -56,7 +56,7 @@ impl LoadedImages {
         let signed = workload.input.signed;
         file.expect(&names.images, &pixels, if signed { Dtype::I8 } else { Dtype::U8 }, &shape)?;
         if count == 0 {
-            return Err(file.error(format!("tensor \"{}\" holds no image", names.images)));
+            return Err(file.error(format!("tensor \"{}\" holds no image; expected at least one", names.images)));
         }
         let bits = workload.input.bits;
         let (lowest, highest) =

@@ -247,7 +247,7 @@ fn samples(file: &TensorFile, layer: &NetLayer) -> Result<Option<PackedSamples>,
     let bytes = usize::try_from(layer.synapses().div_ceil(8)).unwrap_or(usize::MAX);
     file.expect(&name, &view, Dtype::U8, &[members, bytes])?;
     if members == 0 {
-        return Err(file.error(format!("tensor \"{name}\" holds no sample")));
+        return Err(file.error(format!("tensor \"{name}\" holds no sample; expected at least one")));
     }
     Ok(Some(PackedSamples { members, bytes: view.data().to_vec() }))
 }

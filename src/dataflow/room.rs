@@ -1,0 +1,121 @@
+//! Buffers that are too small for what must be in them: a run would stand still for certain, so it is refused.
+
+use super::graph::pixel_bytes;
+use crate::config::{Config, Mode};
+use crate::error::Problem;
+use crate::mapping::Mapping;
+use crate::workload::{Net, NetLayer, Source};
+
+/// Where the whole messages to a layer end: pixels of its input that are there after each of them.
+struct Arrivals(Vec<u32>);
+
+impl Arrivals {
+    fn of(net: &Net, mapping: &Mapping, layer: &NetLayer) -> Self {
+        let mut ends: Vec<u32> = match layer.source {
+            Source::Input => (1..=layer.input.height).map(|rows| rows * layer.input.width).collect(),
+            Source::Layer(j) => {
+                let copies = mapping.layers[j].replication;
+                let steps = (0..net.layers[j].positions).step_by(copies as usize);
+                steps.map(|position| net.layers[j].completed(position.saturating_add(copies))).collect()
+            }
+        };
+        ends.dedup();
+        Self(ends)
+    }
+
+    /// Pixels of the largest message.
+    fn largest(&self) -> u32 {
+        let starts = std::iter::once(&0).chain(&self.0);
+        self.0.iter().zip(starts).map(|(end, start)| end - start).max().unwrap_or(0)
+    }
+
+    /// Pixels that are there once the first `needed` ones are.
+    fn with(&self, needed: u32) -> u32 {
+        self.0.get(self.0.partition_point(|&end| end < needed)).copied().unwrap_or(needed)
+    }
+}
+
+/// The buffer before the link to layer `l`, of `bytes` in all, must hold each message.
+pub(super) fn message_problem(net: &Net, mapping: &Mapping, l: usize, bytes: u64) -> Option<Problem> {
+    let layer = &net.layers[l];
+    let message = u64::from(Arrivals::of(net, mapping, layer).largest()) * bytes_of_pixel(layer);
+    if message <= bytes {
+        return None;
+    }
+    let (path, text, tiles) = match layer.source {
+        Source::Input => {
+            let text = format!("the global buffer holds {bytes} B; a row of the input has {message} B");
+            ("arch.global_buffer.capacity", text, 1)
+        }
+        Source::Layer(j) => {
+            let tiles = mapping.layers[j].tiles.len() as u64;
+            let text = format!(
+                "the output buffer of layer \"{}\" holds {}; a message to layer \"{}\" has {message} B",
+                net.layers[j].name,
+                on_tiles(bytes, tiles),
+                layer.name
+            );
+            ("arch.tile.output_buffer.capacity", text, tiles)
+        }
+    };
+    Some(Problem::new(path, text).hint(format!("expected at least {} B", message.div_ceil(tiles))))
+}
+
+/// The input buffer of layer `l`, of `bytes` in all, must hold what a position of the layer waits for.
+pub(super) fn input_problem(config: &Config, net: &Net, mapping: &Mapping, l: usize, bytes: u64) -> Option<Problem> {
+    let layer = &net.layers[l];
+    let needed = |mode| u64::from(pixels_held(net, mapping, l, mode)) * bytes_of_pixel(layer);
+    let mode = config.schedule.mode;
+    let here = needed(mode);
+    if here <= bytes {
+        return None;
+    }
+    let (schedule, what) = match mode {
+        Mode::Sequential => ("sequential", "its whole input"),
+        Mode::Layer => ("layer", "its whole input"),
+        Mode::Streaming => ("streaming", "all that has come when a window is whole"),
+    };
+    let tiles = mapping.layers[l].tiles.len() as u64;
+    let message = format!(
+        "the input buffer of layer \"{}\" holds {}; in schedule {schedule} it must hold {what}, {here} B",
+        layer.name,
+        on_tiles(bytes, tiles)
+    );
+    let mut hint = format!("expected at least {} B", here.div_ceil(tiles));
+    if mode != Mode::Streaming && needed(Mode::Streaming) <= bytes {
+        hint.push_str(", or schedule.mode=streaming");
+    }
+    Some(Problem::new("arch.tile.input_buffer.capacity", message).hint(hint))
+}
+
+/// Most pixels that the input buffer of layer `l` holds when a position becomes ready. With less room it never does.
+fn pixels_held(net: &Net, mapping: &Mapping, l: usize, mode: Mode) -> u32 {
+    let (layer, mapped) = (&net.layers[l], &mapping.layers[l]);
+    if mode != Mode::Streaming {
+        return layer.input.positions();
+    }
+    let arrivals = Arrivals::of(net, mapping, layer);
+    let passes_of_input = match layer.source {
+        Source::Input => 1,
+        Source::Layer(j) => mapping.layers[j].passes,
+    };
+    // The first of several passes on the same input lets nothing go.
+    let keeps = mapped.passes > passes_of_input;
+    (0..layer.positions)
+        .step_by(mapped.replication as usize)
+        .map(|position| {
+            let last = position.saturating_add(mapped.replication).min(layer.positions) - 1;
+            let gone = if keeps { 0 } else { layer.pixels_done(position) };
+            arrivals.with(layer.pixels_needed(last)).saturating_sub(gone)
+        })
+        .fold(arrivals.largest(), u32::max)
+}
+
+fn bytes_of_pixel(layer: &NetLayer) -> u64 {
+    pixel_bytes(layer.input.channels, layer.input_bits)
+}
+
+/// "256 B", with the number of tiles that share them where they are several.
+fn on_tiles(bytes: u64, tiles: u64) -> String {
+    if tiles == 1 { format!("{bytes} B") } else { format!("{bytes} B on {tiles} tiles") }
+}
