@@ -104,9 +104,9 @@ fn pixels_held(net: &Net, mapping: &Mapping, l: usize, mode: Mode) -> u32 {
     (0..layer.positions)
         .step_by(mapped.replication as usize)
         .map(|position| {
-            let last = position.saturating_add(mapped.replication).min(layer.positions) - 1;
+            let lanes = mapped.replication.min(layer.positions - position);
             let gone = if keeps { 0 } else { layer.pixels_done(position) };
-            arrivals.with(layer.pixels_needed(last)).saturating_sub(gone)
+            arrivals.with(layer.pixels_needed_by(position, lanes)).saturating_sub(gone)
         })
         .fold(arrivals.largest(), u32::max)
 }

@@ -82,6 +82,9 @@ pub struct Buffer {
     /// Pixels that have come, and that have been let go, since the start of the run.
     arrived: u64,
     released: u64,
+    /// Pixels that no position to come reads, since the start of the run. Some of them may still be on their way: rows at
+    /// the end of a map that a stride skips.
+    done: u64,
     /// Passes that have left the converters.
     through: u64,
     /// Groups that have room for the window in hand.
@@ -100,6 +103,7 @@ impl Buffer {
             position: 0,
             arrived: 0,
             released: 0,
+            done: 0,
             through: 0,
             roomy: 0,
         }
@@ -119,6 +123,7 @@ impl Buffer {
                 while let Some(token) = cx.take(self.spec.input) {
                     self.arrived += u64::from(token.lanes);
                 }
+                self.let_go(cx);
             }
             PASS_THROUGH => self.through += 1,
             FETCHED => self.phase = Phase::Holding,
@@ -152,7 +157,7 @@ impl Buffer {
         }
         let layer = &self.spec.layer;
         let needed = match self.spec.mode {
-            Mode::Streaming => layer.pixels_needed(self.position + self.lanes() - 1),
+            Mode::Streaming => layer.pixels_needed_by(self.position, self.lanes()),
             Mode::Sequential | Mode::Layer => layer.input.positions(),
         };
         let turn = cx.shared.turn.as_ref().is_none_or(|turn| turn.is(self.spec.index, self.image, self.member));
@@ -218,12 +223,8 @@ impl Buffer {
         let last_replay = self.pass() % u64::from(self.spec.replays) == u64::from(self.spec.replays) - 1;
         self.position += self.lanes();
         if last_replay {
-            let done = base + u64::from(self.spec.layer.pixels_done(self.position));
-            if done > self.released {
-                let pixels = (done - self.released) as u32;
-                self.released = done;
-                cx.release(self.spec.input, pixels);
-            }
+            self.done = base + u64::from(self.spec.layer.pixels_done(self.position));
+            self.let_go(cx);
         }
         if self.position == self.spec.layer.positions {
             self.position = 0;
@@ -232,6 +233,16 @@ impl Buffer {
                 self.member = 0;
                 self.image += 1;
             }
+        }
+    }
+
+    /// Gives back the room of pixels that are done.
+    fn let_go<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        let done = self.done.min(self.arrived);
+        if done > self.released {
+            let pixels = (done - self.released) as u32;
+            self.released = done;
+            cx.release(self.spec.input, pixels);
         }
     }
 

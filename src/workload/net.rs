@@ -119,6 +119,13 @@ impl NetLayer {
         }
     }
 
+    /// [`NetLayer::pixels_needed`] of some neighbouring positions. At the bottom of a map an earlier one may need more than
+    /// the last.
+    #[must_use]
+    pub fn pixels_needed_by(&self, position: u32, lanes: u32) -> u32 {
+        (position..position + lanes).map(|p| self.pixels_needed(p)).max().unwrap_or(0)
+    }
+
     /// Input pixels, row by row, that no position from `position` on reads again: whole rows above its window.
     #[must_use]
     pub fn pixels_done(&self, position: u32) -> u32 {
