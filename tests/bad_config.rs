@@ -814,7 +814,11 @@ help: did you mean "parts/survey_22nm.ron"?
     (
         "a row of the input exceeds the global buffer",
         &[Arch(r#"global_buffer: (capacity: "1 MiB""#, r#"global_buffer: (capacity: "2 B""#)],
-        r#"chip.ron:34:31: error: the global buffer holds 2 B; a row of the input has 3 B
+        r#"chip.ron:34:31: error: the global buffer holds 2 B; a message with logits has 8 B
+34 |     global_buffer: (capacity: "2 B", bytes_per_cycle: 64),
+   |                               ^^^^^
+help: expected at least 8 B
+chip.ron:34:31: error: the global buffer holds 2 B; a row of the input has 3 B
 34 |     global_buffer: (capacity: "2 B", bytes_per_cycle: 64),
    |                               ^^^^^
 help: expected at least 3 B
@@ -830,6 +834,10 @@ help: expected at least 3 B
 31 |         output_buffer: (capacity: "1 B", bytes_per_cycle: 64),
    |                                   ^^^^^
 help: expected at least 2 B
+chip.ron:31:35: error: the output buffer of layer "fc1" holds 1 B; a message with logits has 8 B
+31 |         output_buffer: (capacity: "1 B", bytes_per_cycle: 64),
+   |                                   ^^^^^
+help: expected at least 8 B
 "#,
     ),
     (

@@ -143,10 +143,17 @@ pub fn build(config: &Config, net: &Net, mapping: &Mapping) -> Result<Dataflow, 
     }
     let last = &net.layers[net.output];
     let link = graph.add_node(stage(format!("{}->sink.link", last.name), Role::Link, Some(net.output), None));
-    let answer = |capacity| Channel { capacity, credit: "pixel", shape: Some(last.output), feedback: false };
+    let answer = |bytes| Channel {
+        capacity: pixels(bytes, last.output.channels, LOGIT_BITS),
+        credit: "pixel",
+        shape: Some(last.output),
+        feedback: false,
+    };
     let out_bytes = mapping.layers[net.output].tiles.len() as u64 * chip.tile.output_buffer.capacity.0;
-    graph.add_edge(digitals[net.output], link, answer(pixels(out_bytes, last.output.channels, LOGIT_BITS).max(1)));
-    graph.add_edge(link, sink, answer(pixels(chip.global_buffer.capacity.0, last.output.channels, LOGIT_BITS).max(1)));
+    let in_bytes = chip.global_buffer.capacity.0;
+    problems.extend(room::answer_problems(net, mapping, out_bytes, in_bytes));
+    graph.add_edge(digitals[net.output], link, answer(out_bytes));
+    graph.add_edge(link, sink, answer(in_bytes));
     if problems.is_empty() { Ok(Dataflow { graph, source, sink }) } else { Err(problems) }
 }
 

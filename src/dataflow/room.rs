@@ -1,6 +1,6 @@
 //! Buffers that are too small for what must be in them: a run would stand still for certain, so it is refused.
 
-use super::graph::pixel_bytes;
+use super::graph::{LOGIT_BITS, pixel_bytes};
 use crate::config::{Config, Mode};
 use crate::error::Problem;
 use crate::mapping::Mapping;
@@ -11,14 +11,18 @@ struct Arrivals(Vec<u32>);
 
 impl Arrivals {
     fn of(net: &Net, mapping: &Mapping, layer: &NetLayer) -> Self {
-        let mut ends: Vec<u32> = match layer.source {
-            Source::Input => (1..=layer.input.height).map(|rows| rows * layer.input.width).collect(),
-            Source::Layer(j) => {
-                let copies = mapping.layers[j].replication;
-                let steps = (0..net.layers[j].positions).step_by(copies as usize);
-                steps.map(|position| net.layers[j].completed(position.saturating_add(copies))).collect()
-            }
-        };
+        match layer.source {
+            Source::Input => Self((1..=layer.input.height).map(|rows| rows * layer.input.width).collect()),
+            Source::Layer(j) => Self::from_layer(net, mapping, j),
+        }
+    }
+
+    /// Of the output of layer `j`.
+    fn from_layer(net: &Net, mapping: &Mapping, j: usize) -> Self {
+        let copies = mapping.layers[j].replication;
+        let steps = (0..net.layers[j].positions).step_by(copies as usize);
+        let mut ends: Vec<u32> =
+            steps.map(|position| net.layers[j].completed(position.saturating_add(copies))).collect();
         ends.dedup();
         Self(ends)
     }
@@ -59,6 +63,25 @@ pub(super) fn message_problem(net: &Net, mapping: &Mapping, l: usize, bytes: u64
         }
     };
     Some(Problem::new(path, text).hint(format!("expected at least {} B", message.div_ceil(tiles))))
+}
+
+/// The last layer's output buffer and the global buffer must each hold a message with logits.
+pub(super) fn answer_problems(net: &Net, mapping: &Mapping, output: u64, global: u64) -> Vec<Problem> {
+    let last = &net.layers[net.output];
+    let pixels = u64::from(Arrivals::from_layer(net, mapping, net.output).largest());
+    let message = pixels * pixel_bytes(last.output.channels, LOGIT_BITS);
+    let tiles = mapping.layers[net.output].tiles.len() as u64;
+    let buffers = [
+        ("arch.tile.output_buffer.capacity", format!("output buffer of layer \"{}\"", last.name), output, tiles),
+        ("arch.global_buffer.capacity", "global buffer".to_owned(), global, 1),
+    ];
+    let small = buffers.into_iter().filter(|(.., bytes, _)| *bytes < message);
+    small
+        .map(|(path, name, bytes, tiles)| {
+            let text = format!("the {name} holds {}; a message with logits has {message} B", on_tiles(bytes, tiles));
+            Problem::new(path, text).hint(format!("expected at least {} B", message.div_ceil(tiles)))
+        })
+        .collect()
 }
 
 /// The input buffer of layer `l`, of `bytes` in all, must hold what a position of the layer waits for.
