@@ -151,7 +151,7 @@ pub struct ClosedForm {
     pub predicted_cycles: u64,
     /// Cycles of the simulation.
     pub simulated_cycles: u64,
-    /// Simulated less predicted: what contention costs.
+    /// Simulated less predicted: what contention costs, or how far `streaming` is above its lower bound.
     pub contention_cycles: i64,
     /// Cycles from one image to the next that the closed form gives.
     pub initiation_interval_cycles: u64,

@@ -278,9 +278,10 @@ fn closed_form(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         ("fixed latencies", grouped(check.fixed_latency_cycles)),
         ("predicted", grouped(check.predicted_cycles)),
         ("simulated", grouped(check.simulated_cycles)),
-        ("contention", grouped(check.contention_cycles)),
+        (beyond, grouped(check.contention_cycles)),
     ]
     .map(|(name, cycles)| [name.to_owned(), cycles])
     .into();
     grid(f, ["", "cycles"], &rows)
 }
+    let beyond = if report.config.schedule.mode == Mode::Streaming { "above the bound" } else { "contention" };
