@@ -187,7 +187,7 @@ impl Prepared {
         let model = FunctionalModel::new(&FunctionalSpec::of(&self.config), net, posterior)?;
         let tell = |done: usize| progress(Stage::Values, done as u64, count as u64);
         let outputs = model.run(&images, 0..count, threads, &tell)?;
-        self.outputs = Some(output_facts(&outputs, &images));
+        self.outputs = Some(output_facts(&outputs, &images, &model));
         self.activity = Some(Arc::new(model.activity(&images, 0..timed)?));
         Ok(())
     }
@@ -259,7 +259,7 @@ impl Prepared {
     }
 }
 
-fn output_facts(outputs: &Outputs, images: &LoadedImages) -> OutputFacts {
+fn output_facts(outputs: &Outputs, images: &LoadedImages, model: &FunctionalModel) -> OutputFacts {
     let labels = &images.labels()[outputs.images.clone()];
     let probabilities = &outputs.mean_probabilities;
     let scored = |score: f64| (!labels.is_empty()).then_some(score);
@@ -274,6 +274,7 @@ fn output_facts(outputs: &Outputs, images: &LoadedImages) -> OutputFacts {
         accuracy: scored(metrics::accuracy(probabilities, labels)),
         ece: scored(metrics::expected_calibration_error(probabilities, labels, ECE_BINS)),
         nll: scored(metrics::negative_log_likelihood(probabilities, labels)),
+        adc_step: (0..outputs.clipping.len()).map(|layer| model.step(layer)).collect(),
         brier: scored(metrics::brier(probabilities, labels)),
         clipped_share: outputs
             .clipping

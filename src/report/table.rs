@@ -266,7 +266,15 @@ fn answers(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     line(f, "mean entropy", &format!("{:.4} nats", mean(&outputs.entropy)))?;
     line(f, "mutual information", &format!("{:.4} nats (mean)", mean(&outputs.mutual_information)))?;
     let clipped = outputs.clipped_share.iter().copied().fold(0.0, f64::max);
-    line(f, "clipped conversions", &format!("{} in the layer that clips most", percent(clipped)))
+    line(f, "clipped conversions", &format!("{} in the layer that clips most", percent(clipped)))?;
+    let steps = outputs.adc_step.iter().zip(&report.mapping.per_layer);
+    let Some((&step, layer)) = steps.reduce(|a, b| if b.0 > a.0 { b } else { a }) else { return Ok(()) };
+    let told = if step > 1.0 {
+        format!("{} cell currents, in {}", significant(step), cut(&layer.name))
+    } else {
+        "1 cell current in all layers".to_owned()
+    };
+    line(f, "largest converter step", &told)
 }
 
 fn closed_form(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
