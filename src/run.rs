@@ -1,6 +1,6 @@
 //! One run, from a configuration to facts and sums: values first where there are images, then time and energy.
 
-use crate::config::{Answer, Base, Config, Location, Posterior, Sampler, Scheme, Workload, embedded};
+use crate::config::{Answer, Base, Config, Location, Posterior, Scheme, Workload, embedded};
 use crate::error::{Error, Problem};
 use crate::functional::{FunctionalModel, FunctionalSpec, Outputs, metrics};
 use crate::meter::Ledger;
@@ -60,7 +60,7 @@ pub fn prepare(config: Config, base: &Base, threads: usize, progress: Progress<'
     let plan = plan_or_error(&config)?;
     let answers = config.values.answer != Answer::Nothing && config.workload.images.is_some();
     let (posterior, contents) = load_posterior(&config, &plan, base)?;
-    let probabilistic = posterior.as_ref().map(|posterior| probabilistic_synapses(&config, posterior));
+    let probabilistic = posterior.as_ref().map(probabilistic_synapses);
     let workload_hash = workload_hash(&config.workload, contents);
     let mut prepared = Prepared { config, plan, workload_hash, activity: None, outputs: None, probabilistic };
     if let Some(posterior) = posterior
@@ -139,18 +139,12 @@ fn read(base: &Base, path: &str) -> Result<(Cow<'static, [u8]>, PathBuf), Error>
     }
 }
 
-/// Synapses of each layer that the sampler may draw either way: p is neither 0 nor 1 at its resolution.
-fn probabilistic_synapses(config: &Config, posterior: &LoadedPosterior) -> Vec<u64> {
-    let bits = match config.arch.sampler {
-        Sampler::Generator { probability_bits, .. } => probability_bits,
-        Sampler::Comparator { .. } => 32,
-    };
-    let one = 2_f64.powi(bits as i32);
-    let drawn = |p: &&f32| {
-        let code = (f64::from(**p) * one).round();
-        code > 0.0 && code < one
-    };
-    posterior.layers.iter().map(|layer| layer.p.iter().filter(drawn).count() as u64).collect()
+/// Synapses of each layer with 0.05 < p < 0.95. The bound is the literature's: with it shares of probabilistic synapses can
+/// be compared. Synapses beyond it are drawn all the same, and rarely flip.
+fn probabilistic_synapses(posterior: &LoadedPosterior) -> Vec<u64> {
+    const LEAST: f32 = 0.05;
+    let probabilistic = |p: &&f32| **p > LEAST && **p < 1.0 - LEAST;
+    posterior.layers.iter().map(|layer| layer.p.iter().filter(probabilistic).count() as u64).collect()
 }
 
 impl Prepared {
@@ -274,12 +268,12 @@ fn output_facts(outputs: &Outputs, images: &LoadedImages, model: &FunctionalMode
         accuracy: scored(metrics::accuracy(probabilities, labels)),
         ece: scored(metrics::expected_calibration_error(probabilities, labels, ECE_BINS)),
         nll: scored(metrics::negative_log_likelihood(probabilities, labels)),
-        adc_step: (0..outputs.clipping.len()).map(|layer| model.step(layer)).collect(),
         brier: scored(metrics::brier(probabilities, labels)),
         clipped_share: outputs
             .clipping
             .iter()
             .map(|c| if c.conversions == 0 { 0.0 } else { c.clipped as f64 / c.conversions as f64 })
             .collect(),
+        adc_step: (0..outputs.clipping.len()).map(|layer| model.step(layer)).collect(),
     }
 }

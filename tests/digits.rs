@@ -290,6 +290,22 @@ fn the_scores_of_whole_runs_are_the_trainers() {
 }
 
 #[test]
+fn the_share_of_probabilistic_synapses_is_the_trainers() {
+    let loaded = digits("pcm_128", &["values.answer=nothing"], Scheme::Dense, Samples::Drawn);
+    let prepared = prepare(loaded.config, &loaded.workload_base, 1, &|_, _, _| ()).unwrap();
+    let (finished, _) =
+        prepared.simulate(None::<crossbayes::trace::ParquetSink>, String::new(), &|_, _, _| ()).unwrap();
+    let expected = &scores()["probabilistic_share"]["eps_0.05"];
+    let (mut probabilistic, mut synapses) = (0, 0);
+    for layer in &finished.facts.layers {
+        let counted = layer.probabilistic_synapses.unwrap();
+        close(counted as f64 / layer.synapses as f64, &expected[&layer.name]);
+        (probabilistic, synapses) = (probabilistic + counted, synapses + layer.synapses);
+    }
+    close(probabilistic as f64 / synapses as f64, &expected["total"]);
+}
+
+#[test]
 fn the_share_of_driven_rows_is_the_trainers() {
     let wide = digits("pcm_128", &["arch.adc.bits=10"], Scheme::Deterministic, Samples::Drawn);
     let (model, net, images) = model(&wide);

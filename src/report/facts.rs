@@ -68,7 +68,7 @@ pub struct LayerFacts {
     pub macs_per_pass: u64,
     /// Synapses: K M.
     pub synapses: u64,
-    /// Synapses whose p is neither 0 nor 1 at the resolution of the sampler; none without a posterior.
+    /// Synapses with 0.05 < p < 0.95; none without a posterior.
     pub probabilistic_synapses: Option<u64>,
     /// Synapses held in stochastic planes, whether probabilistic or not.
     pub stored_synapses: u64,

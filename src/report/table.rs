@@ -103,7 +103,11 @@ fn run(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let sampling = &report.sampling;
     let probabilistic = sampling.probabilistic_synapses.map_or("unknown".to_owned(), grouped);
     let stored = grouped(sampling.stored_synapses);
-    line(f, "probabilistic synapses", &format!("{probabilistic}, {stored} in stochastic planes"))?;
+    line(
+        f,
+        "probabilistic synapses",
+        &format!("{probabilistic} (0.05 < p < 0.95); {stored} are in stochastic planes"),
+    )?;
     line(f, "random bits", &grouped(sampling.random_bits))?;
     let events = &report.events;
     let rate = events.events_per_s.map_or(String::new(), |rate| format!(", {}", si(rate, "events/s")));
@@ -281,6 +285,7 @@ fn closed_form(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let check = &report.checks.closed_form;
     title(f, "Closed form")?;
     line(f, "formula", &check.formula)?;
+    let beyond = if report.config.schedule.mode == Mode::Streaming { "above the bound" } else { "contention" };
     let rows: Vec<[String; 2]> = [
         ("ideal periphery", grouped(check.ideal_cycles)),
         ("fixed latencies", grouped(check.fixed_latency_cycles)),
@@ -292,4 +297,3 @@ fn closed_form(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     .into();
     grid(f, ["", "cycles"], &rows)
 }
-    let beyond = if report.config.schedule.mode == Mode::Streaming { "above the bound" } else { "contention" };
