@@ -59,8 +59,20 @@ pub struct Finished {
 pub fn prepare(config: Config, base: &Base, threads: usize, progress: Progress<'_>) -> Result<Prepared, Error> {
     let plan = plan_or_error(&config)?;
     let answers = config.values.answer != Answer::Nothing && config.workload.images.is_some();
-    let (posterior, contents) = load_posterior(&config, &plan, base)?;
-    let probabilistic = posterior.as_ref().map(probabilistic_synapses);
+    let (posterior, contents, probabilistic) = match &config.workload.posterior {
+        // Millions of made-up p that nothing is drawn from are counted, but not held.
+        Posterior::Synthetic { seed, probabilistic } if !answers => {
+            let layers = LoadedPosterior::synthetic_p(*seed, probabilistic, &plan.net)?;
+            (None, None, Some(layers.map(probabilistic_synapses).collect()))
+        }
+        _ => {
+            let (posterior, contents) = load_posterior(&config, &plan, base)?;
+            let layers = posterior.iter().flat_map(|posterior| &posterior.layers);
+            let counts = layers.map(|layer| probabilistic_synapses(layer.p.iter().copied())).collect();
+            let counts = posterior.is_some().then_some(counts);
+            (posterior, contents, counts)
+        }
+    };
     let workload_hash = workload_hash(&config.workload, contents);
     let mut prepared = Prepared { config, plan, workload_hash, activity: None, outputs: None, probabilistic };
     if let Some(posterior) = posterior
@@ -139,12 +151,11 @@ fn read(base: &Base, path: &str) -> Result<(Cow<'static, [u8]>, PathBuf), Error>
     }
 }
 
-/// Synapses of each layer with 0.05 < p < 0.95. The bound is the literature's: with it shares of probabilistic synapses can
-/// be compared. Synapses beyond it are drawn all the same, and rarely flip.
-fn probabilistic_synapses(posterior: &LoadedPosterior) -> Vec<u64> {
+/// Synapses of a layer with 0.05 < p < 0.95. The bound is the literature's: with it shares of probabilistic synapses can be
+/// compared. Synapses beyond it are drawn all the same, and rarely flip.
+fn probabilistic_synapses(p: impl Iterator<Item = f32>) -> u64 {
     const LEAST: f32 = 0.05;
-    let probabilistic = |p: &&f32| **p > LEAST && **p < 1.0 - LEAST;
-    posterior.layers.iter().map(|layer| layer.p.iter().filter(probabilistic).count() as u64).collect()
+    p.map(|p| u64::from(p > LEAST && p < 1.0 - LEAST)).sum()
 }
 
 impl Prepared {
