@@ -1,7 +1,7 @@
 //! Compares converters: what fewer bits save in time and energy, and what they do to the answers.
 //!
-//! `FullScale` spreads the codes over all rows of an array, whether they are in use or not. A layer that fills few rows,
-//! as the first one here (9 of 128), then loses its sums in the step; a fixed range clips large sums instead.
+//! `FullScale` spreads the codes over all rows that a layer uses, so sums are rounded to coarser steps as bits get fewer; a
+//! fixed range keeps the step fine and clips large sums instead.
 //!
 //! `cargo run --release --example compare_adcs`
 

@@ -1,6 +1,6 @@
 //! One run, from a configuration to facts and sums: values first where there are images, then time and energy.
 
-use crate::config::{Answer, Base, Config, Described, Location, Posterior, Sampler, Scheme, Workload, embedded};
+use crate::config::{Answer, Base, Config, Described, Location, Posterior, Scheme, Workload, embedded};
 use crate::error::{Error, Problem};
 use crate::functional::{FunctionalModel, FunctionalSpec, Outputs, metrics};
 use crate::meter::Ledger;
@@ -60,8 +60,20 @@ pub struct Finished {
 pub fn prepare(config: Config, base: &Base, threads: usize, progress: Progress<'_>) -> Result<Prepared, Error> {
     let plan = plan(&config).map_err(Error::Problems)?;
     let answers = config.values.answer != Answer::Nothing && config.workload.images.is_some();
-    let (posterior, contents) = load_posterior(&config.workload, &plan.net, base)?;
-    let probabilistic = posterior.as_ref().map(|posterior| probabilistic_synapses(&config, posterior));
+    let (posterior, contents, probabilistic) = match &config.workload.posterior {
+        // Millions of made-up p that nothing is drawn from are counted, but not held.
+        Posterior::Synthetic { seed, probabilistic } if !answers => {
+            let layers = LoadedPosterior::synthetic_p(*seed, probabilistic, &plan.net)?;
+            (None, None, Some(layers.map(probabilistic_synapses).collect()))
+        }
+        _ => {
+            let (posterior, contents) = load_posterior(&config.workload, &plan.net, base)?;
+            let layers = posterior.iter().flat_map(|posterior| &posterior.layers);
+            let counts = layers.map(|layer| probabilistic_synapses(layer.p.iter().copied())).collect();
+            let counts = posterior.is_some().then_some(counts);
+            (posterior, contents, counts)
+        }
+    };
     let workload_hash = workload_hash(&config.workload, contents);
     let mut prepared = Prepared { config, plan, workload_hash, activity: None, outputs: None, probabilistic };
     if let Some(posterior) = posterior
@@ -193,18 +205,11 @@ fn read(base: &Base, path: &str, what: &str) -> Result<(Cow<'static, [u8]>, Path
     }
 }
 
-/// Synapses of each layer that the sampler may draw either way: p is neither 0 nor 1 at its resolution.
-fn probabilistic_synapses(config: &Config, posterior: &LoadedPosterior) -> Vec<u64> {
-    let bits = match config.arch.sampler {
-        Sampler::Generator { probability_bits, .. } => probability_bits,
-        Sampler::Comparator { .. } => 32,
-    };
-    let one = 2_f64.powi(bits as i32);
-    let drawn = |p: &&f32| {
-        let code = (f64::from(**p) * one).round();
-        code > 0.0 && code < one
-    };
-    posterior.layers.iter().map(|layer| layer.p.iter().filter(drawn).count() as u64).collect()
+/// Synapses of a layer with 0.05 < p < 0.95. The bound is the literature's: with it shares of probabilistic synapses can be
+/// compared. Synapses beyond it are drawn all the same, and rarely flip.
+fn probabilistic_synapses(p: impl Iterator<Item = f32>) -> u64 {
+    const LEAST: f32 = 0.05;
+    p.map(|p| u64::from(p > LEAST && p < 1.0 - LEAST)).sum()
 }
 
 impl Prepared {
@@ -232,7 +237,7 @@ impl Prepared {
         let model = FunctionalModel::new(&FunctionalSpec::of(&self.config), net, posterior)?;
         let tell = |done: usize| progress(Stage::Values, done as u64, count as u64);
         let outputs = model.run(&images, 0..count, threads, &tell)?;
-        self.outputs = Some(output_facts(&outputs, &images));
+        self.outputs = Some(output_facts(&outputs, &images, &model));
         self.activity = Some(Arc::new(model.activity(&images, 0..timed)?));
         Ok(())
     }
@@ -304,7 +309,7 @@ impl Prepared {
     }
 }
 
-fn output_facts(outputs: &Outputs, images: &LoadedImages) -> OutputFacts {
+fn output_facts(outputs: &Outputs, images: &LoadedImages, model: &FunctionalModel) -> OutputFacts {
     let labels = &images.labels()[outputs.images.clone()];
     let probabilities = &outputs.mean_probabilities;
     let scored = |score: f64| (!labels.is_empty()).then_some(score);
@@ -325,5 +330,6 @@ fn output_facts(outputs: &Outputs, images: &LoadedImages) -> OutputFacts {
             .iter()
             .map(|c| if c.conversions == 0 { 0.0 } else { c.clipped as f64 / c.conversions as f64 })
             .collect(),
+        adc_step: (0..outputs.clipping.len()).map(|layer| model.step(layer)).collect(),
     }
 }

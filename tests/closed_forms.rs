@@ -4,8 +4,10 @@ mod common;
 
 use common::*;
 use crossbayes::config::*;
+use crossbayes::report::ClosedForm;
 use crossbayes::report::closed_form::closed_form;
 use crossbayes::simulate::plan;
+use proptest::prelude::*;
 
 /// tau of reads of 10 cycles and 4 conversions of 1 cycle with a sample-and-hold: n B max + min = 10 n B + 4.
 fn tau(positions: u64, bits: u64, steps: u64) -> u64 {
@@ -17,12 +19,17 @@ fn taus() -> [u64; 4] {
     [tau(64, 5, 4), tau(64, 4, 4), tau(1, 4, 4), tau(1, 4, 4)]
 }
 
-fn check(config: &Config) -> u64 {
+/// The closed form beside a simulation.
+fn form(config: &Config) -> ClosedForm {
     let (_, both) = run(config);
-    let cycles = both.ledger.makespan();
     let plan = plan(config).unwrap();
     let assembly = plan.assemble(config, None).unwrap();
-    let form = closed_form(config, &plan.net, &plan.mapping, &assembly, cycles);
+    closed_form(config, &plan.net, &plan.mapping, &assembly, both.ledger.makespan())
+}
+
+fn check(config: &Config) -> u64 {
+    let form = form(config);
+    let cycles = form.simulated_cycles;
     assert_eq!(form.fixed_latency_cycles, 0, "the periphery is ideal");
     assert_eq!(form.predicted_cycles, cycles, "{form:?}");
     cycles
@@ -114,10 +121,84 @@ fn exposed_draws_lengthen_the_interval() {
 fn fixed_latencies_of_a_real_periphery_explain_a_sequential_run() {
     let mut config = config(real_chip(128, 128), digits_like());
     config.schedule.mode = Mode::Sequential;
-    let (_, both) = run(&config);
-    let plan = plan(&config).unwrap();
-    let assembly = plan.assemble(&config, None).unwrap();
-    let form = closed_form(&config, &plan.net, &plan.mapping, &assembly, both.ledger.makespan());
+    let form = form(&config);
     assert!(form.fixed_latency_cycles > 0);
     assert_eq!(form.contention_cycles, 0, "{form:?}");
+}
+
+#[test]
+fn draws_that_other_layers_do_not_hide_delay_a_sequential_run() {
+    let mut config = config(chip(128, 128), digits_like());
+    config.schedule.mode = Mode::Sequential;
+    config.ensemble.members = 2;
+    config.arch.sampler =
+        Sampler::Generator { bits_per_cycle: 8, probability_bits: 8, double_buffered: true, draws: Draws::PerMember };
+    // Member 0 draws while it runs: fc1, from 3204 + 2564 = 5768 on, 128 x 64 synapses in 8192 cycles, until 13960. Member 1
+    // comes to fc1 at 5856 + 5768 = 11624 and waits; then fc1 and fc2 take 44 each.
+    assert_eq!(check(&config), 13_960 + 88);
+    // Without a second bank fc1 draws from its last sample on, 4 cycles before the pass ends: 5768 + 40 + 8192 = 14000.
+    config.arch.sampler =
+        Sampler::Generator { bits_per_cycle: 8, probability_bits: 8, double_buffered: false, draws: Draws::PerMember };
+    assert_eq!(check(&config), 14_000 + 88);
+}
+
+#[test]
+fn streaming_passes_without_a_gap_stay_above_the_bound() {
+    let mut config = config(chip(128, 128), digits_like());
+    config.schedule.mode = Mode::Streaming;
+    config.mapping.scheme = Scheme::Deterministic;
+    config.schedule.images = 50;
+    let form = form(&config);
+    // conv1: 50 images of 64 x 5 x 10 cycles, and once 4.
+    assert_eq!(form.ideal_cycles, 160_004);
+    assert!(form.contention_cycles >= 0, "{form:?}");
+}
+
+fn sampler() -> impl Strategy<Value = Sampler> {
+    let generator = (1u32..400, 1u32..17, any::<bool>(), any::<bool>()).prop_map(|(bits, b, double_buffered, held)| {
+        let draws = if held { Draws::PerMember } else { Draws::PerPosition };
+        Sampler::Generator { bits_per_cycle: bits, probability_bits: b, double_buffered, draws }
+    });
+    let comparator = (1u32..5).prop_map(|sub_arrays| Sampler::Comparator { noise_rows: 16, sub_arrays });
+    prop_oneof![4 => generator, 1 => comparator]
+}
+
+/// Runs of small networks with any sampler, converter and replication, on any array.
+fn any_config() -> impl Strategy<Value = Config> {
+    let array = (prop::sample::select(vec![16u32, 48, 128]), any::<bool>(), any::<bool>());
+    let adc = (0u32..4, 1u64..6);
+    let run = (1u32..5, 1u32..4, prop::bool::weighted(0.8));
+    (sampler(), array, adc, prop::collection::vec(1u32..20, 2), run).prop_map(
+        |(sampler, (size, hold, pair), (log, adc_ns), copies, (members, images, dense))| {
+            let mut config = config(chip(size, size), digits_like());
+            let arch = &mut config.arch;
+            arch.costs = costs(adc_ns);
+            arch.array.sample_and_hold = hold;
+            arch.adc.columns_per_adc = 1 << log;
+            arch.adc.input = if pair { AdcInput::Pair } else { AdcInput::Column };
+            arch.sampler = sampler;
+            config.ensemble.members = members;
+            config.schedule.images = images;
+            config.mapping.scheme = if dense { Scheme::Dense } else { Scheme::Deterministic };
+            config.mapping.replication = vec![("conv1".into(), copies[0]), ("conv2".into(), copies[1])];
+            config
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn the_closed_form_is_the_simulation_for_any_chip_with_an_idle_periphery(mut config in any_config()) {
+        for mode in [Mode::Sequential, Mode::Layer] {
+            config.schedule.mode = mode;
+            let form = form(&config);
+            prop_assert_eq!(form.fixed_latency_cycles, 0);
+            prop_assert_eq!(form.contention_cycles, 0, "{:?}: {:?}", mode, form);
+        }
+        config.schedule.mode = Mode::Streaming;
+        let form = form(&config);
+        prop_assert!(form.contention_cycles >= 0, "{:?}", form);
+    }
 }

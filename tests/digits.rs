@@ -163,9 +163,11 @@ fn check(arch: &str, set: &[&str], exact: bool, scheme: Scheme) {
     let loaded = digits(arch, set, scheme, Samples::Stored);
     let (kind, members) = if scheme == Scheme::Dense { ("samples", MEMBERS) } else { ("mode", 1) };
     let chip = &loaded.config.arch;
-    let converter = Converter::new(&chip.adc, chip.array.rows);
-    assert_eq!((converter.is_exact(), converter.step()), (exact, 1.0), "{set:?}");
     let (model, net, images) = model(&loaded);
+    let used = net.layers.iter().map(|layer| layer.rows.min(chip.array.rows));
+    let converters: Vec<Converter> = used.map(|rows| Converter::new(&chip.adc, rows)).collect();
+    assert_eq!(converters.iter().all(Converter::is_exact), exact, "{set:?}");
+    assert!(converters.iter().all(|converter| converter.step() == 1.0), "{set:?}");
     assert_eq!(model.members(), members);
 
     let clipping = model.run(&images, 0..IN_FULL, 2, &|_| ()).unwrap().clipping;
@@ -248,7 +250,9 @@ fn a_narrow_converter_is_told_from_a_wide_one() {
     let hashes = recorded("mode.acc_hash", Dtype::I64, i64::from_le_bytes);
     let mut passes = Passes::default();
     model.observe(&images, 0, &mut passes).unwrap();
-    for (layer, name) in LAYERS.iter().enumerate() {
+    // conv1 fills 9 rows, which 5 bits (codes -15..=15) count exactly; the others fill 128 and 64.
+    assert_eq!(passes.hashes[0], hashes[0]);
+    for (layer, name) in LAYERS.iter().enumerate().skip(1) {
         assert_ne!(passes.hashes[layer], hashes[layer], "{name}");
     }
 }
@@ -283,6 +287,22 @@ fn the_scores_of_whole_runs_are_the_trainers() {
         // NumPy's exp and libm's differ in the last bit.
         assert!((found - expected).abs() <= 1e-12, "image {}, class {}: {found}, {expected}", i / 10, i % 10);
     }
+}
+
+#[test]
+fn the_share_of_probabilistic_synapses_is_the_trainers() {
+    let loaded = digits("pcm_128", &["values.answer=nothing"], Scheme::Dense, Samples::Drawn);
+    let prepared = prepare(loaded.config, &loaded.workload_base, 1, &|_, _, _| ()).unwrap();
+    let (finished, _) =
+        prepared.simulate(None::<crossbayes::trace::ParquetSink>, String::new(), &|_, _, _| ()).unwrap();
+    let expected = &scores()["probabilistic_share"]["eps_0.05"];
+    let (mut probabilistic, mut synapses) = (0, 0);
+    for layer in &finished.facts.layers {
+        let counted = layer.probabilistic_synapses.unwrap();
+        close(counted as f64 / layer.synapses as f64, &expected[&layer.name]);
+        (probabilistic, synapses) = (probabilistic + counted, synapses + layer.synapses);
+    }
+    close(probabilistic as f64 / synapses as f64, &expected["total"]);
 }
 
 #[test]

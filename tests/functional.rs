@@ -234,7 +234,7 @@ proptest! {
         fixed in prop::option::of(1u32..30),
     ) {
         let mut spec = spec(array_rows, bits, if column { AdcInput::Column } else { AdcInput::Pair });
-        let range = fixed.unwrap_or(array_rows);
+        let range = fixed.unwrap_or(array_rows.min(net.layers[0].rows));
         spec.adc.range = fixed.map_or(AdcRange::FullScale, |range| AdcRange::Fixed(f64::from(range)));
         let model = FunctionalModel::new(&spec, &net, &posterior).unwrap();
         let (accumulators, clipping) = model.accumulate(0, 0, 0, &image, &mut ());

@@ -103,7 +103,8 @@ choice! {
     /// Range of a converter, in currents of one on cell driven by one row.
     #[derive(Copy)]
     pub enum AdcRange {
-        /// All rows of the array on: never clips; the step grows when the bits do not suffice.
+        /// All rows in use in the layer's largest row block on, set layer by layer: never clips; the step grows when the
+        /// bits do not suffice.
         FullScale,
         /// A fixed range of so many cell currents (to either side for `Pair`); larger sums clip.
         Fixed(f64 [0.5..=1e9]),

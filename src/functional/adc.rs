@@ -7,12 +7,12 @@
 //! - A single bitline's sum has none; codes are 0..=2^n - 1 and `step = max(1, range / (2^n - 1))`.
 //!
 //! A step below one cell current would tell nothing more, so it is never finer than 1: a converter with bits enough
-//! counts currents exactly, up to its range. Sums beyond the range clip. With `FullScale` the range is the array's row
-//! count, and nothing clips.
+//! counts currents exactly, up to its range. Sums beyond the range clip. With `FullScale` the range is the number of rows in
+//! use in the layer's largest row block, as a converter's reference is set layer by layer, and nothing clips.
 
 use crate::config::{Adc, AdcInput, AdcRange};
 
-/// Codes for all sums that an array can give.
+/// Codes for all sums that an array of a layer can give.
 #[derive(Debug, Clone)]
 pub struct Converter {
     input: AdcInput,
@@ -26,7 +26,7 @@ pub struct Converter {
 }
 
 impl Converter {
-    /// The converter of arrays with `rows` rows.
+    /// The converter of a layer whose largest row block uses `rows` rows.
     #[must_use]
     pub fn new(adc: &Adc, rows: u32) -> Self {
         let rows = rows as i32;
@@ -68,7 +68,7 @@ impl Converter {
         self.step
     }
 
-    /// The code of a sum within the rows of the array.
+    /// The code of a sum within the rows in use.
     #[must_use]
     pub fn code(&self, sum: i32) -> i32 {
         i32::from(self.codes[(sum + self.offset) as usize])

@@ -107,7 +107,7 @@ impl FunctionalModel {
         let mut layers = Vec::with_capacity(net.layers.len());
         for (index, (layer, posterior_of_layer)) in net.layers.iter().zip(&posterior.layers).enumerate() {
             let blocks = RowBlocks::new(layer.rows, spec.array_rows);
-            let readout = readout(spec);
+            let readout = readout(spec, blocks);
             let statistics = match spec.scheme {
                 Scheme::Dense => &posterior_of_layer.sampled,
                 Scheme::Deterministic => &posterior_of_layer.mode,
@@ -200,12 +200,12 @@ fn check_sizes(spec: &FunctionalSpec, net: &Net) -> Result<(), Error> {
     Ok(())
 }
 
-/// How the arrays are read: comparators count exactly, everything else goes through the converter.
-fn readout(spec: &FunctionalSpec) -> Readout {
+/// How a layer's arrays are read: comparators count exactly, everything else goes through the converter.
+fn readout(spec: &FunctionalSpec, blocks: RowBlocks) -> Readout {
     if compares(spec) {
         return Readout::Exact;
     }
-    let converter = Converter::new(&spec.adc, spec.array_rows);
+    let converter = Converter::new(&spec.adc, blocks.rows_per_block() as u32);
     if converter.is_exact() { Readout::Exact } else { Readout::Converted(converter) }
 }
 

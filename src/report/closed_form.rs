@@ -1,14 +1,23 @@
 //! What the cycles should be: the closed form of an idle periphery, extended by the fixed latencies of the parts.
 //!
-//! For a layer of P positions on r copies, with B pulses of a position, tau is the back-to-back time of ceil(P/r)
-//! positions: `n B max(t_read, m t_adc) + min(t_read, m t_adc)` with a sample-and-hold, `n B (t_read + m t_adc)` without;
-//! `n rows (t_read + t_compare)` for a row-serial plane. `interval` is the least distance between the starts of two passes
-//! of the layer: tau, or longer where weights must be drawn between them.
+//! For a layer of P positions on r copies, with B pulses of a position, tau is the back-to-back time of p = ceil(P/r)
+//! positions: `p B max(t_read, m t_adc) + min(t_read, m t_adc)` with a sample-and-hold, `p B (t_read + m t_adc)` without;
+//! `p rows (t_read + t_compare)` for a row-serial plane. Passes of the `sequential` and `layer` schedules do not overlap
+//! within a layer, so pass q of layer l follows from maxima and sums alone, a closed form in the (max, +) algebra:
 //!
+//! ```text
+//! start(l, q) = max(input(l, q), done(l, q-1), drawn(l, q))     drawn(l, 0) = 0: the first sample is preloaded
+//! done(l, q) = start(l, q) + tau(l)
+//! drawn(l, q+1) = start(l, q) + redraw(l)
+//! ```
+//! Input is there when the turn has come (`sequential`), or the source's pass is done (`layer`). Where every draw is
+//! hidden this gives the usual expressions:
 //! - sequential: `sum over l < L0 of (tau + fixed) + T * sum over l >= L0 of (tau + fixed)`, for each image;
-//! - layer: `sum of (tau + fixed) + (T - 1) max over l >= L0 of interval`, then `II` for each further image with
-//!   `II = max(max over l < L0 of interval, T max over l >= L0 of interval)`;
-//! - streaming: no closed form; the busiest stage's work is a lower bound.
+//! - layer: `sum of (tau + fixed) + (T - 1) max over l >= L0 of tau`, then `II` for each further image with
+//!   `II = max(max over l < L0 of tau, T max over l >= L0 of tau)`.
+//!
+//! Streaming has no closed form. Its passes follow each other without a gap, so the work of the busiest layer, all passes
+//! back to back, and that layer's own fixed latencies bound it from below.
 //!
 //! What the simulation takes beyond that is contention: a unit, port or link that was busy.
 
@@ -17,20 +26,50 @@ use crate::mapping::{Mapping, Plane};
 use crate::parts::Part;
 use crate::parts::assemble::{Assembly, Readout, draw_cycles};
 use crate::report::facts::ClosedForm;
-use crate::workload::Net;
+use crate::workload::{Net, Source};
 
 /// Times of a layer where nothing contends, cycles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LayerTime {
-    /// One pass, from the first read to the last conversion (tau).
-    pub pass: u64,
-    /// Least distance between the starts of two passes.
-    pub interval: u64,
-    /// What fetch, accumulation, post-processing and transfer add to a pass.
-    pub fixed: u64,
+    /// Runs of one pass that weights are held for: 1, or the positions where each has a sample of its own.
+    pub runs: u64,
+    /// From the first read of a run to its last conversion.
+    pub run: u64,
+    /// Least distance between the starts of two runs that follow each other without a gap.
+    pub step: u64,
+    /// From the start of a pass to the sample of the next one; 0 where none is drawn.
+    pub redraw: u64,
+    /// Fetching the first window of a pass.
+    pub fetch: u64,
+    /// What accumulation, post-processing and transfer add to a pass.
+    pub after: u64,
 }
 
-/// Times of all layers; `fixed` is read from the specs of the assembled parts.
+impl LayerTime {
+    /// `passes` passes without a gap, from the first read to the last conversion.
+    fn back_to_back(&self, passes: u64) -> u64 {
+        (passes * self.runs - 1) * self.step + self.run
+    }
+
+    /// One pass, from the first read to the last conversion (tau).
+    #[must_use]
+    pub fn pass(&self) -> u64 {
+        self.back_to_back(1)
+    }
+
+    /// Least distance between the starts of two passes that do not overlap.
+    #[must_use]
+    pub fn interval(&self) -> u64 {
+        self.pass().max(self.redraw)
+    }
+
+    /// The same layer with a periphery that takes no time.
+    fn ideal(self) -> Self {
+        Self { fetch: 0, after: 0, ..self }
+    }
+}
+
+/// Times of all layers; what the periphery takes is read from the specs of the assembled parts.
 #[must_use]
 pub fn layer_times(config: &Config, net: &Net, mapping: &Mapping, assembly: &Assembly) -> Vec<LayerTime> {
     let mut times: Vec<LayerTime> = net
@@ -39,7 +78,8 @@ pub fn layer_times(config: &Config, net: &Net, mapping: &Mapping, assembly: &Ass
         .zip(&mapping.layers)
         .map(|(layer, mapped)| {
             let positions = u64::from(layer.positions.div_ceil(mapped.replication));
-            let mut time = LayerTime { pass: 0, interval: 0, fixed: 0 };
+            let mut time = LayerTime::default();
+            // The group of whole blocks is the slowest in everything.
             for group in &mapped.groups {
                 let readout = Readout::new(&config.arch, group.plane, group.rows, group.columns, layer.input_bits);
                 let draw = if group.plane == Plane::Stochastic {
@@ -47,9 +87,11 @@ pub fn layer_times(config: &Config, net: &Net, mapping: &Mapping, assembly: &Ass
                 } else {
                     0
                 };
-                let (pass, interval) = pass_time(&config.arch.sampler, readout, positions, draw);
-                time.pass = time.pass.max(pass);
-                time.interval = time.interval.max(interval);
+                let of_group = group_time(&config.arch.sampler, readout, positions, draw);
+                time.runs = of_group.runs;
+                time.run = time.run.max(of_group.run);
+                time.step = time.step.max(of_group.step);
+                time.redraw = time.redraw.max(of_group.redraw);
             }
             time
         })
@@ -58,12 +100,12 @@ pub fn layer_times(config: &Config, net: &Net, mapping: &Mapping, assembly: &Ass
         let Some(l) = assembly.layers[id] else { continue };
         let (layer, copies) = (&net.layers[l], mapping.layers[l].replication);
         match part {
-            Part::Buffer(buffer) => times[l].fixed += buffer.spec().fetch(0, copies.min(layer.positions)).1,
-            Part::Accumulator(accumulator) => times[l].fixed += accumulator.spec().latency,
+            Part::Buffer(buffer) => times[l].fetch += buffer.spec().fetch(0, copies.min(layer.positions)).1,
+            Part::Accumulator(accumulator) => times[l].after += accumulator.spec().latency,
             Part::Digital(digital) => {
                 let first = (layer.positions - 1) / copies * copies;
                 let pixels = layer.completed(layer.positions) - layer.completed(first);
-                times[l].fixed += digital.spec().cycles(layer.positions - first, pixels).iter().sum::<u64>();
+                times[l].after += digital.spec().cycles(layer.positions - first, pixels).iter().sum::<u64>();
             }
             _ => {}
         }
@@ -74,7 +116,7 @@ pub fn layer_times(config: &Config, net: &Net, mapping: &Mapping, assembly: &Ass
         let first = (layer.positions - 1) / copies * copies;
         let pixels = layer.completed(layer.positions) - layer.completed(first);
         let slowest = links_from(assembly, l as u32).map(|link| message_cycles(link, pixels, assembly)).max();
-        times[l].fixed += slowest.unwrap_or(0);
+        times[l].after += slowest.unwrap_or(0);
     }
     times
 }
@@ -94,27 +136,82 @@ fn message_cycles(link: &crate::parts::link::LinkSpec, pixels: u32, assembly: &A
     read + assembly.network.latency(link.route.len(), bytes) + link.spread + write
 }
 
-/// Time of a pass of `positions`, and least distance to the next, when each sample takes `draw` cycles to draw.
-fn pass_time(sampler: &Sampler, readout: Readout, positions: u64, draw: u64) -> (u64, u64) {
-    let pass = readout.back_to_back(positions);
-    let Sampler::Generator { double_buffered, draws, .. } = sampler else { return (pass, pass) };
+/// Reads and draws of a group whose samples take `draw` cycles to draw (0: none are drawn).
+fn group_time(sampler: &Sampler, readout: Readout, positions: u64, draw: u64) -> LayerTime {
+    let (runs, length, double_buffered) = match sampler {
+        Sampler::Generator { double_buffered, draws: Draws::PerPosition, .. } if draw > 0 => {
+            (positions, 1, *double_buffered)
+        }
+        Sampler::Generator { double_buffered, .. } => (1, positions, *double_buffered),
+        Sampler::Comparator { .. } => (1, positions, false),
+    };
+    let run = readout.back_to_back(length);
+    let reads = length * u64::from(readout.pulses) * readout.period();
+    let mut time = LayerTime { runs, run, step: reads, ..LayerTime::default() };
     if draw == 0 {
-        return (pass, pass);
+        return time;
     }
-    // From a position's first read to the array's being free: the last sample is taken, or converted.
-    let one = u64::from(readout.pulses) * readout.period();
-    let free = if readout.overlapped { readout.read + one - readout.period() } else { one };
-    match (draws, double_buffered) {
-        (Draws::PerMember, true) => (pass, pass.max(draw)),
-        (Draws::PerMember, false) => {
-            let last_start = (positions - 1) * one;
-            (pass, pass.max(last_start + free + draw))
+    // The array is free once the last sample is taken, or converted where nothing holds it.
+    let converting = if readout.overlapped { readout.convert } else { 0 };
+    let drawn = if double_buffered { draw } else { run - converting + draw };
+    time.step = reads.max(drawn);
+    time.redraw = (runs - 1) * time.step + drawn;
+    time
+}
+
+/// Cycles at which each image is done.
+fn finish(times: &[LayerTime], load: u64, config: &Config, net: &Net, mapping: &Mapping) -> Vec<u64> {
+    let mut layers: Vec<Passes> = times.iter().map(|&time| Passes { time, done: 0, drawn: 0 }).collect();
+    let images = config.schedule.images;
+    let first_sampled = mapping.first_ensembling_layer;
+    let mut finished = Vec::with_capacity(images as usize);
+    if config.schedule.mode == Mode::Sequential {
+        let (once, sampled) = layers.split_at_mut(first_sampled);
+        let mut now = 0;
+        for _ in 0..images {
+            now = once.iter_mut().fold(now + load, |now, layer| layer.run(now));
+            if !sampled.is_empty() {
+                for _ in 0..mapping.members {
+                    now = sampled.iter_mut().fold(now, |now, layer| layer.run(now));
+                }
+            }
+            finished.push(now);
         }
-        (Draws::PerPosition, double_buffered) => {
-            let step = if *double_buffered { one.max(draw) } else { one.max(free + draw) };
-            let last = readout.back_to_back(1);
-            ((positions - 1) * step + last, ((positions - 1) * step + last).max(positions * step))
+        return finished;
+    }
+    // Ends of the passes of the image in hand, by layer.
+    let mut ends: Vec<Vec<u64>> = vec![Vec::new(); layers.len()];
+    for _ in 0..images {
+        for (l, layer) in layers.iter_mut().enumerate() {
+            let input = |pass: usize| match net.layers[l].source {
+                Source::Input => load,
+                // A sampled layer replays the one map of a layer that is not.
+                Source::Layer(j) => ends[j][pass.min(ends[j].len() - 1)],
+            };
+            let passes = mapping.layers[l].passes as usize;
+            ends[l] = (0..passes).map(|pass| layer.run(input(pass))).collect();
         }
+        finished.push(ends.iter().flatten().copied().max().unwrap_or(0));
+    }
+    finished
+}
+
+/// The passes of a layer, one after another.
+struct Passes {
+    time: LayerTime,
+    /// When the last pass has left the converters.
+    done: u64,
+    /// When the next sample is drawn.
+    drawn: u64,
+}
+
+impl Passes {
+    /// Runs the next pass, whose input is there at `input`; gives the cycle at which its output has arrived.
+    fn run(&mut self, input: u64) -> u64 {
+        let start = (input + self.time.fetch).max(self.done).max(self.drawn);
+        self.done = start + self.time.pass();
+        self.drawn = start + self.time.redraw;
+        self.done + self.time.after
     }
 }
 
@@ -122,45 +219,46 @@ fn pass_time(sampler: &Sampler, readout: Readout, positions: u64, draw: u64) -> 
 #[must_use]
 pub fn closed_form(config: &Config, net: &Net, mapping: &Mapping, assembly: &Assembly, simulated: u64) -> ClosedForm {
     let times = layer_times(config, net, mapping, assembly);
-    let (images, members) = (u64::from(config.schedule.images), u64::from(mapping.members));
-    let (once, sampled) = times.split_at(mapping.first_ensembling_layer);
-    let load = load_cycles(net, assembly);
-    let sum = |layers: &[LayerTime], fixed: bool| -> u64 {
-        layers.iter().map(|t| t.pass + if fixed { t.fixed } else { 0 }).sum()
+    let ideal_times: Vec<LayerTime> = times.iter().map(|time| time.ideal()).collect();
+    let members = u64::from(mapping.members);
+    let longest = |layers: &[LayerTime], of: fn(&LayerTime) -> u64| layers.iter().map(of).max().unwrap_or(0);
+    let interval = |of: fn(&LayerTime) -> u64| {
+        let (once, sampled) = times.split_at(mapping.first_ensembling_layer);
+        longest(once, of).max(members * longest(sampled, of))
     };
-    let longest = |layers: &[LayerTime]| layers.iter().map(|t| t.interval).max().unwrap_or(0);
-    let interval = longest(once).max(members * longest(sampled));
-    let (formula, total, initiation_interval): (&str, Box<dyn Fn(bool) -> u64>, u64) = match config.schedule.mode {
+    let busiest = |times: &[LayerTime]| {
+        let work = times.iter().zip(&mapping.layers).map(|(time, mapped)| {
+            let passes = u64::from(config.schedule.images) * u64::from(mapped.passes);
+            time.fetch + time.back_to_back(passes) + time.after
+        });
+        work.max().unwrap_or(0)
+    };
+    let finished = |times: &[LayerTime], load| finish(times, load, config, net, mapping);
+    let last = |finished: &[u64]| finished.last().copied().unwrap_or(0);
+    let (formula, ideal, predicted, initiation_interval) = match config.schedule.mode {
         Mode::Sequential => {
-            let image = move |fixed| {
-                let load = if fixed { load } else { 0 };
-                load + sum(once, fixed) + members * sum(sampled, fixed)
-            };
+            let ends = finished(&times, load_cycles(net, assembly));
+            let before = if let [.., before, _] = ends[..] { before } else { 0 };
             (
                 "images * (sum_{l<L0} tau_l + T * sum_{l>=L0} tau_l)",
-                Box::new(move |fixed| images * image(fixed)),
-                image(true),
+                last(&finished(&ideal_times, 0)),
+                last(&ends),
+                last(&ends) - before,
             )
         }
         Mode::Layer => (
             "sum_l tau_l + (T-1) max_{l>=L0} tau_l + (images-1) max(max_{l<L0} tau_l, T max_{l>=L0} tau_l)",
-            Box::new(move |fixed| {
-                let load = if fixed { load } else { 0 };
-                let passes = sum(once, fixed) + sum(sampled, fixed);
-                load + passes + members.saturating_sub(1) * longest(sampled) + (images - 1) * interval
-            }),
-            interval,
+            last(&finished(&ideal_times, 0)),
+            last(&finished(&times, load_cycles(net, assembly))),
+            interval(LayerTime::interval),
         ),
         Mode::Streaming => (
-            "lower bound: images * max(max_{l<L0} tau_l, T max_{l>=L0} tau_l)",
-            Box::new(move |fixed| {
-                let fixed = if fixed { load + times_fixed(once) + times_fixed(sampled) } else { 0 };
-                images * interval + fixed
-            }),
-            interval,
+            "lower bound: the busiest layer, max_l (tau_l of all its passes without a gap)",
+            busiest(&ideal_times),
+            busiest(&times),
+            interval(|time| time.runs * time.step),
         ),
     };
-    let (ideal, predicted) = (total(false), total(true));
     ClosedForm {
         formula: formula.to_owned(),
         ideal_cycles: ideal,
@@ -170,10 +268,6 @@ pub fn closed_form(config: &Config, net: &Net, mapping: &Mapping, assembly: &Ass
         contention_cycles: simulated as i64 - predicted as i64,
         initiation_interval_cycles: initiation_interval,
     }
-}
-
-fn times_fixed(layers: &[LayerTime]) -> u64 {
-    layers.iter().map(|t| t.fixed).sum()
 }
 
 /// Cycles until an image is in the first buffer: its rows follow each other at the pace of the slower of global buffer and

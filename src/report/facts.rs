@@ -68,7 +68,7 @@ pub struct LayerFacts {
     pub macs_per_pass: u64,
     /// Synapses: K M.
     pub synapses: u64,
-    /// Synapses whose p is neither 0 nor 1 at the resolution of the sampler; none without a posterior.
+    /// Synapses with 0.05 < p < 0.95; none without a posterior.
     pub probabilistic_synapses: Option<u64>,
     /// Synapses held in stochastic planes, whether probabilistic or not.
     pub stored_synapses: u64,
@@ -136,6 +136,8 @@ pub struct OutputFacts {
     pub brier: Option<f64>,
     /// Share of conversions that clipped, by layer.
     pub clipped_share: Vec<f64>,
+    /// Cell currents in one step of the converter, by layer; 1 where it tells single cell currents apart.
+    pub adc_step: Vec<f64>,
 }
 
 /// The closed form beside the simulation.
@@ -151,7 +153,7 @@ pub struct ClosedForm {
     pub predicted_cycles: u64,
     /// Cycles of the simulation.
     pub simulated_cycles: u64,
-    /// Simulated less predicted: what contention costs.
+    /// Simulated less predicted: what contention costs, or how far `streaming` is above its lower bound.
     pub contention_cycles: i64,
     /// Cycles from one image to the next that the closed form gives.
     pub initiation_interval_cycles: u64,

@@ -6,7 +6,7 @@ use serde::Serialize;
 /// Probabilistic synapses and random bits.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Sampling {
-    /// Synapses whose p is neither 0 nor 1 at the sampler's resolution; none without a posterior.
+    /// Synapses with 0.05 < p < 0.95; none without a posterior.
     pub probabilistic_synapses: Option<u64>,
     /// Synapses held in stochastic planes.
     pub stored_synapses: u64,
@@ -23,7 +23,7 @@ pub struct LayerSampling {
     pub layer: String,
     /// Synapses: K M.
     pub synapses: u64,
-    /// Those whose p is neither 0 nor 1.
+    /// Those with 0.05 < p < 0.95; none without a posterior.
     pub probabilistic_synapses: Option<u64>,
     /// Those in stochastic planes.
     pub stored_synapses: u64,

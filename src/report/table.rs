@@ -103,7 +103,11 @@ fn run(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let sampling = &report.sampling;
     let probabilistic = sampling.probabilistic_synapses.map_or("unknown".to_owned(), grouped);
     let stored = grouped(sampling.stored_synapses);
-    line(f, "probabilistic synapses", &format!("{probabilistic}, {stored} in stochastic planes"))?;
+    line(
+        f,
+        "probabilistic synapses",
+        &format!("{probabilistic} (0.05 < p < 0.95); {stored} are in stochastic planes"),
+    )?;
     line(f, "random bits", &grouped(sampling.random_bits))?;
     let events = &report.events;
     let rate = events.events_per_s.map_or(String::new(), |rate| format!(", {}", si(rate, "events/s")));
@@ -266,19 +270,28 @@ fn answers(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     line(f, "mean entropy", &format!("{:.4} nats", mean(&outputs.entropy)))?;
     line(f, "mutual information", &format!("{:.4} nats (mean)", mean(&outputs.mutual_information)))?;
     let clipped = outputs.clipped_share.iter().copied().fold(0.0, f64::max);
-    line(f, "clipped conversions", &format!("{} in the layer that clips most", percent(clipped)))
+    line(f, "clipped conversions", &format!("{} in the layer that clips most", percent(clipped)))?;
+    let steps = outputs.adc_step.iter().zip(&report.mapping.per_layer);
+    let Some((&step, layer)) = steps.reduce(|a, b| if b.0 > a.0 { b } else { a }) else { return Ok(()) };
+    let told = if step > 1.0 {
+        format!("{} cell currents, in {}", significant(step), cut(&layer.name))
+    } else {
+        "1 cell current in all layers".to_owned()
+    };
+    line(f, "largest converter step", &told)
 }
 
 fn closed_form(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let check = &report.checks.closed_form;
     title(f, "Closed form")?;
     line(f, "formula", &check.formula)?;
+    let beyond = if report.config.schedule.mode == Mode::Streaming { "above the bound" } else { "contention" };
     let rows: Vec<[String; 2]> = [
         ("ideal periphery", grouped(check.ideal_cycles)),
         ("fixed latencies", grouped(check.fixed_latency_cycles)),
         ("predicted", grouped(check.predicted_cycles)),
         ("simulated", grouped(check.simulated_cycles)),
-        ("contention", grouped(check.contention_cycles)),
+        (beyond, grouped(check.contention_cycles)),
     ]
     .map(|(name, cycles)| [name.to_owned(), cycles])
     .into();

@@ -131,15 +131,17 @@ impl LoadedPosterior {
         Ok(Self { path: path.to_owned(), layers, kappa: *kappa, bn_eps: *bn_eps })
     }
 
-    /// Makes up a posterior: in layer i the share `probabilistic[i]` of the synapses has p uniform in 0.05..0.95, the
-    /// others lie within 0.05 of 0 or 1, on either side as often.
-    ///
-    /// Batch norm takes the accumulators of independent inputs and weights to mean 0 and variance 1; hidden codes span
-    /// four standard deviations, the input's codes span 0..=1. So activations neither die nor saturate.
+    /// p of a made-up posterior, layer by layer in the order of [`LayerPosterior::p`], without holding it: in layer i the
+    /// share `probabilistic[i]` of the synapses has p uniform in 0.05..0.95, the others lie within 0.05 of 0 or 1, on
+    /// either side as often.
     ///
     /// # Errors
     /// [`Error::Config`] when there is not one share in 0..=1 for each layer.
-    pub fn synthetic(seed: u64, probabilistic: &[f64], net: &Net) -> Result<Self, Error> {
+    pub fn synthetic_p(
+        seed: u64,
+        probabilistic: &[f64],
+        net: &Net,
+    ) -> Result<impl Iterator<Item = impl Iterator<Item = f32>>, Error> {
         if probabilistic.len() != net.layers.len() {
             return Err(Error::Config(format!(
                 "posterior.probabilistic has {} shares; the network has {} layers",
@@ -150,20 +152,29 @@ impl LoadedPosterior {
         if let Some((i, share)) = probabilistic.iter().enumerate().find(|(_, share)| !(0.0..=1.0).contains(*share)) {
             return Err(Error::Config(format!("posterior.probabilistic[{i}] is {share}; expected 0..=1")));
         }
-        let layers = net.layers.iter().zip(probabilistic).enumerate().map(|(index, (layer, &share))| {
+        Ok(net.layers.iter().zip(probabilistic).enumerate().map(move |(index, (layer, &share))| {
             let name = StreamName { layer: index as u32, ..StreamName::new(Purpose::SyntheticPosterior) };
             let mut stream = name.open(seed);
-            let p = (0..layer.synapses()).map(|_| {
+            (0..layer.synapses()).map(move |_| {
                 let kind = stream.uniform();
                 let place = stream.uniform();
-                if kind < share {
-                    (0.05 + 0.9 * place) as f32
-                } else if place < 0.5 {
-                    (0.1 * place) as f32
-                } else {
-                    (1.0 - 0.1 * (1.0 - place)) as f32
-                }
-            });
+                // The side of a sure synapse is a coin toss: arithmetic is cheaper than a branch that is guessed wrong.
+                let side = f64::from(u8::from(place >= 0.5));
+                let sure = (1.0 - side) * (0.1 * place) + side * (1.0 - 0.1 * (1.0 - place));
+                if kind < share { (0.05 + 0.9 * place) as f32 } else { sure as f32 }
+            })
+        }))
+    }
+
+    /// Makes up a posterior with the p of [`synthetic_p`](Self::synthetic_p).
+    ///
+    /// Batch norm takes the accumulators of independent inputs and weights to mean 0 and variance 1; hidden codes span
+    /// four standard deviations, the input's codes span 0..=1. So activations neither die nor saturate.
+    ///
+    /// # Errors
+    /// As [`synthetic_p`](Self::synthetic_p).
+    pub fn synthetic(seed: u64, probabilistic: &[f64], net: &Net) -> Result<Self, Error> {
+        let layers = net.layers.iter().zip(Self::synthetic_p(seed, probabilistic, net)?).map(|(layer, p)| {
             let largest_code = if layer.input_signed {
                 f64::from((1u32 << (layer.input_bits - 1)).max(2) - 1)
             } else {

@@ -155,6 +155,7 @@ fn facts(layers: u32, images: u32, members: u32, cycles: u64) -> RunFacts {
             nll: Some(0.1),
             brier: Some(0.05),
             clipped_share: vec![0.0; layers.len()],
+            adc_step: vec![1.0; layers.len()],
         }),
         closed_form: ClosedForm {
             formula: "sum of P B max(t_read, m t_adc)".into(),
