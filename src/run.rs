@@ -255,14 +255,14 @@ impl Prepared {
         let (config, plan) = (&self.config, &self.plan);
         let assembly = plan.assemble(config, self.activity.clone())?;
         let links = assembly.network.links() as u64;
+        // Read off the parts before the run takes them.
+        let expected = closed_form(config, &plan.net, &plan.mapping, &assembly, 0);
         let ledger = Ledger::new(plan.net.layers.len() as u32, config.schedule.images, plan.mapping.members);
         let total = plan.answers(config);
         let start = Instant::now();
         let tell = |answers: u64, _| progress(Stage::Cycles, answers, total);
         let (outcome, (ledger, sink)) = simulate(config, assembly, (ledger, sink), tell)?;
         let wall_s = start.elapsed().as_secs_f64();
-        // The run has consumed the parts; the closed form reads the specs of fresh ones.
-        let assembly = plan.assemble(config, None)?;
         let facts = RunFacts {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             command,
@@ -274,7 +274,7 @@ impl Prepared {
             arrays: plan.mapping.arrays,
             events: EventFacts { count: outcome.events, per_kind: outcome.per_kind, wall_s },
             outputs: self.outputs.clone(),
-            closed_form: closed_form(config, &plan.net, &plan.mapping, &assembly, ledger.makespan()),
+            closed_form: expected.beside(ledger.makespan()),
             config: config.clone(),
         };
         Ok((Finished { facts, ledger }, sink))

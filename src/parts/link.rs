@@ -69,7 +69,7 @@ pub struct Link {
     /// The message whose tail has not left yet.
     leaving: Option<Token>,
     /// Messages on their way, oldest first.
-    under_way: VecDeque<(Token, Cycle)>,
+    under_way: VecDeque<Token>,
     hops: Vec<Hop>,
 }
 
@@ -134,13 +134,13 @@ impl Link {
         cx.work(&Job { duration: write, ..spec.write }, arrival, token, amount);
         let sent = self.hops.first().map_or(cx.now + read, |hop| hop.granted + occupancy);
         self.leaving = Some(token);
-        self.under_way.push_back((token, arrival + write));
+        self.under_way.push_back(token);
         cx.schedule(sent, SENT);
         cx.schedule(arrival + write, DELIVERED);
     }
 
     fn arrive<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
-        let (token, _) = self.under_way.pop_front().expect("a message is under way");
+        let token = self.under_way.pop_front().expect("a message is under way");
         cx.shared.ports.deliver(self.spec.output, token, cx.now, cx.queue);
         let last = token.position + token.lanes == self.spec.pixels;
         if self.spec.moves_turn

@@ -264,9 +264,19 @@ pub fn closed_form(config: &Config, net: &Net, mapping: &Mapping, assembly: &Ass
         ideal_cycles: ideal,
         fixed_latency_cycles: predicted - ideal,
         predicted_cycles: predicted,
-        simulated_cycles: simulated,
-        contention_cycles: simulated as i64 - predicted as i64,
+        simulated_cycles: 0,
+        contention_cycles: 0,
         initiation_interval_cycles: initiation_interval,
+    }
+    .beside(simulated)
+}
+
+impl ClosedForm {
+    /// The same beside a simulation that took `simulated` cycles.
+    #[must_use]
+    pub fn beside(self, simulated: u64) -> Self {
+        let contention_cycles = simulated as i64 - self.predicted_cycles as i64;
+        Self { simulated_cycles: simulated, contention_cycles, ..self }
     }
 }
 
