@@ -17,7 +17,7 @@ use crossbayes::trace::{ParquetSink, Span, SpanSink};
 struct Nothing;
 
 impl SpanSink for Nothing {
-    fn push(&mut self, _: Span) {}
+    fn push(&mut self, _: &Span) {}
 }
 
 /// One layer of 27 x 32 blocks of 128 x 128 cells on an 8 x 8 map.

@@ -58,7 +58,7 @@ fn best(mut run: impl FnMut()) -> f64 {
 }
 
 fn fill(sink: &mut impl SpanSink) {
-    spans().for_each(|span| sink.push(span));
+    spans().for_each(|span| sink.push(&span));
 }
 
 fn main() {

@@ -19,7 +19,7 @@ struct CrossbarTime {
 }
 
 impl SpanSink for CrossbarTime {
-    fn push(&mut self, span: Span) {
+    fn push(&mut self, span: &Span) {
         if !span.action.is_wait() {
             self.end = self.end.max(span.end());
         }

@@ -217,5 +217,5 @@ fn exactly_the_input_buffers_that_would_stand_still_are_refused() {
 struct Forgetful;
 
 impl SpanSink for Forgetful {
-    fn push(&mut self, _: Span) {}
+    fn push(&mut self, _: &Span) {}
 }

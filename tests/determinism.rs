@@ -147,8 +147,8 @@ fn a_run_gives_the_same_spans_again() {
     use crossbayes::trace::{Span, SpanSink};
     struct Spans(Vec<Span>);
     impl SpanSink for Spans {
-        fn push(&mut self, span: Span) {
-            self.0.push(span);
+        fn push(&mut self, span: &Span) {
+            self.0.push(*span);
         }
     }
     for which in 0..4 {

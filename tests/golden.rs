@@ -33,8 +33,8 @@ fn run(set: &[&str]) -> (Finished, Vec<Span>) {
 struct Spans(Vec<Span>);
 
 impl SpanSink for Spans {
-    fn push(&mut self, span: Span) {
-        self.0.push(span);
+    fn push(&mut self, span: &Span) {
+        self.0.push(*span);
     }
 }
 
@@ -72,7 +72,7 @@ fn check(name: &str, set: &[&str]) -> Finished {
     let (parquet, text) = (golden(&format!("{name}.parquet")), golden(&format!("{name}.csv")));
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         let mut sink = ParquetSink::create(&parquet, &LAYERS).unwrap();
-        spans.iter().for_each(|&span| sink.push(span));
+        spans.iter().for_each(|span| sink.push(span));
         sink.finish(&[(FACTS_KEY, &serde_json::to_string(&finished.facts).unwrap())]).unwrap();
         std::fs::write(&text, csv(&spans)).unwrap();
     }

@@ -159,7 +159,7 @@ fn wide_sums_do_not_overflow() {
         energy: u64::MAX,
     };
     let mut ledger = Ledger::new(1, 1, 1);
-    (0..4).for_each(|_| ledger.push(span));
+    (0..4).for_each(|_| ledger.push(&span));
     let entry = ledger.entry(Some(0), Component::Crossbar, Action::Read);
     assert_eq!(entry.energy, 4 * u128::from(u64::MAX));
     assert_eq!(entry.unit_cycles, 8 * u128::from(u64::MAX / 4) * u128::from(u32::MAX));

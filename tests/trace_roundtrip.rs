@@ -21,7 +21,7 @@ const LAYERS: [&str; 3] = ["conv1", "conv2", "fc \u{3b1}"];
 
 fn write(path: &Path, spans: &[Span], metadata: &[(&str, &str)]) {
     let mut sink = ParquetSink::create(path, &LAYERS).unwrap();
-    spans.iter().for_each(|span| sink.push(*span));
+    spans.iter().for_each(|span| sink.push(span));
     sink.finish(metadata).unwrap();
 }
 
@@ -97,7 +97,7 @@ fn a_stored_run_gives_the_report_of_the_run() {
     let (facts, spans) = synthetic::run(9, 2, 10);
     let names: Vec<&str> = facts.layers.iter().map(|layer| layer.name.as_str()).collect();
     let mut sink = ParquetSink::create(&path, &names).unwrap();
-    spans.iter().for_each(|span| sink.push(*span));
+    spans.iter().for_each(|span| sink.push(span));
     sink.finish(&[(FACTS_KEY, &serde_json::to_string(&facts).unwrap())]).unwrap();
     let ledger = synthetic::ledger(&facts, &spans);
     assert_eq!(report::load(&path).unwrap(), (facts.clone(), ledger.clone()));
@@ -113,7 +113,7 @@ fn nothing_is_left_of_a_trace_that_was_not_finished() {
     let path = folder.path().join("trace.parquet");
     let (_, spans) = synthetic::run(3, 2, 5);
     let mut sink = ParquetSink::create(&path, &LAYERS).unwrap();
-    spans.iter().for_each(|span| sink.push(*span));
+    spans.iter().for_each(|span| sink.push(span));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file while it is written");
     drop(sink);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -237,7 +237,7 @@ fn an_image_that_the_run_does_not_have_is_told() {
     spans[2].image = 7;
     let told = told(|path| {
         let mut sink = ParquetSink::create(path, &["conv1"]).unwrap();
-        spans.iter().for_each(|span| sink.push(*span));
+        spans.iter().for_each(|span| sink.push(span));
         sink.finish(&[(FACTS_KEY, &serde_json::to_string(&facts).unwrap())]).unwrap();
     });
     assert_eq!(told, "row 2: image 7, but the run has 1");

@@ -19,6 +19,8 @@ const WORDS: usize = SIZE / 64;
 #[derive(Debug)]
 pub struct Ring {
     slots: Box<[Vec<Event>; SIZE]>,
+    /// Room of slots that have been emptied, for those that fill next: the events in hand stay in the cache.
+    spare: Vec<Vec<Event>>,
     /// One bit a slot: whether it holds events.
     occupied: [u64; WORDS],
     now: Cycle,
@@ -32,6 +34,7 @@ impl Default for Ring {
     fn default() -> Self {
         Self {
             slots: Box::new([const { Vec::new() }; SIZE]),
+            spare: Vec::new(),
             occupied: [0; WORDS],
             now: 0,
             cursor: 0,
@@ -48,6 +51,9 @@ impl Ring {
         let events = &mut self.slots[slot];
         if events.is_empty() {
             self.occupied[slot / 64] |= 1 << (slot % 64);
+            if events.capacity() == 0 {
+                *events = self.spare.pop().unwrap_or_default();
+            }
         }
         events.push(event);
     }
@@ -116,7 +122,11 @@ impl Schedule for Ring {
                 self.cursor += 1;
                 return Some((self.now, event));
             }
-            self.slots[slot].clear();
+            let mut emptied = std::mem::take(&mut self.slots[slot]);
+            if emptied.capacity() > 0 {
+                emptied.clear();
+                self.spare.push(emptied);
+            }
             self.occupied[slot / 64] &= !(1 << (slot % 64));
             self.cursor = 0;
             if !self.advance() {

@@ -189,7 +189,7 @@ impl Ledger {
 impl SpanSink for Ledger {
     // There is one caller in a simulation; inlined there, the span needs no memory.
     #[inline(always)]
-    fn push(&mut self, span: Span) {
+    fn push(&mut self, span: &Span) {
         let known = |index: u32, size: u32| index < size || index == NONE;
         debug_assert!(known(span.layer, self.layers), "layer {} of {}", span.layer, self.layers);
         debug_assert!(known(span.image, self.images), "image {} of {}", span.image, self.images);
@@ -293,7 +293,7 @@ mod tests {
 
     fn ledger(spans: impl IntoIterator<Item = Span>) -> Ledger {
         let mut ledger = Ledger::new(2, 2, 3);
-        spans.into_iter().for_each(|span| ledger.push(span));
+        spans.into_iter().for_each(|span| ledger.push(&span));
         ledger
     }
 

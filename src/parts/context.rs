@@ -126,7 +126,7 @@ impl<S: Schedule, K: SpanSink> Context<'_, S, K> {
     /// One copy of this for all callers: the sink's code is inlined here, and the span stays in registers.
     #[inline(never)]
     fn book(&mut self, site: &Site, action: Action, start: Cycle, duration: Cycle, token: &Token, amount: &Amount) {
-        self.shared.sink.push(Span {
+        self.shared.sink.push(&Span {
             start,
             duration,
             repeats: amount.repeats,

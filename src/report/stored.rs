@@ -38,7 +38,7 @@ pub fn load(path: &Path) -> Result<(RunFacts, Ledger), Error> {
         } else if beyond(span.member, members) {
             stray.get_or_insert((row, "member", span.member, members));
         } else {
-            ledger.push(span);
+            ledger.push(&span);
         }
         row += 1;
     })?;

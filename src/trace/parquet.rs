@@ -113,8 +113,8 @@ impl ParquetSink {
 
 impl SpanSink for ParquetSink {
     #[inline]
-    fn push(&mut self, span: Span) {
-        self.filling.push(span);
+    fn push(&mut self, span: &Span) {
+        self.filling.push(*span);
         if self.filling.len() == ROW_GROUP {
             self.hand_over();
         }
@@ -224,7 +224,7 @@ mod tests {
             count: 1,
             energy: 1,
         };
-        (0..10 * ROW_GROUP as u64).for_each(|start| sink.push(Span { start, ..span }));
+        (0..10 * ROW_GROUP as u64).for_each(|start| sink.push(&Span { start, ..span }));
         let error = sink.finish(&[]).unwrap_err();
         assert_eq!(error.to_string(), format!("{}: No space left on device (os error 28)", path.display()));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left");

@@ -173,8 +173,8 @@ pub struct Both {
 }
 
 impl SpanSink for Both {
-    fn push(&mut self, span: Span) {
-        self.spans.push(span);
+    fn push(&mut self, span: &Span) {
+        self.spans.push(*span);
         self.ledger.push(span);
     }
 }

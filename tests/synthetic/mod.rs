@@ -27,7 +27,7 @@ pub fn run(layers: u32, images: u32, members: u32) -> (RunFacts, Vec<Span>) {
 pub fn ledger(facts: &RunFacts, spans: &[Span]) -> Ledger {
     let mut ledger =
         Ledger::new(facts.layers.len() as u32, facts.config.schedule.images, facts.config.ensemble.members);
-    spans.iter().for_each(|span| ledger.push(*span));
+    spans.iter().for_each(|span| ledger.push(span));
     ledger
 }
 
