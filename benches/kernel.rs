@@ -1,14 +1,15 @@
 //! What an event costs: 864 arrays, each simulated by itself, spans summed by the ledger.
 //!
-//! `cargo bench --bench kernel`; the time per element is the time per event.
+//! `cargo bench --bench kernel`; the time per element is the time per event. Mapping and building the parts is not timed.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
 
 use common::{chip, config, conv, layer, workload};
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use crossbayes::config::{Config, Grouping, Queue};
-use crossbayes::meter::Ledger;
+use crossbayes::meter::{Ledger, Tally};
+use crossbayes::parts::Assembly;
 use crossbayes::simulate::{plan, simulate};
 use crossbayes::trace::{ParquetSink, Span, SpanSink};
 
@@ -33,9 +34,12 @@ fn config_864() -> Config {
     config
 }
 
-fn run<K: SpanSink>(config: &Config, sink: K) -> (u64, K) {
+fn parts(config: &Config) -> Assembly {
     let plan = plan(config).expect("the bench's configuration is valid");
-    let assembly = plan.assemble(config, None).expect("the dataflow is sound");
+    plan.assemble(config, None).expect("the dataflow is sound")
+}
+
+fn run<K: SpanSink>(config: &Config, assembly: Assembly, sink: K) -> (u64, K) {
     let (outcome, sink) = simulate(config, assembly, sink, |_, _| ()).expect("no deadlock");
     (outcome.events, sink)
 }
@@ -44,29 +48,35 @@ fn kernel(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("kernel, 864 arrays");
     group.sample_size(10);
     let config = config_864();
-    let ledger = || Ledger::new(1, 1, 1);
-    let (events, _) = run(&config, Nothing);
-    let (_, spans) = run(&config, Vec::new());
+    let tally = || Tally::new(Ledger::new(1, 1, 1));
+    let (events, _) = run(&config, parts(&config), Nothing);
+    let (_, spans) = run(&config, parts(&config), Vec::new());
     println!("{events} events, {} spans", spans.len());
     group.throughput(Throughput::Elements(events));
-    group.bench_function("without ledger", |b| b.iter(|| run(&config, Nothing)));
-    group.bench_function("with ledger", |b| b.iter(|| run(&config, ledger())));
+    group.bench_function("without ledger", |b| {
+        b.iter_batched(|| parts(&config), |parts| run(&config, parts, Nothing), BatchSize::PerIteration);
+    });
+    group.bench_function("with ledger", |b| {
+        b.iter_batched(|| parts(&config), |parts| run(&config, parts, tally()), BatchSize::PerIteration);
+    });
     group.bench_function("with ledger and spans in memory", |b| {
-        b.iter(|| run(&config, (ledger(), Vec::with_capacity(spans.len()))));
+        let sink = || (tally(), Vec::with_capacity(spans.len()));
+        b.iter_batched(|| parts(&config), |parts| run(&config, parts, sink()), BatchSize::PerIteration);
     });
     let folder = tempfile::tempdir().expect("a temporary folder");
+    let to_file = |parts| {
+        let sink = ParquetSink::create(folder.path().join("trace.parquet"), &["conv"]).expect("writable");
+        let (events, (_, sink)) = run(&config, parts, (tally(), sink));
+        sink.finish(&[]).expect("writable");
+        events
+    };
     group.bench_function("with ledger and spans to Parquet", |b| {
-        b.iter(|| {
-            let sink = ParquetSink::create(folder.path().join("trace.parquet"), &["conv"]).expect("writable");
-            let (events, (_, sink)) = run(&config, (ledger(), sink));
-            sink.finish(&[]).expect("writable");
-            events
-        });
+        b.iter_batched(|| parts(&config), to_file, BatchSize::PerIteration);
     });
     let mut reference = config.clone();
     reference.schedule.queue = Queue::PriorityQueue;
-    group.bench_with_input(BenchmarkId::new("priority-queue", "with ledger"), &reference, |b, config| {
-        b.iter(|| run(config, ledger()));
+    group.bench_function("with ledger, priority-queue", |b| {
+        b.iter_batched(|| parts(&reference), |parts| run(&reference, parts, tally()), BatchSize::PerIteration);
     });
     group.finish();
 }

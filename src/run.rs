@@ -3,7 +3,7 @@
 use crate::config::{Answer, Base, Config, Described, Location, Posterior, Scheme, Workload, embedded};
 use crate::error::{Error, Problem};
 use crate::functional::{FunctionalModel, FunctionalSpec, Outputs, metrics};
-use crate::meter::Ledger;
+use crate::meter::{Ledger, Tally};
 use crate::parts::{Outcome, RowActivity};
 use crate::report::closed_form::closed_form;
 use crate::report::inventory::inventory;
@@ -261,7 +261,8 @@ impl Prepared {
         let total = plan.answers(config);
         let start = Instant::now();
         let tell = |answers: u64, _| progress(Stage::Cycles, answers, total);
-        let (outcome, (ledger, sink)) = simulate(config, assembly, (ledger, sink), tell)?;
+        let (outcome, (tally, sink)) = simulate(config, assembly, (Tally::new(ledger), sink), tell)?;
+        let ledger = tally.ledger();
         let wall_s = start.elapsed().as_secs_f64();
         let facts = RunFacts {
             version: env!("CARGO_PKG_VERSION").to_owned(),

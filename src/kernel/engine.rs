@@ -1,12 +1,12 @@
-//! The loop: pop, hand over, count.
+//! The loop: take the events of a cycle, hand them over, count.
 
 use super::event::{Cycle, Event};
 use super::queue::Schedule;
 
 /// Whoever handles events.
 pub trait Handler<S: Schedule> {
-    /// Handles one event; further events go into `queue`.
-    fn handle(&mut self, now: Cycle, event: Event, queue: &mut S);
+    /// Handles events of one cycle, one after another; further events go into `queue`.
+    fn handle(&mut self, now: Cycle, events: &[Event], queue: &mut S);
 }
 
 /// What the loop saw.
@@ -18,14 +18,16 @@ pub struct Stats {
     pub last: Cycle,
 }
 
-/// Runs until the queue is empty. `progress` is called every 2^20 events with the count so far and the cycle.
+/// Runs until the queue is empty. `progress` is called about every 2^20 events with the count so far and the cycle.
 pub fn run<S: Schedule, H: Handler<S>>(handler: &mut H, queue: &mut S, mut progress: impl FnMut(u64, Cycle)) -> Stats {
     let mut stats = Stats::default();
-    while let Some((now, event)) = queue.pop() {
-        handler.handle(now, event, queue);
-        stats.events += 1;
+    let mut events = Vec::new();
+    while let Some(now) = queue.take(&mut events) {
+        handler.handle(now, &events, queue);
+        let before = stats.events;
+        stats.events += events.len() as u64;
         stats.last = now;
-        if stats.events & 0xF_FFFF == 0 {
+        if before >> 20 != stats.events >> 20 {
             progress(stats.events, now);
         }
     }

@@ -3,7 +3,7 @@
 //! A sender takes a credit before it may deliver. Who finds none is remembered and woken when one comes back. So no queue
 //! grows beyond its bound, and back-pressure travels from part to part by itself.
 
-use super::event::{Cycle, Event, PartId};
+use super::event::{Event, PartId};
 use super::queue::Schedule;
 use std::collections::VecDeque;
 
@@ -16,18 +16,44 @@ pub const CREDIT: u32 = 0;
 /// One port.
 #[derive(Debug)]
 struct Port<T> {
-    receiver: PartId,
-    /// Tag of the event that the receiver gets with a token.
-    arrival: u32,
-    sender: PartId,
+    /// What the receiver is told with a token, and the sender when a credit has come back that it waits for.
+    arrival: Event,
+    credit: Event,
     capacity: u32,
     /// Credits left.
     free: u32,
-    /// Whether the sender found too few credits, and how many it wants.
+    /// Credits that the sender has not found and waits for; 0: it does not wait.
     wanted: u32,
-    /// The token at the head, here because most ports hold one at a time, and those behind it.
+    /// The token at the head, here because most ports hold one at a time, and those behind it. The box keeps a port of the
+    /// simulation within a cache line.
     head: Option<T>,
-    behind: VecDeque<T>,
+    behind: Option<Box<VecDeque<T>>>,
+}
+
+impl<T> Port<T> {
+    #[inline]
+    fn has_room(&mut self, credits: u32) -> bool {
+        let room = self.free >= credits;
+        if !room {
+            self.wanted = credits;
+        }
+        room
+    }
+
+    #[inline]
+    fn put(&mut self, token: T) {
+        if self.head.is_none() {
+            self.head = Some(token);
+        } else {
+            self.put_behind(token);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn put_behind(&mut self, token: T) {
+        self.behind.get_or_insert_default().push_back(token);
+    }
 }
 
 /// All ports of a chip.
@@ -46,21 +72,22 @@ impl<T: Copy> Ports<T> {
     /// Adds a port of `capacity` credits; the receiver is told of a token by the tag `arrival`.
     pub fn add(&mut self, sender: PartId, receiver: PartId, arrival: u32, capacity: u32) -> PortId {
         assert!(capacity > 0, "a port needs at least one credit");
-        let (head, behind) = (None, VecDeque::new());
-        self.ports.push(Port { receiver, arrival, sender, capacity, free: capacity, wanted: 0, head, behind });
+        self.ports.push(Port {
+            arrival: Event { part: receiver, tag: arrival },
+            credit: Event { part: sender, tag: CREDIT },
+            capacity,
+            free: capacity,
+            wanted: 0,
+            head: None,
+            behind: None,
+        });
         (self.ports.len() - 1) as PortId
     }
 
     /// Whether `credits` are free; if not, the sender is woken (tag [`CREDIT`]) once they are.
     #[inline]
     pub fn has_room(&mut self, port: PortId, credits: u32) -> bool {
-        let port = &mut self.ports[port as usize];
-        if port.free >= credits {
-            true
-        } else {
-            port.wanted = credits;
-            false
-        }
+        self.ports[port as usize].has_room(credits)
     }
 
     /// Takes `credits` that [`Ports::has_room`] has found.
@@ -73,21 +100,23 @@ impl<T: Copy> Ports<T> {
 
     /// Puts a token whose credits were reserved into the port and wakes the receiver.
     #[inline]
-    pub fn deliver(&mut self, port: PortId, token: T, now: Cycle, queue: &mut impl Schedule) {
+    pub fn deliver(&mut self, port: PortId, token: T, queue: &mut impl Schedule) {
         let port = &mut self.ports[port as usize];
-        if port.head.is_none() {
-            port.head = Some(token);
-        } else {
-            port.behind.push_back(token);
-        }
-        queue.push(now, Event { part: port.receiver, tag: port.arrival });
+        port.put(token);
+        queue.push_now(port.arrival);
     }
 
-    /// Reserves `credits` and delivers.
+    /// Takes `credits` and delivers; or takes nothing, and the sender is woken (tag [`CREDIT`]) once they are free.
     #[inline]
-    pub fn send(&mut self, port: PortId, token: T, credits: u32, now: Cycle, queue: &mut impl Schedule) {
-        self.reserve(port, credits);
-        self.deliver(port, token, now, queue);
+    pub fn send(&mut self, port: PortId, token: T, credits: u32, queue: &mut impl Schedule) -> bool {
+        let port = &mut self.ports[port as usize];
+        if !port.has_room(credits) {
+            return false;
+        }
+        port.free -= credits;
+        port.put(token);
+        queue.push_now(port.arrival);
+        true
     }
 
     /// The token at the head.
@@ -102,27 +131,27 @@ impl<T: Copy> Ports<T> {
     pub fn take(&mut self, port: PortId) -> Option<T> {
         let port = &mut self.ports[port as usize];
         let token = port.head.take();
-        if !port.behind.is_empty() {
-            port.head = port.behind.pop_front();
+        if let Some(behind) = &mut port.behind {
+            port.head = behind.pop_front();
         }
         token
     }
 
     /// Gives credits back and wakes the sender if it waits for them.
     #[inline]
-    pub fn release(&mut self, port: PortId, credits: u32, now: Cycle, queue: &mut impl Schedule) {
+    pub fn release(&mut self, port: PortId, credits: u32, queue: &mut impl Schedule) {
         let port = &mut self.ports[port as usize];
         port.free += credits;
         debug_assert!(port.free <= port.capacity, "more credits came back than were given");
         if port.wanted > 0 && port.free >= port.wanted {
             port.wanted = 0;
-            queue.push(now, Event { part: port.sender, tag: CREDIT });
+            queue.push_now(port.credit);
         }
     }
 
     /// Senders that found too few credits, with the receiver and bound of the port.
     #[must_use]
     pub fn blocked(&self) -> Vec<(PartId, PartId, u32)> {
-        self.ports.iter().filter(|p| p.wanted > 0).map(|p| (p.sender, p.receiver, p.capacity)).collect()
+        self.ports.iter().filter(|p| p.wanted > 0).map(|p| (p.credit.part, p.arrival.part, p.capacity)).collect()
     }
 }

@@ -4,17 +4,21 @@ use super::event::{Cycle, Event};
 
 /// A queue of events in time.
 ///
-/// `pop` gives events by cycle, and those of one cycle in the order in which they were pushed. An event may be pushed for
-/// the cycle of the event last popped or any later one, never for an earlier one.
+/// [`Schedule::take`] gives the events of one cycle, in the order in which they were pushed. What is pushed for that cycle
+/// afterwards comes with the next call, for the same cycle. An event may be pushed for the cycle last taken (0 before the
+/// first) or any later one, never for an earlier one.
 pub trait Schedule {
     /// Adds an event.
     ///
     /// # Panics
-    /// May panic when `at` lies before the cycle last popped: a part has scheduled into the past.
+    /// May panic when `at` lies before the cycle last taken: a part has scheduled into the past.
     fn push(&mut self, at: Cycle, event: Event);
 
-    /// Takes the next event and its cycle.
-    fn pop(&mut self) -> Option<(Cycle, Event)>;
+    /// Adds an event for the cycle last taken.
+    fn push_now(&mut self, event: Event);
+
+    /// Replaces `events` by all events that wait for the earliest cycle, and tells that cycle.
+    fn take(&mut self, events: &mut Vec<Event>) -> Option<Cycle>;
 
     /// Events that wait.
     fn len(&self) -> usize;

@@ -23,10 +23,20 @@ impl Schedule for PriorityQueueSchedule {
         self.sequence += 1;
     }
 
-    fn pop(&mut self) -> Option<(Cycle, Event)> {
-        let ((_, event), Reverse((at, _))) = self.queue.pop()?;
-        self.now = at;
-        Some((at, event))
+    fn push_now(&mut self, event: Event) {
+        self.push(self.now, event);
+    }
+
+    fn take(&mut self, events: &mut Vec<Event>) -> Option<Cycle> {
+        events.clear();
+        let (_, &Reverse((first, _))) = self.queue.peek()?;
+        while let Some((_, &Reverse((at, _)))) = self.queue.peek()
+            && at == first
+        {
+            events.extend(self.queue.pop().map(|((_, event), _)| event));
+        }
+        self.now = first;
+        Some(first)
     }
 
     fn len(&self) -> usize {

@@ -19,13 +19,11 @@ const WORDS: usize = SIZE / 64;
 #[derive(Debug)]
 pub struct Ring {
     slots: Box<[Vec<Event>; SIZE]>,
-    /// Room of slots that have been emptied, for those that fill next: the events in hand stay in the cache.
+    /// Room of slots that have been left, for those that fill next: the events in hand stay in the cache.
     spare: Vec<Vec<Event>>,
-    /// One bit a slot: whether it holds events.
+    /// One bit a slot: whether it holds events. Not kept for the slot of `now`.
     occupied: [u64; WORDS],
     now: Cycle,
-    /// Next event of the current slot.
-    cursor: usize,
     overflow: BinaryHeap<Reverse<(Cycle, u64, Event)>>,
     sequence: u64,
 }
@@ -37,7 +35,6 @@ impl Default for Ring {
             spare: Vec::new(),
             occupied: [0; WORDS],
             now: 0,
-            cursor: 0,
             overflow: BinaryHeap::new(),
             sequence: 0,
         }
@@ -86,11 +83,18 @@ impl Ring {
         None
     }
 
-    /// Moves `now` to the next cycle that has events and brings in what has come within reach. False: there are none.
+    /// Leaves the slot of `now`, which is empty, for the next cycle that has events, and brings in what has come within
+    /// reach. False: there are none.
     fn advance(&mut self) -> bool {
+        let slot = (self.now & MASK) as usize;
+        self.occupied[slot / 64] &= !(1 << (slot % 64));
         let Some(to) = self.next_occupied().or_else(|| self.overflow.peek().map(|Reverse((at, ..))| *at)) else {
             return false;
         };
+        let room = std::mem::take(&mut self.slots[slot]);
+        if room.capacity() > 0 {
+            self.spare.push(room);
+        }
         self.now = to;
         while let Some(Reverse((at, ..))) = self.overflow.peek()
             && *at - self.now <= MASK
@@ -115,27 +119,21 @@ impl Schedule for Ring {
     }
 
     #[inline]
-    fn pop(&mut self) -> Option<(Cycle, Event)> {
-        loop {
-            let slot = (self.now & MASK) as usize;
-            if let Some(&event) = self.slots[slot].get(self.cursor) {
-                self.cursor += 1;
-                return Some((self.now, event));
-            }
-            let mut emptied = std::mem::take(&mut self.slots[slot]);
-            if emptied.capacity() > 0 {
-                emptied.clear();
-                self.spare.push(emptied);
-            }
-            self.occupied[slot / 64] &= !(1 << (slot % 64));
-            self.cursor = 0;
-            if !self.advance() {
-                return None;
-            }
+    fn push_now(&mut self, event: Event) {
+        self.slots[(self.now & MASK) as usize].push(event);
+    }
+
+    fn take(&mut self, events: &mut Vec<Event>) -> Option<Cycle> {
+        events.clear();
+        if self.slots[(self.now & MASK) as usize].is_empty() && !self.advance() {
+            return None;
         }
+        // The slot goes on with the room of the events before.
+        std::mem::swap(&mut self.slots[(self.now & MASK) as usize], events);
+        Some(self.now)
     }
 
     fn len(&self) -> usize {
-        self.slots.iter().map(Vec::len).sum::<usize>() - self.cursor + self.overflow.len()
+        self.slots.iter().map(Vec::len).sum::<usize>() + self.overflow.len()
     }
 }

@@ -33,6 +33,25 @@ pub struct Entry {
 
 impl Entry {
     const EMPTY: Self = Self { unit_cycles: 0, energy: 0, count: 0, rows: 0, window: Window::EMPTY };
+
+    /// The sums of one span.
+    fn of(span: &Span) -> Self {
+        Self {
+            unit_cycles: span.unit_cycles(),
+            energy: span.energy.into(),
+            count: span.count.into(),
+            rows: 1,
+            window: Window { start: span.start, end: span.end() },
+        }
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.unit_cycles += other.unit_cycles;
+        self.energy += other.energy;
+        self.count += other.count;
+        self.rows += other.rows;
+        self.window.widen(other.window);
+    }
 }
 
 /// Cycles from a first start to a last end.
@@ -58,7 +77,7 @@ impl Window {
     /// [`Window::join`] in place. Branches instead of minimum and maximum: a span that changes neither is the common case,
     /// and costs no store.
     #[inline]
-    fn widen(&mut self, other: Self) {
+    pub(super) fn widen(&mut self, other: Self) {
         if other.start < self.start {
             self.start = other.start;
         }
@@ -186,35 +205,43 @@ impl Ledger {
     }
 }
 
-impl SpanSink for Ledger {
-    // There is one caller in a simulation; inlined there, the span needs no memory.
-    #[inline(always)]
-    fn push(&mut self, span: &Span) {
-        let known = |index: u32, size: u32| index < size || index == NONE;
-        debug_assert!(known(span.layer, self.layers), "layer {} of {}", span.layer, self.layers);
-        debug_assert!(known(span.image, self.images), "image {} of {}", span.image, self.images);
-        debug_assert!(known(span.member, self.members), "member {} of {}", span.member, self.members);
+impl Ledger {
+    /// Place of the sums of `span`'s layer, component and action.
+    #[inline]
+    pub(super) fn place(&self, span: &Span) -> usize {
         // NONE is the largest index, so the minimum sends it to the last place.
-        let layer = span.layer.min(self.layers) as usize;
-        let image = span.image.min(self.images) as usize;
-        let member = span.member.min(self.members) as usize;
-        let window = Window { start: span.start, end: span.end() };
+        span.layer.min(self.layers) as usize * KINDS + span.component as usize * ACTIONS + span.action as usize
+    }
 
-        let entry = &mut self.entries[layer * KINDS + span.component as usize * ACTIONS + span.action as usize];
-        entry.unit_cycles += span.unit_cycles();
-        entry.energy += u128::from(span.energy);
-        entry.count += u128::from(span.count);
-        entry.rows += 1;
-        entry.window.widen(window);
+    /// Number of places.
+    pub(super) fn places(&self) -> usize {
+        self.entries.len()
+    }
 
-        if span.action.is_wait() {
+    /// Adds the sums of spans of one place that are all for this image and member.
+    pub(super) fn add(&mut self, place: usize, image: u32, member: u32, sums: &Entry) {
+        let known = |index: u32, size: u32| index < size || index == NONE;
+        debug_assert!(known(image, self.images), "image {image} of {}", self.images);
+        debug_assert!(known(member, self.members), "member {member} of {}", self.members);
+        self.entries[place].join(sums);
+        let (layer, component, action) = (place / KINDS, place % KINDS / ACTIONS, Action::ALL[place % ACTIONS]);
+        if action.is_wait() {
             return;
         }
-        self.image_work[image].widen(window);
-        if PASS >> span.component as u32 & 1 == 1 {
-            let place = (layer * (self.images as usize + 1) + image) * (self.members as usize + 1) + member;
-            self.passes[place].widen(window);
+        let image = image.min(self.images) as usize;
+        let member = member.min(self.members) as usize;
+        self.image_work[image].widen(sums.window);
+        if PASS >> component & 1 == 1 {
+            let pass = (layer * (self.images as usize + 1) + image) * (self.members as usize + 1) + member;
+            self.passes[pass].widen(sums.window);
         }
+    }
+}
+
+impl SpanSink for Ledger {
+    fn push(&mut self, span: &Span) {
+        debug_assert!(span.layer < self.layers || span.layer == NONE, "layer {} of {}", span.layer, self.layers);
+        self.add(self.place(span), span.image, span.member, &Entry::of(span));
     }
 }
 

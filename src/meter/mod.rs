@@ -2,5 +2,7 @@
 
 pub mod decimal;
 pub mod ledger;
+pub mod tally;
 
 pub use ledger::{Entry, Ledger, Window};
+pub use tally::Tally;

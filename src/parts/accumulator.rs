@@ -4,10 +4,10 @@
 //! delivered its last sample; then it passes the tree and goes to post-processing. Only `depth` positions may be between
 //! their completion by the first group and their leaving; further ones wait, one a group, and so hold up the converters.
 
-use super::context::{Amount, Context, Job};
+use super::context::{Amount, Context, Job, Units};
 use super::token::Token;
 use crate::kernel::{Cycle, PartId, PortId, Schedule};
-use crate::trace::{Action, SpanSink};
+use crate::trace::{Action, NONE, SpanSink};
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -23,12 +23,14 @@ pub struct GroupInput {
     pub port: PortId,
     /// Copies of the layer that the group covers.
     pub replicas: Range<u32>,
-    /// Shift-and-add units, for one copy.
-    pub units: u32,
+    /// Shift-and-add units, for one copy; the first is that of the first array.
+    pub units: Units,
     /// Results of one sample, for one copy.
     pub results: u64,
-    /// Number of its first array.
-    pub first_array: u32,
+    /// One shift-and-add, or accumulation behind a comparator.
+    pub shift_add: Job,
+    /// Attojoules of one.
+    pub shift_add_energy: u64,
 }
 
 /// What the accumulators are and how they are wired.
@@ -40,16 +42,12 @@ pub struct AccumulatorSpec {
     pub output: PortId,
     /// The layer's buffer, told when a pass is through the converters.
     pub buffer: PartId,
-    /// One shift-and-add, or accumulation behind a comparator.
-    pub shift_add: Job,
-    /// Attojoules of one shift-and-add.
-    pub shift_add_energy: u64,
     /// Cycles from one sample to the next in a burst.
     pub period: Cycle,
     /// The way through the adder tree.
     pub tree: Job,
     /// Adders of the tree.
-    pub adders: u32,
+    pub adders: Units,
     /// Additions of the tree for one position of a copy.
     pub additions: u64,
     /// Attojoules of the tree for one position of a copy, with partial sums that cross tiles.
@@ -119,28 +117,26 @@ impl Accumulator {
         }
     }
 
-    /// Adds the samples that a group has delivered.
+    /// Adds the samples that a group has delivered with one token.
+    #[inline]
     fn accept<S: Schedule, K: SpanSink>(&mut self, group: u32, cx: &mut Context<'_, S, K>) {
-        let port = self.spec.groups[group as usize].port;
-        while let Some(token) = cx.take(port) {
-            let input = &self.spec.groups[group as usize];
-            let copies = token.copies(&input.replicas);
-            let count = input.results * u64::from(copies) * u64::from(token.pulses);
-            let units = input.units * copies;
-            // The first of the samples was converted this long ago.
-            let first = cx.now - u64::from(token.pulses - 1) * self.spec.period;
-            let mut job = self.spec.shift_add;
-            job.site.unit = input.first_array;
-            let energy = count * self.spec.shift_add_energy;
-            let period = self.spec.period;
-            cx.work(&job, first, token, Amount { units, repeats: token.pulses, period, count, energy });
-            if token.last {
-                self.place(group, token, cx);
-            }
+        let input = &self.spec.groups[group as usize];
+        let token = cx.take(input.port).expect("the group has delivered");
+        let copies = token.copies(&input.replicas);
+        let count = input.results * u64::from(copies) * u64::from(token.pulses);
+        let (repeats, period) = (token.pulses, self.spec.period);
+        // The first of the samples was converted this long ago.
+        let first = cx.now - u64::from(repeats - 1) * period;
+        let energy = count * input.shift_add_energy;
+        let amount = Amount { units: input.units.times(copies), repeats, period, count, energy };
+        cx.work(&input.shift_add, first, token, amount);
+        if token.last {
+            self.place(group, token, cx);
         }
     }
 
     /// Finds a place for a group's complete sum, or lets it wait.
+    #[inline(never)]
     fn place<S: Schedule, K: SpanSink>(&mut self, group: u32, token: Token, cx: &mut Context<'_, S, K>) {
         let place = (self.spec.sequence(token) - self.joined) as usize;
         if place + self.in_tree.len() >= self.spec.depth as usize {
@@ -186,7 +182,7 @@ impl Accumulator {
                 return;
             }
             if let Some(since) = self.refused_since.take() {
-                cx.wait(Action::WaitPort, self.spec.tree.site, since, token, 1);
+                cx.wait(Action::WaitPort, self.spec.tree.site, since, token, Units { first: NONE, number: 1 });
             }
             self.in_tree.pop_front();
             for (group, token) in std::mem::take(&mut self.stalled) {

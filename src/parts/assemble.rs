@@ -3,9 +3,9 @@
 use super::Part;
 use super::accumulator::{Accumulator, AccumulatorSpec, GROUP, GroupInput};
 use super::buffer::{self, Buffer, BufferSpec};
-use super::context::{Job, Site};
-use super::converter::{Converter, ConverterSpec, SAMPLED};
-use super::crossbar::{Crossbar, CrossbarSpec, Refresh, WINDOW};
+use super::context::{Job, Site, Units};
+use super::converter::{self, Converter, ConverterSpec, SAMPLED};
+use super::crossbar::{self, Crossbar, CrossbarSpec, Refresh, WINDOW};
 use super::digital::{self, Digital, DigitalSpec};
 use super::energy::{ReadEnergy, RowActivity, RowEnergy, Rows};
 use super::link::{self, Link, LinkSpec};
@@ -16,7 +16,6 @@ use super::source::{Source, SourceSpec};
 use super::token::Token;
 use super::turn::Turn;
 use crate::config::{AdcInput, Chip, Config, Cost, Draws, Grain, Mode, Sampler as SamplerKind};
-
 use crate::dataflow::{Dataflow, LOGIT_BITS, Role, pixel_bytes};
 use crate::kernel::{PartId, PortId, Ports};
 use crate::mapping::{ArrayGroup, LayerMapping, Mapping, Plane};
@@ -152,8 +151,19 @@ pub fn assemble(
     dataflow: &Dataflow,
     activity: Option<Arc<dyn RowActivity>>,
 ) -> Assembly {
-    Builder { config, chip: &config.arch, net, mapping, dataflow, activity, ports: Vec::new(), built: Ports::default() }
-        .build()
+    let builder = Builder {
+        config,
+        chip: &config.arch,
+        net,
+        mapping,
+        dataflow,
+        activity,
+        ports: Vec::new(),
+        built: Ports::default(),
+        crossbars: Vec::new(),
+        converters: Vec::new(),
+    };
+    builder.build()
 }
 
 struct Builder<'a> {
@@ -166,6 +176,19 @@ struct Builder<'a> {
     /// Port of each edge that has one.
     ports: Vec<Option<PortId>>,
     built: Ports<Token>,
+    /// Specs so far.
+    crossbars: Vec<Arc<CrossbarSpec>>,
+    converters: Vec<Arc<ConverterSpec>>,
+}
+
+/// One of `known` that equals `spec`, so that what many parts read stays in the cache; a new one if there is none.
+fn shared<T: PartialEq>(known: &mut Vec<Arc<T>>, spec: T) -> Arc<T> {
+    // Those of the layer in hand stand at the end.
+    let found = known.iter().rev().find(|other| ***other == spec).cloned();
+    found.unwrap_or_else(|| {
+        known.push(Arc::new(spec));
+        Arc::clone(&known[known.len() - 1])
+    })
 }
 
 impl Builder<'_> {
@@ -247,23 +270,23 @@ impl Builder<'_> {
         time.cycles(self.chip.clock)
     }
 
-    fn job(&self, component: Component, action: Action, layer: Option<usize>, unit: u32, duration: u64) -> Job {
+    fn job(&self, component: Component, action: Action, layer: Option<usize>, duration: u64) -> Job {
         let layer = layer.map_or(NONE, |l| l as u32);
-        Job { site: Site { component, layer, unit }, action, duration }
+        Job { site: Site { component, layer }, action, duration }
     }
 
-    fn part(&self, node: NodeIndex, network: &Network) -> Part {
+    fn part(&mut self, node: NodeIndex, network: &Network) -> Part {
         let stage = &self.dataflow.graph[node];
         match (stage.role, stage.layer) {
-            (Role::Source, _) => Part::Source(self.source(node)),
+            (Role::Source, _) => Part::Source(Box::new(self.source(node))),
             (Role::Sink, _) => {
                 let pixels = self.net.layers[self.net.output].output.positions();
                 Part::Sink(Sink { input: self.input(node), pixels })
             }
-            (Role::Link, Some(l)) => Part::Link(self.link(node, l, network)),
-            (Role::Buffer, Some(l)) => Part::Buffer(self.buffer(node, l)),
-            (Role::Accumulator, Some(l)) => Part::Accumulator(self.accumulator(node, l)),
-            (Role::Digital, Some(l)) => Part::Digital(self.digital(node, l)),
+            (Role::Link, Some(l)) => Part::Link(Box::new(self.link(node, l, network))),
+            (Role::Buffer, Some(l)) => Part::Buffer(Box::new(self.buffer(node, l))),
+            (Role::Accumulator, Some(l)) => Part::Accumulator(Box::new(self.accumulator(node, l))),
+            (Role::Digital, Some(l)) => Part::Digital(Box::new(self.digital(node, l))),
             (role, Some(l)) => {
                 let (layer, mapped) = (&self.net.layers[l], &self.mapping.layers[l]);
                 let group = &mapped.groups[stage.group.expect("stages of arrays belong to a group")];
@@ -287,7 +310,7 @@ impl Builder<'_> {
             height: input.height,
             width: input.width,
             pixel_bytes: pixel_bytes(input.channels, self.net.input_bits),
-            read: self.job(Component::GlobalBuffer, Action::Fetch, None, 0, read),
+            read: self.job(Component::GlobalBuffer, Action::Fetch, None, read),
             byte_energy: costs.global_read.energy.0,
             bytes_per_access: u64::from(self.chip.global_buffer.bytes_per_cycle),
         })
@@ -313,21 +336,15 @@ impl Builder<'_> {
             replays: mapped.passes / sources,
             images: self.config.schedule.images,
             mode: self.config.schedule.mode,
-            fetch: self.job(
-                Component::Buffer,
-                Action::Fetch,
-                Some(l),
-                mapped.tiles.start,
-                self.cycles(costs.buffer_read.time),
-            ),
+            fetch: self.job(Component::Buffer, Action::Fetch, Some(l), self.cycles(costs.buffer_read.time)),
             byte_energy: costs.buffer_read.energy.0,
             bytes_per_access: u64::from(self.chip.tile.input_buffer.bytes_per_cycle) * u64::from(banks),
-            tiles,
+            tiles: Units { first: mapped.tiles.start, number: tiles },
         })
     }
 
     fn crossbar(
-        &self,
+        &mut self,
         node: NodeIndex,
         l: usize,
         layer: &NetLayer,
@@ -365,20 +382,22 @@ impl Builder<'_> {
                 Rows::stated(f64::from(group.rows) * share, readout.pulses, row)
             }
         };
-        let site = Site { component: Component::Crossbar, layer: l as u32, unit: group.first_array };
-        let on_array = |component, action| self.job(component, action, Some(l), group.first_array, readout.read);
-        Crossbar::new(CrossbarSpec {
+        let wiring = crossbar::Wiring {
             input: self.input(node),
             output,
             converter: output_node.index() as PartId,
             sampler: self.signal(node, Role::Sampler).map(|s| s.index() as PartId),
+            arrays: Units { first: group.first_array, number: group.arrays_per_replica() },
+            replicas: group.replicas.clone(),
+            row_blocks: group.row_blocks.clone(),
+        };
+        let on_array = |component, action| self.job(component, action, Some(l), readout.read);
+        let spec = CrossbarSpec {
             refresh,
             double_buffered,
-            site,
+            site: Site { component: Component::Crossbar, layer: l as u32 },
             drive: on_array(Component::Driver, Action::Drive),
             read: on_array(Component::Crossbar, Action::Read),
-            arrays: group.arrays_per_replica(),
-            replicas: group.replicas.clone(),
             last_pass: (self.config.schedule.images - 1, mapped.passes - 1),
             pulses: readout.pulses,
             burst: if self.config.schedule.grain == Grain::Op { readout.pulses } else { 1 },
@@ -387,17 +406,18 @@ impl Builder<'_> {
             energy: ReadEnergy {
                 layer: l as u32,
                 positions: layer.positions,
-                row_blocks: group.row_blocks.clone(),
+                row_blocks: group.row_blocks.len() as u32,
                 pulses: readout.pulses,
                 row_serial: readout.row_serial,
                 column_blocks: group.column_blocks.len() as u32,
                 row,
                 rows,
             },
-        })
+        };
+        Crossbar::new(shared(&mut self.crossbars, spec), wiring)
     }
 
-    fn converter(&self, node: NodeIndex, l: usize, group: &ArrayGroup, readout: Readout) -> Converter {
+    fn converter(&mut self, node: NodeIndex, l: usize, group: &ArrayGroup, readout: Readout) -> Converter {
         let costs = &self.chip.costs;
         let (component, action, convert, multiplex, hold) = if readout.row_serial {
             (Component::Comparator, Action::Compare, &costs.comparator, 0, 0)
@@ -405,23 +425,26 @@ impl Builder<'_> {
             let hold = if readout.overlapped { costs.sample_and_hold.energy.0 } else { 0 };
             (Component::Adc, Action::Convert, adc_cost(self.chip), costs.multiplexer.energy.0, hold)
         };
-        let job = |component, action, duration| self.job(component, action, Some(l), group.first_array, duration);
-        Converter::new(ConverterSpec {
-            input: self.input(node),
-            output: self.output(node).1,
+        let job = |component, action, duration| self.job(component, action, Some(l), duration);
+        let spec = ConverterSpec {
             convert: job(component, action, self.cycles(convert.time)),
             sample: job(Component::SampleHold, Action::Sample, 0),
-            multiplex_energy: multiplex,
             arrays: group.arrays_per_replica(),
-            replicas: group.replicas.clone(),
             converters: readout.converters,
             inputs: readout.inputs,
             steps: readout.steps,
             fine: self.config.schedule.grain == Grain::Conversion,
-            convert_energy: convert.energy.0,
+            convert_energy: convert.energy.0 + multiplex,
             sample_energy: hold,
             period: readout.period(),
-        })
+        };
+        let wiring = converter::Wiring {
+            input: self.input(node),
+            output: self.output(node).1,
+            first_array: group.first_array,
+            replicas: group.replicas.clone(),
+        };
+        Converter::new(shared(&mut self.converters, spec), wiring)
     }
 
     fn sampler(
@@ -446,8 +469,8 @@ impl Builder<'_> {
         let crossbar = self.signal(node, Role::Crossbar).expect("a sampler serves a crossbar");
         Sampler::new(SamplerSpec {
             crossbar: crossbar.index() as PartId,
-            draw: self.job(Component::Generator, Action::Draw, Some(l), group.first_array, duration),
-            units: group.arrays_per_replica(),
+            draw: self.job(Component::Generator, Action::Draw, Some(l), duration),
+            generators: Units { first: group.first_array, number: group.arrays_per_replica() },
             bits,
             energy: bits * costs.random_bit.energy.0 + synapses * per_synapse,
             replicas: group.replicas.clone(),
@@ -463,6 +486,7 @@ impl Builder<'_> {
         let mut row_serial = false;
         let mut period = 0;
         let mut widest = 0;
+        let job = |action, duration| self.job(Component::Accumulator, action, Some(l), duration);
         let groups = self
             .inputs(node)
             .map(|(converter, port)| {
@@ -471,29 +495,27 @@ impl Builder<'_> {
                 row_serial = readout.row_serial;
                 period = readout.period();
                 widest = widest.max(readout.converters);
+                let add = if row_serial { &costs.sampled_accumulate } else { &costs.shift_add };
                 GroupInput {
                     port,
                     replicas: group.replicas.clone(),
-                    units: group.arrays_per_replica() * readout.converters,
+                    units: Units { first: group.first_array, number: group.arrays_per_replica() * readout.converters },
                     results: u64::from(group.arrays_per_replica()) * u64::from(readout.inputs),
-                    first_array: group.first_array,
+                    shift_add: job(Action::ShiftAdd, self.cycles(add.time)),
+                    shift_add_energy: add.energy.0,
                 }
             })
             .collect();
-        let add = if row_serial { &costs.sampled_accumulate } else { &costs.shift_add };
         let latency = AccumulatorLatency::new(self.chip, layer, mapped, row_serial);
         let row_adds = u64::from(mapped.row_blocks - 1) * u64::from(layer.columns);
-        let job = |action, duration| self.job(Component::Accumulator, action, Some(l), NONE, duration);
         let crossing = latency.crossing_bytes * costs.link.energy.0;
         Accumulator::new(AccumulatorSpec {
             groups,
             output: self.output(node).1,
             buffer: self.signal(node, Role::Buffer).expect("an accumulator tells its buffer").index() as PartId,
-            shift_add: job(Action::ShiftAdd, self.cycles(add.time)),
-            shift_add_energy: add.energy.0,
             period,
             tree: job(Action::Accumulate, latency.tree),
-            adders: (mapped.row_blocks - 1) * mapped.column_blocks * widest,
+            adders: Units { first: NONE, number: (mapped.row_blocks - 1) * mapped.column_blocks * widest },
             additions: row_adds,
             tree_energy: row_adds * costs.adder.energy.0 + crossing,
             latency: latency.total(),
@@ -507,21 +529,21 @@ impl Builder<'_> {
     fn digital(&self, node: NodeIndex, l: usize) -> Digital {
         let (layer, mapped) = (&self.net.layers[l], &self.mapping.layers[l]);
         let (costs, tile) = (&self.chip.costs, &self.chip.tile);
-        let tiles = mapped.tiles.len() as u32;
-        let job = |component, action, time| self.job(component, action, Some(l), mapped.tiles.start, self.cycles(time));
+        let tiles = Units { first: mapped.tiles.start, number: mapped.tiles.len() as u32 };
+        let job = |component, action, time| self.job(component, action, Some(l), self.cycles(time));
         Digital::new(DigitalSpec {
             input: self.input(node),
             outputs: self.outputs(node).map(|(_, port)| port).collect(),
             layer: layer.clone(),
             output_bits: if l == self.net.output { LOGIT_BITS } else { layer.output_bits },
-            lanes: self.chip.digital.lanes * tiles,
+            lanes: tiles.times(self.chip.digital.lanes),
             process: job(Component::Digital, Action::PostProcess, costs.post_process.time),
             process_energy: costs.post_process.energy.0,
             pool: job(Component::Digital, Action::Pool, costs.post_process.time),
             pool_energy: costs.pool.energy.0,
             write: job(Component::Buffer, Action::Write, costs.buffer_write.time),
             byte_energy: costs.buffer_write.energy.0,
-            bytes_per_access: u64::from(tile.output_buffer.bytes_per_cycle) * u64::from(tiles),
+            bytes_per_access: u64::from(tile.output_buffer.bytes_per_cycle) * u64::from(tiles.number),
             tiles,
         })
     }
@@ -541,14 +563,14 @@ impl Builder<'_> {
         let copies = if to_sink { 0 } else { self.mapping.layers[l].tiles.len() as u32 - 1 };
         let layer = &self.net.layers[l];
         let (map, bits) = if to_sink { (layer.output, LOGIT_BITS) } else { (layer.input, layer.input_bits) };
-        let job = |component, action, time| self.job(component, action, producer, NONE, self.cycles(time));
-        let (read, read_cost, read_bytes) = match producer {
+        let job = |component, action, time| self.job(component, action, producer, self.cycles(time));
+        let (read, read_from, read_cost, read_bytes) = match producer {
             // The source has read the row already.
-            None => (job(Component::GlobalBuffer, Action::Fetch, Time(0)), 0, global.bytes_per_cycle),
+            None => (job(Component::GlobalBuffer, Action::Fetch, Time(0)), NONE, 0, global.bytes_per_cycle),
             Some(p) => {
-                let mut read = job(Component::Buffer, Action::Fetch, costs.buffer_read.time);
-                read.site.unit = self.mapping.layers[p].tiles.end - 1;
-                (read, costs.buffer_read.energy.0, tile_out.bytes_per_cycle)
+                let read = job(Component::Buffer, Action::Fetch, costs.buffer_read.time);
+                let tile = self.mapping.layers[p].tiles.end - 1;
+                (read, tile, costs.buffer_read.energy.0, tile_out.bytes_per_cycle)
             }
         };
         let (mut write, write_cost, write_bytes) = if to_sink {
@@ -564,10 +586,11 @@ impl Builder<'_> {
                 tile_in.bytes_per_cycle,
             )
         };
+        let mut write_to = NONE;
         if !to_sink {
             // The write belongs to the layer whose buffer it fills.
             write.site.layer = l as u32;
-            write.site.unit = self.mapping.layers[l].tiles.start;
+            write_to = self.mapping.layers[l].tiles.start;
         }
         Link::new(LinkSpec {
             input,
@@ -576,9 +599,11 @@ impl Builder<'_> {
             transfer: job(Component::Link, Action::Transfer, costs.link.time),
             hop_energy: costs.link.energy.0,
             read,
+            read_unit: Units { first: read_from, number: 1 },
             read_energy: read_cost,
             read_bytes: u64::from(read_bytes),
             write,
+            write_units: Units { first: write_to, number: copies + 1 },
             write_energy: write_cost,
             write_bytes: u64::from(write_bytes),
             copies,

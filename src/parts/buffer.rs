@@ -5,7 +5,7 @@
 //! `streaming` a position starts as soon as its window is there. A layer that runs several times on the same input (the first
 //! ensembling layer) keeps it until the last time.
 
-use super::context::{Amount, Context, Job};
+use super::context::{Amount, Context, Job, Units};
 use super::token::Token;
 use crate::config::Mode;
 use crate::dataflow::pixel_bytes;
@@ -50,7 +50,7 @@ pub struct BufferSpec {
     /// Bytes of one access on all tiles that hold different rows.
     pub bytes_per_access: u64,
     /// Tiles of the layer.
-    pub tiles: u32,
+    pub tiles: Units,
 }
 
 impl BufferSpec {
@@ -205,7 +205,7 @@ impl Buffer {
                 self.roomy += 1;
             }
             for &port in &self.spec.groups {
-                cx.shared.ports.send(port, token, 1, cx.now, cx.queue);
+                assert!(cx.send(port, token, 1), "room was found before");
             }
             self.roomy = 0;
             self.phase = Phase::Waiting;

@@ -6,19 +6,35 @@ use super::turn::Turn;
 use crate::kernel::{Cycle, Event, PartId, PortId, Ports, Schedule};
 use crate::trace::{Action, Component, Span, SpanSink};
 
-/// Where spans of a part are booked: the unit and its place in the network.
-#[derive(Debug, Clone, Copy)]
+/// Where spans of a part are booked: what it is and its place in the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Site {
     /// What the unit is.
     pub component: Component,
     /// Layer, or [`crate::trace::NONE`].
     pub layer: u32,
-    /// Number of the first unit (array, link, tile), or [`crate::trace::NONE`].
-    pub unit: u32,
+}
+
+/// Units side by side that do the same at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Units {
+    /// Number of the first one (array, link, tile), or [`crate::trace::NONE`].
+    pub first: u32,
+    /// How many there are.
+    pub number: u32,
+}
+
+impl Units {
+    /// So many times as many.
+    #[must_use]
+    #[inline]
+    pub fn times(self, copies: u32) -> Self {
+        Self { number: self.number * copies, ..self }
+    }
 }
 
 /// An action of a part at a site: what it is and how long one takes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Job {
     /// Where it is booked.
     pub site: Site,
@@ -31,8 +47,8 @@ pub struct Job {
 /// How often, on how many units, and at what energy a job is done.
 #[derive(Debug, Clone, Copy)]
 pub struct Amount {
-    /// Units that do it at the same time.
-    pub units: u32,
+    /// Units that do it.
+    pub units: Units,
     /// Pieces one after another.
     pub repeats: u32,
     /// Cycles from one piece to the next.
@@ -44,9 +60,10 @@ pub struct Amount {
 }
 
 impl Amount {
-    /// One piece on `units` units.
+    /// One piece on each of `units`.
     #[must_use]
-    pub fn once(units: u32, count: u64, energy: u64) -> Self {
+    #[inline]
+    pub fn once(units: Units, count: u64, energy: u64) -> Self {
         Self { units, repeats: 1, period: 0, count, energy }
     }
 }
@@ -83,10 +100,10 @@ pub struct Context<'a, S, K> {
 
 impl<S: Schedule, K: SpanSink> Context<'_, S, K> {
     /// Books work: busy cycles, energy and trace row together.
-    #[inline]
+    #[inline(always)]
     pub fn work(&mut self, job: &Job, start: Cycle, token: Token, amount: Amount) {
         // What takes neither time nor energy leaves no row, nor do units that have nothing to do.
-        if amount.units == 0 || (amount.energy == 0 && job.duration == 0) {
+        if amount.units.number == 0 || (amount.energy == 0 && job.duration == 0) {
             return;
         }
         self.book(&job.site, job.action, start, job.duration, &token, &amount);
@@ -94,14 +111,14 @@ impl<S: Schedule, K: SpanSink> Context<'_, S, K> {
 
     /// Books a gap of a token or unit from `since` to now, with its reason.
     #[inline]
-    pub fn wait(&mut self, reason: Action, site: Site, since: Cycle, token: Token, units: u32) {
+    pub fn wait(&mut self, reason: Action, site: Site, since: Cycle, token: Token, units: Units) {
         self.wait_between(reason, site, since, self.now, token, units);
     }
 
     /// Books a gap from `since` to `until`.
     #[inline]
-    pub fn wait_between(&mut self, reason: Action, site: Site, since: Cycle, until: Cycle, token: Token, units: u32) {
-        if until > since && units > 0 {
+    pub fn wait_between(&mut self, reason: Action, site: Site, since: Cycle, until: Cycle, token: Token, units: Units) {
+        if until > since {
             self.wait_repeated(reason, site, since, until - since, token, Amount::once(units, 1, 0));
         }
     }
@@ -117,14 +134,14 @@ impl<S: Schedule, K: SpanSink> Context<'_, S, K> {
         token: Token,
         amount: Amount,
     ) {
-        if duration > 0 && amount.repeats > 0 && amount.units > 0 {
-            let count = u64::from(amount.repeats) * u64::from(amount.units);
+        if duration > 0 && amount.repeats > 0 && amount.units.number > 0 {
+            let count = u64::from(amount.repeats) * u64::from(amount.units.number);
             self.book(&site, reason, start, duration, &token, &Amount { count, ..amount });
         }
     }
 
-    /// One copy of this for all callers: the sink's code is inlined here, and the span stays in registers.
-    #[inline(never)]
+    /// Inlined, so that what a caller knows of the span is not computed again.
+    #[inline(always)]
     fn book(&mut self, site: &Site, action: Action, start: Cycle, duration: Cycle, token: &Token, amount: &Amount) {
         self.shared.sink.push(&Span {
             start,
@@ -137,8 +154,8 @@ impl<S: Schedule, K: SpanSink> Context<'_, S, K> {
             image: token.image,
             member: token.member,
             position: token.position,
-            unit: site.unit,
-            units: amount.units,
+            unit: amount.units.first,
+            units: amount.units.number,
             count: amount.count,
             energy: amount.energy,
         });
@@ -153,17 +170,13 @@ impl<S: Schedule, K: SpanSink> Context<'_, S, K> {
     /// Tells another part something now.
     #[inline]
     pub fn notify(&mut self, part: PartId, tag: u32) {
-        self.queue.push(self.now, Event { part, tag });
+        self.queue.push_now(Event { part, tag });
     }
 
     /// Sends a token if the port has room; else this part is told (tag `CREDIT`) when it has.
     #[inline]
     pub fn send(&mut self, port: PortId, token: Token, credits: u32) -> bool {
-        if !self.shared.ports.has_room(port, credits) {
-            return false;
-        }
-        self.shared.ports.send(port, token, credits, self.now, self.queue);
-        true
+        self.shared.ports.send(port, token, credits, self.queue)
     }
 
     /// Takes the token at the head of a port; its credits stay taken.
@@ -175,6 +188,6 @@ impl<S: Schedule, K: SpanSink> Context<'_, S, K> {
     /// Gives credits of a port back.
     #[inline]
     pub fn release(&mut self, port: PortId, credits: u32) {
-        self.shared.ports.release(port, credits, self.now, self.queue);
+        self.shared.ports.release(port, credits, self.queue);
     }
 }

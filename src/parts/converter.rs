@@ -1,32 +1,39 @@
 //! The converters of a group: ADCs behind multiplexers, or the comparators of a row-serial plane.
 
-use super::context::{Amount, Context, Job};
+use super::context::{Amount, Context, Job, Units};
 use super::token::Token;
 use crate::kernel::{Cycle, PortId, Schedule};
 use crate::trace::{Action, SpanSink};
+use std::ops::Range;
+use std::sync::Arc;
 
 /// A sample has come.
 pub const SAMPLED: u32 = 1;
 /// A conversion, or all conversions of the samples in hand, are over.
 const DONE: u32 = 2;
 
-/// What the converters are and how they are wired.
+/// Where the converters of one group stand.
 #[derive(Debug, Clone)]
-pub struct ConverterSpec {
+pub struct Wiring {
     /// Port of samples, from the crossbar.
     pub input: PortId,
     /// Port of sums, to the accumulator.
     pub output: PortId,
+    /// Number of the first array.
+    pub first_array: u32,
+    /// Copies of the layer that the group covers.
+    pub replicas: Range<u32>,
+}
+
+/// What the converters are. Groups that differ only in where they stand share one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConverterSpec {
     /// One conversion, or comparison.
     pub convert: Job,
     /// Taking a sample; takes no time.
     pub sample: Job,
-    /// Attojoules of the multiplexer for one conversion.
-    pub multiplex_energy: u64,
     /// Arrays in one copy of the layer.
     pub arrays: u32,
-    /// Copies of the layer that the group covers.
-    pub replicas: std::ops::Range<u32>,
     /// Converters of an array that are in use.
     pub converters: u32,
     /// Inputs of an array that are in use.
@@ -35,7 +42,7 @@ pub struct ConverterSpec {
     pub steps: u32,
     /// Whether each conversion is an event.
     pub fine: bool,
-    /// Attojoules of one conversion.
+    /// Attojoules of one conversion, with its multiplexer.
     pub convert_energy: u64,
     /// Attojoules of one sample.
     pub sample_energy: u64,
@@ -43,11 +50,22 @@ pub struct ConverterSpec {
     pub period: Cycle,
 }
 
+impl ConverterSpec {
+    /// All conversions of a sample, which follow each other without a gap.
+    #[inline]
+    fn whole(&self) -> Job {
+        Job { duration: self.convert.duration * u64::from(self.steps), ..self.convert }
+    }
+}
+
 /// Converters at work.
 #[derive(Debug)]
 pub struct Converter {
-    spec: ConverterSpec,
+    spec: Arc<ConverterSpec>,
+    wiring: Wiring,
+    /// Sample in hand, and arrays that it is from.
     token: Option<Token>,
+    arrays: u32,
     step: u32,
     /// Since when the accumulator refuses the result.
     refused_since: Option<Cycle>,
@@ -56,8 +74,8 @@ pub struct Converter {
 impl Converter {
     /// Idle converters.
     #[must_use]
-    pub fn new(spec: ConverterSpec) -> Self {
-        Self { spec, token: None, step: 0, refused_since: None }
+    pub fn new(spec: Arc<ConverterSpec>, wiring: Wiring) -> Self {
+        Self { spec, wiring, token: None, arrays: 0, step: 0, refused_since: None }
     }
 
     /// Handles an event.
@@ -70,30 +88,30 @@ impl Converter {
         }
     }
 
+    /// So many units of each array that the sample in hand is from.
     #[inline]
-    fn arrays(&self, token: Token) -> u32 {
-        self.spec.arrays * token.copies(&self.spec.replicas)
+    fn units(&self, of_array: u32) -> Units {
+        Units { first: self.wiring.first_array, number: self.arrays * of_array }
     }
 
+    #[inline]
     fn begin<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
-        let token = cx.take(self.spec.input).expect("the crossbar has sent a sample");
+        let token = cx.take(self.wiring.input).expect("the crossbar has sent a sample");
+        let spec = &*self.spec;
         self.token = Some(token);
-        let arrays = u64::from(self.arrays(token));
-        let samples = arrays * u64::from(self.spec.inputs) * u64::from(token.pulses);
-        let units = self.arrays(token) * self.spec.inputs;
-        let period = self.spec.period;
-        let strided = |units, count, energy| Amount { units, repeats: token.pulses, period, count, energy };
-        cx.work(&self.spec.sample, cx.now, token, strided(units, samples, samples * self.spec.sample_energy));
-        if self.spec.fine {
+        self.arrays = spec.arrays * token.copies(&self.wiring.replicas);
+        let (repeats, period) = (token.pulses, spec.period);
+        let count = u64::from(self.arrays * spec.inputs) * u64::from(repeats);
+        let amount = |units, energy| Amount { units, repeats, period, count, energy: count * energy };
+        cx.work(&spec.sample, cx.now, token, amount(self.units(spec.inputs), spec.sample_energy));
+        if spec.fine {
             self.step = 0;
             self.convert_one(cx);
             return;
         }
-        // The conversions of a sample follow each other without a gap.
-        let job = Job { duration: self.spec.convert.duration * u64::from(self.spec.steps), ..self.spec.convert };
-        let energy = samples * (self.spec.convert_energy + self.spec.multiplex_energy);
-        cx.work(&job, cx.now, token, strided(self.arrays(token) * self.spec.converters, samples, energy));
-        cx.schedule(cx.now + u64::from(token.pulses - 1) * period + job.duration, DONE);
+        let whole = spec.whole();
+        cx.work(&whole, cx.now, token, amount(self.units(spec.converters), spec.convert_energy));
+        cx.schedule(cx.now + u64::from(repeats - 1) * period + whole.duration, DONE);
     }
 
     /// One conversion of each converter.
@@ -102,28 +120,28 @@ impl Converter {
         // Converter j has inputs j * steps and up; only the last one may have fewer than `steps`.
         let whole = self.spec.inputs / self.spec.steps;
         let used = whole + u32::from(self.step < self.spec.inputs % self.spec.steps);
-        let count = u64::from(self.arrays(token)) * u64::from(used);
-        let energy = count * (self.spec.convert_energy + self.spec.multiplex_energy);
-        let units = self.arrays(token) * self.spec.converters;
-        cx.work(&self.spec.convert, cx.now, token, Amount::once(units, count, energy));
+        let count = u64::from(self.arrays) * u64::from(used);
+        let energy = count * self.spec.convert_energy;
+        cx.work(&self.spec.convert, cx.now, token, Amount::once(self.units(self.spec.converters), count, energy));
         self.step += 1;
         cx.schedule(cx.now + self.spec.convert.duration, DONE);
     }
 
     /// Gives the result to the accumulator; the sample-and-hold is free only then.
+    #[inline]
     fn pass_on<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         let Some(token) = self.token else { return };
         // Only the last sample of a position needs a place: the others are added to a sum that is there already.
-        if !cx.send(self.spec.output, token, u32::from(token.last)) {
+        if !cx.send(self.wiring.output, token, u32::from(token.last)) {
             self.refused_since.get_or_insert(cx.now);
             return;
         }
         if let Some(since) = self.refused_since.take() {
             cx.shared.refused[cx.me as usize] = (since, cx.now);
-            let units = self.arrays(token) * self.spec.converters;
+            let units = self.units(self.spec.converters);
             cx.wait(Action::WaitPort, self.spec.convert.site, since, token, units);
         }
         self.token = None;
-        cx.release(self.spec.input, 1);
+        cx.release(self.wiring.input, 1);
     }
 }

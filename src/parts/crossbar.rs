@@ -7,11 +7,14 @@
 //! Every cycle of the array from 0 to the end of the run is booked: as a read, or as waiting for input (`WaitOperand`),
 //! random bits (`WaitRandom`), the converter (`WaitResource`), a full port behind it (`WaitPort`), or nothing (`WaitDrained`).
 
-use super::context::{Amount, Context, Job, Site};
+use super::context::{Amount, Context, Job, Site, Units};
 use super::energy::ReadEnergy;
 use super::token::Token;
+use crate::kernel::port::CREDIT;
 use crate::kernel::{Cycle, PartId, PortId, Schedule};
 use crate::trace::{Action, SpanSink};
+use std::ops::Range;
+use std::sync::Arc;
 
 /// A window has come.
 pub const WINDOW: u32 = 1;
@@ -33,17 +36,28 @@ pub enum Refresh {
     Position,
 }
 
-/// What a crossbar is and how it is wired.
+/// Where the crossbar of one group stands.
 #[derive(Debug, Clone)]
-pub struct CrossbarSpec {
+pub struct Wiring {
     /// Port of windows, from the buffer.
     pub input: PortId,
     /// Port of samples, to the converters.
     pub output: PortId,
     /// The converter behind it, to tell why it was busy.
     pub converter: PartId,
-    /// Draws its weights, and when.
+    /// Draws its weights.
     pub sampler: Option<PartId>,
+    /// Arrays in one copy of the layer.
+    pub arrays: Units,
+    /// Copies of the layer that the group covers.
+    pub replicas: Range<u32>,
+    /// Row blocks of the group.
+    pub row_blocks: Range<u32>,
+}
+
+/// What a crossbar is. Groups that differ only in where they stand share one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CrossbarSpec {
     /// When a fresh weight sample is needed.
     pub refresh: Refresh,
     /// Whether drawn weights have a second bank of latches.
@@ -54,10 +68,6 @@ pub struct CrossbarSpec {
     pub drive: Job,
     /// One read.
     pub read: Job,
-    /// Arrays in one copy of the layer.
-    pub arrays: u32,
-    /// Copies of the layer that the group covers.
-    pub replicas: std::ops::Range<u32>,
     /// Image and member of the last pass of the run.
     pub last_pass: (u32, u32),
     /// Wordline pulses of a position: input bits, or rows of a row-serial plane.
@@ -85,9 +95,13 @@ enum Phase {
 /// A crossbar at work.
 #[derive(Debug)]
 pub struct Crossbar {
-    spec: CrossbarSpec,
+    spec: Arc<CrossbarSpec>,
+    wiring: Wiring,
     phase: Phase,
     token: Token,
+    /// Copies of the layer at work on the token, and their arrays.
+    copies: u32,
+    units: Units,
     pulse: u32,
     /// When the token in hand was taken.
     started: Cycle,
@@ -112,11 +126,14 @@ pub(super) const NO_TOKEN: Token = Token {
 impl Crossbar {
     /// An idle crossbar whose first weight sample, if it needs one, is drawn.
     #[must_use]
-    pub fn new(spec: CrossbarSpec) -> Self {
+    pub fn new(spec: Arc<CrossbarSpec>, wiring: Wiring) -> Self {
         Self {
+            units: wiring.arrays.times(0),
             spec,
+            wiring,
             phase: Phase::Idle,
             token: NO_TOKEN,
+            copies: 0,
             pulse: 0,
             started: 0,
             idle_since: 0,
@@ -129,40 +146,32 @@ impl Crossbar {
     /// Handles an event.
     #[inline]
     pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: u32, cx: &mut Context<'_, S, K>) {
+        let since = match (tag, self.phase) {
+            (SAMPLE, _) => cx.now,
+            // A credit has come back.
+            (CREDIT, Phase::Holding(since)) => since,
+            _ => return self.handle_other(tag, cx),
+        };
+        self.hand_over(since, cx);
+    }
+
+    /// Handles what comes less often.
+    #[inline(never)]
+    fn handle_other<S: Schedule, K: SpanSink>(&mut self, tag: u32, cx: &mut Context<'_, S, K>) {
         match tag {
-            SAMPLE => {
-                self.phase = Phase::Holding(cx.now);
-                self.hand_over(cx);
-            }
             FREE => self.go_on(cx),
             DRAWN => {
                 self.drawn += 1;
                 self.begin(cx);
             }
-            _ => match self.phase {
-                Phase::Idle => self.begin(cx),
-                Phase::Holding(_) => self.hand_over(cx),
-                Phase::Reading | Phase::Running => {}
-            },
+            _ => self.begin(cx),
         }
-    }
-
-    /// Copies of the layer that work on a token.
-    #[inline]
-    fn active(&self, token: Token) -> u32 {
-        token.copies(&self.spec.replicas)
-    }
-
-    /// Arrays at work on the token in hand.
-    #[inline]
-    fn units(&self) -> u32 {
-        self.spec.arrays * self.active(self.token)
     }
 
     /// Arrays of all copies.
     #[inline]
-    fn all_units(&self) -> u32 {
-        self.spec.arrays * self.spec.replicas.len() as u32
+    fn all_units(&self) -> Units {
+        self.wiring.arrays.times(self.wiring.replicas.len() as u32)
     }
 
     /// Starts on the next window, if there is one and its weights are drawn.
@@ -170,7 +179,7 @@ impl Crossbar {
         if self.phase != Phase::Idle {
             return;
         }
-        let Some(token) = cx.shared.ports.peek(self.spec.input) else { return };
+        let Some(token) = cx.shared.ports.peek(self.wiring.input) else { return };
         let fresh = match self.spec.refresh {
             Refresh::Never => false,
             Refresh::Pass => token.position == 0,
@@ -184,9 +193,11 @@ impl Crossbar {
         let all = self.all_units();
         cx.wait_between(Action::WaitOperand, self.spec.site, self.idle_since, since, token, all);
         cx.wait_between(Action::WaitRandom, self.spec.site, since, cx.now, token, all);
-        cx.take(self.spec.input);
-        cx.release(self.spec.input, 1);
+        cx.take(self.wiring.input);
+        cx.release(self.wiring.input, 1);
         self.token = token;
+        self.copies = token.copies(&self.wiring.replicas);
+        self.units = self.wiring.arrays.times(self.copies);
         self.started = cx.now;
         self.pulse = 0;
         if fresh {
@@ -199,11 +210,13 @@ impl Crossbar {
     }
 
     fn ask_for_weights<S: Schedule, K: SpanSink>(&self, cx: &mut Context<'_, S, K>) {
-        if let Some(sampler) = self.spec.sampler {
+        if let Some(sampler) = self.wiring.sampler {
             cx.notify(sampler, super::sampler::DRAW);
         }
     }
 
+    /// Books reads of the token in hand, from pulse `first` on.
+    #[inline(always)]
     fn book_reads<S: Schedule, K: SpanSink>(
         &self,
         start: Cycle,
@@ -212,14 +225,17 @@ impl Crossbar {
         period: Cycle,
         cx: &mut Context<'_, S, K>,
     ) {
-        let energy = self.spec.energy.pulses(self.token, &self.spec.replicas, first..first + pulses);
-        let units = self.units();
+        let (wiring, at) = (&self.wiring, self.token);
+        let lanes = wiring.replicas.start..wiring.replicas.start + self.copies;
+        let energy = self.spec.energy.pulses(at, lanes, &wiring.row_blocks, first..first + pulses);
+        let units = self.units;
         let amount = |count, energy| Amount { units, repeats: pulses, period, count, energy };
         cx.work(&self.spec.drive, start, self.token, amount(energy.rows, energy.drive));
-        cx.work(&self.spec.read, start, self.token, amount(u64::from(units) * u64::from(pulses), energy.read));
+        cx.work(&self.spec.read, start, self.token, amount(u64::from(units.number) * u64::from(pulses), energy.read));
     }
 
     /// Starts the read of the next pulse.
+    #[inline(always)]
     fn read<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         self.phase = Phase::Reading;
         self.book_reads(cx.now, self.pulse, 1, 0, cx);
@@ -227,29 +243,43 @@ impl Crossbar {
     }
 
     /// Gives the sample to the converter if it is free, and goes on with the pulses of the burst.
-    fn hand_over<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
-        let Phase::Holding(since) = self.phase else { return };
-        let pulses = self.spec.burst.min(self.spec.pulses - self.pulse);
-        let last = self.pulse + pulses == self.spec.pulses;
-        if !cx.send(self.spec.output, Token { pulses, last, ..self.token }, 1) {
+    #[inline(always)]
+    fn hand_over<S: Schedule, K: SpanSink>(&mut self, since: Cycle, cx: &mut Context<'_, S, K>) {
+        let left = self.spec.pulses - self.pulse;
+        let pulses = self.spec.burst.min(left);
+        if !cx.send(self.wiring.output, Token { pulses, last: pulses == left, ..self.token }, 1) {
+            self.phase = Phase::Holding(since);
             return;
         }
-        self.book_held(since, cx);
+        if since < cx.now {
+            self.book_held(since, cx);
+        }
+        if pulses == 1 && self.spec.sample_and_hold {
+            self.pulse += 1;
+            self.go_on(cx);
+        } else {
+            self.run_on(pulses, cx);
+        }
+    }
+
+    /// The rest of a burst, which cannot be held up: its reads and gaps follow by arithmetic.
+    #[inline(never)]
+    fn run_on<S: Schedule, K: SpanSink>(&mut self, pulses: u32, cx: &mut Context<'_, S, K>) {
+        let (now, units) = (cx.now, self.units);
         let (read, convert) = (self.spec.read.duration, self.spec.convert_cycles);
-        let units = self.units();
-        let now = cx.now;
-        // From here on the burst cannot be held up: its reads and gaps follow by arithmetic.
         let held = |cx: &mut Context<'_, S, K>, start, duration, repeats, period| {
             let amount = Amount { units, repeats, period, count: 0, energy: 0 };
             cx.wait_repeated(Action::WaitResource, self.spec.site, start, duration, self.token, amount);
         };
-        let period = if self.spec.sample_and_hold { read.max(convert) } else { read + convert };
-        let first = if self.spec.sample_and_hold { now } else { now + convert };
-        if !self.spec.sample_and_hold {
+        let (first, period) = if self.spec.sample_and_hold {
+            let period = read.max(convert);
+            held(cx, now + read, period - read, pulses - 1, period);
+            (now, period)
+        } else {
+            let period = read + convert;
             held(cx, now, convert, pulses, period);
-        } else if pulses > 1 {
-            held(cx, first + read, period - read, pulses - 1, period);
-        }
+            (now + convert, period)
+        };
         if pulses > 1 {
             self.book_reads(first, self.pulse + 1, pulses - 1, period, cx);
         }
@@ -264,9 +294,10 @@ impl Crossbar {
     }
 
     /// Books the time for which the sample was held: the converter was busy, or its output was refused.
+    #[inline(never)]
     fn book_held<S: Schedule, K: SpanSink>(&self, since: Cycle, cx: &mut Context<'_, S, K>) {
-        let units = self.units();
-        let (from, until) = cx.shared.refused[self.spec.converter as usize];
+        let units = self.units;
+        let (from, until) = cx.shared.refused[self.wiring.converter as usize];
         let (from, until) = (from.clamp(since, cx.now), until.clamp(since, cx.now));
         let site = self.spec.site;
         cx.wait_between(Action::WaitResource, site, since, from, self.token, units);
@@ -275,20 +306,25 @@ impl Crossbar {
     }
 
     /// The next pulse of the position, or the next position.
+    #[inline(always)]
     fn go_on<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         if self.pulse < self.spec.pulses {
             self.read(cx);
-            return;
+        } else {
+            self.end(cx);
         }
+    }
+
+    /// All pulses of the position are read.
+    #[inline(never)]
+    fn end<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         self.phase = Phase::Idle;
         self.idle_since = cx.now;
         // Copies that had no position of their own (at the end of a map) have waited for input, or are done.
-        let idle = self.all_units() - self.units();
-        if idle > 0 {
-            let over = (self.token.image, self.token.member) == self.spec.last_pass;
-            let reason = if over { Action::WaitDrained } else { Action::WaitOperand };
-            cx.wait(reason, self.spec.site, self.started, self.token, idle);
-        }
+        let idle = self.wiring.arrays.times(self.wiring.replicas.len() as u32 - self.copies);
+        let over = (self.token.image, self.token.member) == self.spec.last_pass;
+        let reason = if over { Action::WaitDrained } else { Action::WaitOperand };
+        cx.wait(reason, self.spec.site, self.started, self.token, idle);
         let unit_over = match self.spec.refresh {
             Refresh::Never => false,
             Refresh::Pass => self.last_of_pass(),
@@ -314,8 +350,8 @@ impl Crossbar {
     #[must_use]
     pub fn waits_for(&self) -> Option<PartId> {
         match self.phase {
-            Phase::Holding(_) => Some(self.spec.converter),
-            Phase::Idle if self.window_since.is_some() => self.spec.sampler,
+            Phase::Holding(_) => Some(self.wiring.converter),
+            Phase::Idle if self.window_since.is_some() => self.wiring.sampler,
             _ => None,
         }
     }

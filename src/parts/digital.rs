@@ -3,7 +3,7 @@
 //! The lanes of all tiles of the layer take a position's values in steps. A pooled layer compares at every position and
 //! post-processes when a window is complete; the result is then written to the output buffer.
 
-use super::context::{Amount, Context, Job};
+use super::context::{Amount, Context, Job, Units};
 use super::token::Token;
 use crate::dataflow::pixel_bytes;
 use crate::kernel::{Cycle, PortId, Schedule};
@@ -26,8 +26,8 @@ pub struct DigitalSpec {
     pub layer: NetLayer,
     /// Bits of an output value.
     pub output_bits: u32,
-    /// Lanes of all tiles of the layer.
-    pub lanes: u32,
+    /// Lanes of all tiles of the layer; the first is in the first tile.
+    pub lanes: Units,
     /// One step of the lanes.
     pub process: Job,
     /// Attojoules to post-process a value.
@@ -43,7 +43,7 @@ pub struct DigitalSpec {
     /// Bytes that all tiles of the layer write in one access.
     pub bytes_per_access: u64,
     /// Tiles of the layer.
-    pub tiles: u32,
+    pub tiles: Units,
 }
 
 impl DigitalSpec {
@@ -51,7 +51,8 @@ impl DigitalSpec {
     #[must_use]
     pub fn cycles(&self, positions: u32, pixels: u32) -> [Cycle; 3] {
         let steps = |count: u32| {
-            (u64::from(count) * u64::from(self.layer.columns)).div_ceil(u64::from(self.lanes)) * self.process.duration
+            (u64::from(count) * u64::from(self.layer.columns)).div_ceil(u64::from(self.lanes.number))
+                * self.process.duration
         };
         let pool = if self.layer.pool > 1 { steps(positions) } else { 0 };
         let write = self.bytes(pixels).div_ceil(self.bytes_per_access) * self.write.duration;
@@ -110,7 +111,7 @@ impl Digital {
         let [pool, process, write] = self.spec.cycles(token.lanes, pixels);
         let columns = u64::from(layer.columns);
         let mut start = cx.now;
-        let mut book = |job: Job, duration: Cycle, units: u32, count: u64, energy: u64| {
+        let mut book = |job: Job, duration: Cycle, units: Units, count: u64, energy: u64| {
             if count > 0 {
                 cx.work(&Job { duration, ..job }, start, token, Amount::once(units, count, count * energy));
             }
@@ -136,7 +137,7 @@ impl Digital {
                 self.roomy += 1;
             }
             for &port in &self.spec.outputs {
-                cx.shared.ports.send(port, output, output.lanes, cx.now, cx.queue);
+                assert!(cx.send(port, output, output.lanes), "room was found before");
             }
         }
         if let Some(since) = self.refused_since.take() {

@@ -31,6 +31,16 @@ pub struct RowEnergy {
     pub drive: u64,
 }
 
+impl PartialEq for Rows {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Rows::Stated(a), Rows::Stated(b)) => a == b,
+            (Rows::Counted(a), Rows::Counted(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+}
+
 impl Rows {
     /// Shares of what `rows` driven rows come to in a position of so many pulses. They are cut from the total of one
     /// array, so that rounding depends neither on the grain nor on the groups.
@@ -47,13 +57,13 @@ impl Rows {
 }
 
 /// Energies of the arrays of a group.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ReadEnergy {
     pub layer: u32,
     /// Output positions of the layer.
     pub positions: u32,
     /// Row blocks of the group.
-    pub row_blocks: Range<u32>,
+    pub row_blocks: u32,
     /// Pulses of a position.
     pub pulses: u32,
     /// A pulse is a row (row-serial plane) instead of an input bit.
@@ -78,15 +88,14 @@ pub struct Pulse {
 }
 
 impl ReadEnergy {
-    /// Energy of some pulses of a token on the copies that work on it. The sum over pulses does not depend on how they are
-    /// cut into calls.
+    /// Energy of some pulses of a token on the copies at work, of which copy i has the token's position i. The sum over
+    /// pulses does not depend on how they are cut into calls.
     #[must_use]
-    #[inline]
-    pub fn pulses(&self, token: Token, replicas: &Range<u32>, pulses: Range<u32>) -> Pulse {
-        let lanes = replicas.start..replicas.start + token.copies(replicas);
+    #[inline(always)]
+    pub fn pulses(&self, token: Token, lanes: Range<u32>, row_blocks: &Range<u32>, pulses: Range<u32>) -> Pulse {
         match &self.rows {
             Rows::Stated(upto) => {
-                let arrays = u64::from(self.column_blocks) * self.row_blocks.len() as u64 * lanes.len() as u64;
+                let arrays = u64::from(self.column_blocks * self.row_blocks) * u64::from(lanes.end - lanes.start);
                 let (start, end) = (upto[pulses.start as usize], upto[pulses.end as usize]);
                 Pulse {
                     rows: (end.rows - start.rows) * arrays,
@@ -95,31 +104,30 @@ impl ReadEnergy {
                 }
             }
             Rows::Counted(activity) => {
-                let mut rows = 0_u64;
-                for lane in lanes {
-                    rows += self.counted(activity.as_ref(), token, token.position + lane, pulses.clone());
-                }
-                rows *= u64::from(self.column_blocks);
+                let rows = lanes.map(|lane| {
+                    let position = token.position + lane;
+                    self.counted(activity.as_ref(), Token { position, ..token }, row_blocks, pulses.clone())
+                });
+                let rows = rows.sum::<u64>() * u64::from(self.column_blocks);
                 Pulse { rows, read: rows * self.row.read, drive: rows * self.row.drive }
             }
         }
     }
 
-    fn counted(&self, activity: &dyn RowActivity, token: Token, position: u32, pulses: Range<u32>) -> u64 {
-        let (layer, image, member) = (self.layer, token.image, token.member);
+    #[inline(never)]
+    fn counted(&self, activity: &dyn RowActivity, token: Token, row_blocks: &Range<u32>, pulses: Range<u32>) -> u64 {
+        let (layer, Token { image, member, position, .. }) = (self.layer, token);
         if self.row_serial {
             // Rows are read one by one; which of them are zero is not told, so they are spread evenly.
-            let total: u64 = self
-                .row_blocks
-                .clone()
-                .map(|block| u64::from(activity.non_zero(layer, image, member, position, block)))
-                .sum();
+            let blocks = row_blocks.clone();
+            let non_zero = |block| u64::from(activity.non_zero(layer, image, member, position, block));
+            let total: u64 = blocks.map(non_zero).sum();
             let upto = |pulse: u32| total * u64::from(pulse) / u64::from(self.pulses);
             return upto(pulses.end) - upto(pulses.start);
         }
         let mut rows = 0;
         for pulse in pulses {
-            for block in self.row_blocks.clone() {
+            for block in row_blocks.clone() {
                 rows += u64::from(activity.driven(layer, image, member, position, pulse, block));
             }
         }

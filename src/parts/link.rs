@@ -3,11 +3,11 @@
 //! A message leaves the output buffer, takes the links of its route, is spread over the tiles of the consumer and written.
 //! The next message may leave as soon as this one's tail has. Room at the other end is reserved before a message leaves.
 
-use super::context::{Amount, Context, Job};
+use super::context::{Amount, Context, Job, Units};
 use super::network::Hop;
 use super::token::Token;
 use crate::kernel::{Cycle, PortId, Schedule};
-use crate::trace::{Action, SpanSink};
+use crate::trace::{Action, NONE, SpanSink};
 use std::collections::VecDeque;
 
 /// Pixels have come.
@@ -30,14 +30,16 @@ pub struct LinkSpec {
     pub transfer: Job,
     /// Attojoules of a byte over one hop.
     pub hop_energy: u64,
-    /// One access of the buffer at this end.
+    /// One access of the buffer at this end, and which buffer that is.
     pub read: Job,
+    pub read_unit: Units,
     /// Attojoules to read a byte.
     pub read_energy: u64,
     /// Bytes read in one access.
     pub read_bytes: u64,
-    /// One access of the buffer at the other end.
+    /// One access of the buffers at the other end, and which buffers these are.
     pub write: Job,
+    pub write_units: Units,
     /// Attojoules to write a byte.
     pub write_energy: u64,
     /// Bytes written in one access.
@@ -114,23 +116,33 @@ impl Link {
         let bytes = u64::from(token.lanes) * self.spec.pixel_bytes;
         let (read, write) = self.spec.ends(bytes);
         let spec = &self.spec;
-        cx.work(&Job { duration: read, ..spec.read }, cx.now, token, Amount::once(1, bytes, bytes * spec.read_energy));
+        cx.work(
+            &Job { duration: read, ..spec.read },
+            cx.now,
+            token,
+            Amount::once(spec.read_unit, bytes, bytes * spec.read_energy),
+        );
         let tail = cx.shared.network.transfer(&spec.route, cx.now + read, bytes, &mut self.hops);
         let occupancy = cx.shared.network.occupancy(bytes);
         for hop in &self.hops {
-            let mut job = Job { duration: occupancy, ..spec.transfer };
-            job.site.unit = hop.link;
-            cx.wait_between(Action::WaitLink, job.site, hop.asked, hop.granted, token, 1);
-            cx.work(&job, hop.granted, token, Amount::once(1, bytes, bytes * spec.hop_energy));
+            let link = Units { first: hop.link, number: 1 };
+            let job = Job { duration: occupancy, ..spec.transfer };
+            cx.wait_between(Action::WaitLink, job.site, hop.asked, hop.granted, token, link);
+            cx.work(&job, hop.granted, token, Amount::once(link, bytes, bytes * spec.hop_energy));
         }
         if spec.copies > 0 {
             let count = bytes * u64::from(spec.copies);
             let spread = Job { duration: 0, ..spec.transfer };
-            cx.work(&spread, tail, token, Amount::once(1, count, count * spec.hop_energy));
+            cx.work(
+                &spread,
+                tail,
+                token,
+                Amount::once(Units { first: NONE, number: 1 }, count, count * spec.hop_energy),
+            );
         }
         let arrival = tail + spec.spread;
         let count = bytes * u64::from(spec.copies + 1);
-        let amount = Amount::once(spec.copies + 1, count, count * spec.write_energy);
+        let amount = Amount::once(spec.write_units, count, count * spec.write_energy);
         cx.work(&Job { duration: write, ..spec.write }, arrival, token, amount);
         let sent = self.hops.first().map_or(cx.now + read, |hop| hop.granted + occupancy);
         self.leaving = Some(token);
@@ -141,7 +153,7 @@ impl Link {
 
     fn arrive<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         let token = self.under_way.pop_front().expect("a message is under way");
-        cx.shared.ports.deliver(self.spec.output, token, cx.now, cx.queue);
+        cx.shared.ports.deliver(self.spec.output, token, cx.queue);
         let last = token.position + token.lanes == self.spec.pixels;
         if self.spec.moves_turn
             && last

@@ -21,43 +21,28 @@ pub mod assemble;
 pub mod simulation;
 
 pub use assemble::{Assembly, assemble};
-pub use context::{Amount, Context, Job, Shared, Site};
+pub use context::{Amount, Context, Job, Shared, Site, Units};
 pub use energy::RowActivity;
 pub use simulation::{Outcome, Simulation};
 pub use token::Token;
 
-/// Any part. An enum in a flat list, dispatched by `match`: cheaper than a trait object.
+/// Any part. An enum in a flat list, dispatched by `match`: cheaper than a trait object. The kinds of which a chip has few
+/// are boxed, so that the many stand close together.
 #[derive(Debug)]
 pub enum Part {
-    Source(source::Source),
-    Buffer(buffer::Buffer),
+    Source(Box<source::Source>),
+    Buffer(Box<buffer::Buffer>),
     Crossbar(crossbar::Crossbar),
     Converter(converter::Converter),
     Sampler(sampler::Sampler),
-    Accumulator(accumulator::Accumulator),
-    Digital(digital::Digital),
-    Link(link::Link),
+    Accumulator(Box<accumulator::Accumulator>),
+    Digital(Box<digital::Digital>),
+    Link(Box<link::Link>),
     Sink(sink::Sink),
 }
 
 impl Part {
-    /// Kinds of parts, in the order of [`Part::kind`].
+    /// Kinds of parts.
     pub const KINDS: [&'static str; 9] =
         ["source", "buffer", "crossbar", "converter", "sampler", "accumulator", "digital", "link", "sink"];
-
-    /// Index of the kind in [`Part::KINDS`].
-    #[must_use]
-    pub fn kind(&self) -> usize {
-        match self {
-            Part::Source(_) => 0,
-            Part::Buffer(_) => 1,
-            Part::Crossbar(_) => 2,
-            Part::Converter(_) => 3,
-            Part::Sampler(_) => 4,
-            Part::Accumulator(_) => 5,
-            Part::Digital(_) => 6,
-            Part::Link(_) => 7,
-            Part::Sink(_) => 8,
-        }
-    }
 }

@@ -3,7 +3,7 @@
 //! The first sample is drawn while the chip waits for an image: its energy is booked at cycle 0 and takes no time of the
 //! run. Every other one is drawn as soon as a bank of latches is free.
 
-use super::context::{Amount, Context, Job};
+use super::context::{Amount, Context, Job, Units};
 use super::crossbar::{DRAWN, NO_TOKEN};
 use crate::kernel::{Cycle, PartId, Schedule};
 use crate::trace::SpanSink;
@@ -23,7 +23,7 @@ pub struct SamplerSpec {
     /// Drawing one sample of an array.
     pub draw: Job,
     /// Generators of one copy of the layer: one an array.
-    pub units: u32,
+    pub generators: Units,
     /// Random bits of one sample on one copy.
     pub bits: u64,
     /// Attojoules of one sample on one copy.
@@ -92,6 +92,6 @@ impl Sampler {
         self.started += 1;
         self.bits += bits;
         let energy = self.spec.energy * u64::from(copies);
-        cx.work(&job, start, NO_TOKEN, Amount::once(self.spec.units * copies, bits, energy));
+        cx.work(&job, start, NO_TOKEN, Amount::once(self.spec.generators.times(copies), bits, energy));
     }
 }

@@ -38,21 +38,49 @@ pub struct Outcome {
 
 impl<S: Schedule, K: SpanSink> Handler<S> for Simulation<K> {
     #[inline]
-    fn handle(&mut self, now: Cycle, event: Event, queue: &mut S) {
-        let part = &mut self.parts[event.part as usize];
-        self.counts[part.kind()] += 1;
-        let cx = &mut Context { now, me: event.part, queue, shared: &mut self.shared };
-        let tag = event.tag;
-        match part {
-            Part::Crossbar(part) => part.handle(tag, cx),
-            Part::Converter(part) => part.handle(tag, cx),
-            Part::Accumulator(part) => part.handle(tag, cx),
-            Part::Buffer(part) => part.handle(tag, cx),
-            Part::Digital(part) => part.handle(tag, cx),
-            Part::Link(part) => part.handle(tag, cx),
-            Part::Sampler(part) => part.handle(tag, cx),
-            Part::Source(part) => part.handle(tag, cx),
-            Part::Sink(part) => part.handle(tag, cx),
+    fn handle(&mut self, now: Cycle, events: &[Event], queue: &mut S) {
+        let counts = &mut self.counts;
+        let cx = &mut Context { now, me: 0, queue, shared: &mut self.shared };
+        for &Event { part, tag } in events {
+            cx.me = part;
+            match &mut self.parts[part as usize] {
+                Part::Crossbar(part) => {
+                    counts[2] += 1;
+                    part.handle(tag, cx);
+                }
+                Part::Converter(part) => {
+                    counts[3] += 1;
+                    part.handle(tag, cx);
+                }
+                Part::Accumulator(part) => {
+                    counts[5] += 1;
+                    part.handle(tag, cx);
+                }
+                Part::Buffer(part) => {
+                    counts[1] += 1;
+                    part.handle(tag, cx);
+                }
+                Part::Digital(part) => {
+                    counts[6] += 1;
+                    part.handle(tag, cx);
+                }
+                Part::Link(part) => {
+                    counts[7] += 1;
+                    part.handle(tag, cx);
+                }
+                Part::Sampler(part) => {
+                    counts[4] += 1;
+                    part.handle(tag, cx);
+                }
+                Part::Source(part) => {
+                    counts[0] += 1;
+                    part.handle(tag, cx);
+                }
+                Part::Sink(part) => {
+                    counts[8] += 1;
+                    part.handle(tag, cx);
+                }
+            }
         }
     }
 }

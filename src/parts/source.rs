@@ -1,6 +1,6 @@
 //! Sends images out of the global buffer, row by row.
 
-use super::context::{Amount, Context, Job};
+use super::context::{Amount, Context, Job, Units};
 use super::token::Token;
 use crate::kernel::{Cycle, PortId, Schedule};
 use crate::trace::SpanSink;
@@ -89,7 +89,12 @@ impl Source {
         self.reading = true;
         let bytes = u64::from(self.spec.width) * self.spec.pixel_bytes;
         let job = Job { duration: self.spec.row_cycles(), ..self.spec.read };
-        cx.work(&job, cx.now, self.token(), Amount::once(1, bytes, bytes * self.spec.byte_energy));
+        cx.work(
+            &job,
+            cx.now,
+            self.token(),
+            Amount::once(Units { first: 0, number: 1 }, bytes, bytes * self.spec.byte_energy),
+        );
         cx.schedule(cx.now + job.duration, DONE);
     }
 
@@ -102,7 +107,7 @@ impl Source {
             self.roomy += 1;
         }
         for &port in &self.spec.outputs {
-            cx.shared.ports.send(port, token, token.lanes, cx.now, cx.queue);
+            assert!(cx.send(port, token, token.lanes), "room was found before");
         }
         self.roomy = 0;
         self.reading = false;

@@ -1,7 +1,7 @@
 //! Reports from stored traces.
 
 use crate::error::Error;
-use crate::meter::Ledger;
+use crate::meter::{Ledger, Tally};
 use crate::report::{Report, RunFacts};
 use crate::trace::{NONE, Span, SpanSink, TraceReader};
 use std::path::Path;
@@ -28,7 +28,7 @@ pub fn load(path: &Path) -> Result<(RunFacts, Ledger), Error> {
     }
     let images = facts.config.schedule.images;
     let members = facts.config.ensemble.members;
-    let mut ledger = Ledger::new(layers, images, members);
+    let mut tally = Tally::new(Ledger::new(layers, images, members));
     let mut row = 0_u64;
     let mut stray = None;
     trace.for_each(|span: Span| {
@@ -38,13 +38,13 @@ pub fn load(path: &Path) -> Result<(RunFacts, Ledger), Error> {
         } else if beyond(span.member, members) {
             stray.get_or_insert((row, "member", span.member, members));
         } else {
-            ledger.push(&span);
+            tally.push(&span);
         }
         row += 1;
     })?;
     match stray {
         Some((row, what, index, size)) => Err(input(format!("row {row}: {what} {index}, but the run has {size}"))),
-        None => Ok((facts, ledger)),
+        None => Ok((facts, tally.ledger())),
     }
 }
 
