@@ -24,10 +24,9 @@ struct Port<T> {
     free: u32,
     /// Credits that the sender has not found and waits for; 0: it does not wait.
     wanted: u32,
-    /// The token at the head, here because most ports hold one at a time, and those behind it. The box keeps a port of the
-    /// simulation within a cache line.
+    /// The token at the head, here because most ports hold one at a time, and how many are behind it.
     head: Option<T>,
-    behind: Option<Box<VecDeque<T>>>,
+    behind: u32,
 }
 
 impl<T> Port<T> {
@@ -39,32 +38,19 @@ impl<T> Port<T> {
         }
         room
     }
-
-    #[inline]
-    fn put(&mut self, token: T) {
-        if self.head.is_none() {
-            self.head = Some(token);
-        } else {
-            self.put_behind(token);
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn put_behind(&mut self, token: T) {
-        self.behind.get_or_insert_default().push_back(token);
-    }
 }
 
 /// All ports of a chip.
 #[derive(Debug)]
 pub struct Ports<T> {
     ports: Vec<Port<T>>,
+    /// For each port the tokens behind its head: elsewhere, so that ports stand close together.
+    behind: Vec<VecDeque<T>>,
 }
 
 impl<T> Default for Ports<T> {
     fn default() -> Self {
-        Self { ports: Vec::new() }
+        Self { ports: Vec::new(), behind: Vec::new() }
     }
 }
 
@@ -79,8 +65,9 @@ impl<T: Copy> Ports<T> {
             free: capacity,
             wanted: 0,
             head: None,
-            behind: None,
+            behind: 0,
         });
+        self.behind.push(VecDeque::new());
         (self.ports.len() - 1) as PortId
     }
 
@@ -100,23 +87,41 @@ impl<T: Copy> Ports<T> {
 
     /// Puts a token whose credits were reserved into the port and wakes the receiver.
     #[inline]
-    pub fn deliver(&mut self, port: PortId, token: T, queue: &mut impl Schedule) {
-        let port = &mut self.ports[port as usize];
-        port.put(token);
+    pub fn deliver(&mut self, at: PortId, token: T, queue: &mut impl Schedule) {
+        let port = &mut self.ports[at as usize];
         queue.push_now(port.arrival);
+        if port.head.is_none() {
+            port.head = Some(token);
+        } else {
+            self.put_behind(at, token);
+        }
     }
 
     /// Takes `credits` and delivers; or takes nothing, and the sender is woken (tag [`CREDIT`]) once they are free.
     #[inline]
-    pub fn send(&mut self, port: PortId, token: T, credits: u32, queue: &mut impl Schedule) -> bool {
-        let port = &mut self.ports[port as usize];
+    pub fn send(&mut self, at: PortId, token: T, credits: u32, queue: &mut impl Schedule) -> bool {
+        let port = &mut self.ports[at as usize];
         if !port.has_room(credits) {
             return false;
         }
         port.free -= credits;
-        port.put(token);
-        queue.push_now(port.arrival);
+        self.deliver(at, token, queue);
         true
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn put_behind(&mut self, at: PortId, token: T) {
+        self.ports[at as usize].behind += 1;
+        self.behind[at as usize].push_back(token);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn move_up(&mut self, at: PortId) {
+        let port = &mut self.ports[at as usize];
+        port.head = self.behind[at as usize].pop_front();
+        port.behind -= 1;
     }
 
     /// The token at the head.
@@ -128,11 +133,11 @@ impl<T: Copy> Ports<T> {
 
     /// Takes the token at the head; its credits stay taken until [`Ports::release`].
     #[inline]
-    pub fn take(&mut self, port: PortId) -> Option<T> {
-        let port = &mut self.ports[port as usize];
+    pub fn take(&mut self, at: PortId) -> Option<T> {
+        let port = &mut self.ports[at as usize];
         let token = port.head.take();
-        if let Some(behind) = &mut port.behind {
-            port.head = behind.pop_front();
+        if port.behind > 0 {
+            self.move_up(at);
         }
         token
     }

@@ -206,32 +206,23 @@ impl Ledger {
 }
 
 impl Ledger {
-    /// Place of the sums of `span`'s layer, component and action.
-    #[inline]
-    pub(super) fn place(&self, span: &Span) -> usize {
-        // NONE is the largest index, so the minimum sends it to the last place.
-        span.layer.min(self.layers) as usize * KINDS + span.component as usize * ACTIONS + span.action as usize
-    }
-
-    /// Number of places.
-    pub(super) fn places(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Adds the sums of spans of one place that are all for this image and member.
-    pub(super) fn add(&mut self, place: usize, image: u32, member: u32, sums: &Entry) {
+    /// Adds the sums of spans that are all of this layer, component and action, for this image and member.
+    pub(super) fn add(&mut self, kind: (u32, Component, Action), (image, member): (u32, u32), sums: &Entry) {
         let known = |index: u32, size: u32| index < size || index == NONE;
+        let (layer, component, action) = kind;
+        debug_assert!(known(layer, self.layers), "layer {layer} of {}", self.layers);
         debug_assert!(known(image, self.images), "image {image} of {}", self.images);
         debug_assert!(known(member, self.members), "member {member} of {}", self.members);
-        self.entries[place].join(sums);
-        let (layer, component, action) = (place / KINDS, place % KINDS / ACTIONS, Action::ALL[place % ACTIONS]);
+        // NONE is the largest index, so the minimum sends it to the last place.
+        let layer = layer.min(self.layers) as usize;
+        let image = image.min(self.images) as usize;
+        let member = member.min(self.members) as usize;
+        self.entries[layer * KINDS + component as usize * ACTIONS + action as usize].join(sums);
         if action.is_wait() {
             return;
         }
-        let image = image.min(self.images) as usize;
-        let member = member.min(self.members) as usize;
         self.image_work[image].widen(sums.window);
-        if PASS >> component & 1 == 1 {
+        if PASS >> component as u32 & 1 == 1 {
             let pass = (layer * (self.images as usize + 1) + image) * (self.members as usize + 1) + member;
             self.passes[pass].widen(sums.window);
         }
@@ -240,8 +231,7 @@ impl Ledger {
 
 impl SpanSink for Ledger {
     fn push(&mut self, span: &Span) {
-        debug_assert!(span.layer < self.layers || span.layer == NONE, "layer {} of {}", span.layer, self.layers);
-        self.add(self.place(span), span.image, span.member, &Entry::of(span));
+        self.add((span.layer, span.component, span.action), (span.image, span.member), &Entry::of(span));
     }
 }
 

@@ -4,7 +4,7 @@
 //! in one cache line and 64 bits each, and go to the ledger when image or member changes, or a sum would not fit.
 
 use super::ledger::{Entry, Ledger, Window};
-use crate::trace::{Span, SpanSink};
+use crate::trace::{Action, Component, NONE, Span, SpanSink};
 
 /// Sums of spans of one layer, component, action, image and member that the ledger has not got yet.
 #[derive(Debug, Clone, Copy)]
@@ -20,8 +20,7 @@ struct Open {
 }
 
 impl Open {
-    #[inline]
-    fn new(key: u64) -> Self {
+    const fn new(key: u64) -> Self {
         Self { key, unit_cycles: 0, energy: 0, count: 0, rows: 0, window: Window::EMPTY }
     }
 }
@@ -32,11 +31,14 @@ fn key(span: &Span) -> u64 {
     u64::from(span.image) << 32 | u64::from(span.member)
 }
 
-/// Takes spans for a [`Ledger`]: the same sums as if the ledger took them itself, in half the time.
+/// One for each component and action.
+type Row = [[Open; Action::ALL.len()]; Component::ALL.len()];
+
+/// Takes spans for a [`Ledger`]: the same sums as if the ledger took them itself, in less time.
 #[derive(Debug, Clone)]
 pub struct Tally {
-    /// One for each place of the ledger.
-    open: Vec<Open>,
+    /// What belongs to no layer, then one row a layer.
+    rows: Vec<Row>,
     ledger: Ledger,
 }
 
@@ -44,41 +46,52 @@ impl Tally {
     /// For a ledger.
     #[must_use]
     pub fn new(ledger: Ledger) -> Self {
-        Self { open: vec![Open::new(0); ledger.places()], ledger }
+        const EMPTY: Row = [[Open::new(0); Action::ALL.len()]; Component::ALL.len()];
+        Self { rows: vec![EMPTY; ledger.layers() as usize + 1], ledger }
     }
 
     /// The ledger, with everything that came.
     #[must_use]
     pub fn ledger(mut self) -> Ledger {
-        for place in 0..self.open.len() {
-            self.close(place);
+        for (row, layer) in self.rows.iter().zip([NONE].into_iter().chain(0..)) {
+            for (open, &component) in row.iter().zip(Component::ALL) {
+                for (open, &action) in open.iter().zip(Action::ALL) {
+                    close(open, (layer, component, action), &mut self.ledger);
+                }
+            }
         }
         self.ledger
     }
 
-    fn close(&mut self, place: usize) {
-        let Open { key, unit_cycles, energy, count, rows, window } = self.open[place];
-        if rows > 0 {
-            let [unit_cycles, energy, count] = [unit_cycles, energy, count].map(u128::from);
-            let sums = Entry { unit_cycles, energy, count, rows, window };
-            self.ledger.add(place, (key >> 32) as u32, key as u32, &sums);
-        }
+    /// Row of a layer: [`NONE`] comes before 0.
+    #[inline]
+    fn row(layer: u32) -> usize {
+        layer.wrapping_add(1) as usize
     }
 
     /// A span that cannot be added to what is open.
     #[inline(never)]
-    fn turn_over(&mut self, place: usize, span: &Span) {
-        self.close(place);
-        self.open[place] = Open::new(key(span));
+    fn turn_over(&mut self, span: &Span) {
+        let open = &mut self.rows[Self::row(span.layer)][span.component as usize][span.action as usize];
+        close(open, (span.layer, span.component, span.action), &mut self.ledger);
+        *open = Open::new(key(span));
         self.ledger.push(span);
+    }
+}
+
+fn close(open: &Open, kind: (u32, Component, Action), ledger: &mut Ledger) {
+    let Open { key, unit_cycles, energy, count, rows, window } = *open;
+    if rows > 0 {
+        let [unit_cycles, energy, count] = [unit_cycles, energy, count].map(u128::from);
+        let sums = Entry { unit_cycles, energy, count, rows, window };
+        ledger.add(kind, ((key >> 32) as u32, key as u32), &sums);
     }
 }
 
 impl SpanSink for Tally {
     #[inline(always)]
     fn push(&mut self, span: &Span) {
-        let place = self.ledger.place(span);
-        let open = &mut self.open[place];
+        let open = &mut self.rows[Self::row(span.layer)][span.component as usize][span.action as usize];
         let units = u64::from(span.repeats) * u64::from(span.units);
         if let Some(unit_cycles) = span.duration.checked_mul(units)
             && let Some(unit_cycles) = open.unit_cycles.checked_add(unit_cycles)
@@ -93,7 +106,7 @@ impl SpanSink for Tally {
             open.window.widen(Window { start: span.start, end: span.end() });
         } else {
             // A copy, so that the span needs no memory where this is not called.
-            self.turn_over(place, &Span { ..*span });
+            self.turn_over(&Span { ..*span });
         }
     }
 }
@@ -101,7 +114,6 @@ impl SpanSink for Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::{Action, Component, NONE};
     use proptest::prelude::*;
 
     fn spans() -> impl Strategy<Value = Vec<Span>> {

@@ -131,7 +131,8 @@ impl Accumulator {
         let amount = Amount { units: input.units.times(copies), repeats, period, count, energy };
         cx.work(&input.shift_add, first, token, amount);
         if token.last {
-            self.place(group, token, cx);
+            // A copy, so that the token needs no memory where this is not called.
+            self.place(group, Token { ..token }, cx);
         }
     }
 

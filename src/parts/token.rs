@@ -26,6 +26,6 @@ impl Token {
     #[inline]
     #[must_use]
     pub fn copies(&self, replicas: &Range<u32>) -> u32 {
-        self.lanes.clamp(replicas.start, replicas.end) - replicas.start
+        self.lanes.min(replicas.end).saturating_sub(replicas.start)
     }
 }
