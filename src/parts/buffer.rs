@@ -116,7 +116,7 @@ impl Buffer {
     }
 
     /// Handles an event.
-    #[inline]
+    #[inline(never)]
     pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: u32, cx: &mut Context<'_, S, K>) {
         match tag {
             PIXELS => {

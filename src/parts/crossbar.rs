@@ -85,6 +85,8 @@ pub struct CrossbarSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Idle,
+    /// A window waits for weights since that cycle.
+    Starved(Cycle),
     Reading,
     /// The sample is ready since that cycle and cannot be taken yet.
     Holding(Cycle),
@@ -106,8 +108,6 @@ pub struct Crossbar {
     /// When the token in hand was taken.
     started: Cycle,
     idle_since: Cycle,
-    /// Since when a window waits for weights.
-    window_since: Option<Cycle>,
     /// Weight samples drawn, and needed so far.
     drawn: u64,
     used: u64,
@@ -137,7 +137,6 @@ impl Crossbar {
             pulse: 0,
             started: 0,
             idle_since: 0,
-            window_since: None,
             drawn: 1,
             used: 0,
         }
@@ -176,9 +175,11 @@ impl Crossbar {
 
     /// Starts on the next window, if there is one and its weights are drawn.
     fn begin<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
-        if self.phase != Phase::Idle {
-            return;
-        }
+        let since = match self.phase {
+            Phase::Idle => cx.now,
+            Phase::Starved(since) => since,
+            Phase::Reading | Phase::Holding(_) | Phase::Running => return,
+        };
         let Some(token) = cx.shared.ports.peek(self.wiring.input) else { return };
         let fresh = match self.spec.refresh {
             Refresh::Never => false,
@@ -186,10 +187,9 @@ impl Crossbar {
             Refresh::Position => true,
         };
         if fresh && self.drawn <= self.used {
-            self.window_since.get_or_insert(cx.now);
+            self.phase = Phase::Starved(since);
             return;
         }
-        let since = self.window_since.take().unwrap_or(cx.now);
         let all = self.all_units();
         cx.wait_between(Action::WaitOperand, self.spec.site, self.idle_since, since, token, all);
         cx.wait_between(Action::WaitRandom, self.spec.site, since, cx.now, token, all);
@@ -351,7 +351,7 @@ impl Crossbar {
     pub fn waits_for(&self) -> Option<PartId> {
         match self.phase {
             Phase::Holding(_) => Some(self.wiring.converter),
-            Phase::Idle if self.window_since.is_some() => self.wiring.sampler,
+            Phase::Starved(_) => self.wiring.sampler,
             _ => None,
         }
     }

@@ -89,7 +89,7 @@ impl Link {
     }
 
     /// Handles an event.
-    #[inline]
+    #[inline(never)]
     pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: u32, cx: &mut Context<'_, S, K>) {
         match tag {
             SENT => {

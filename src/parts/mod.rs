@@ -27,8 +27,9 @@ pub use simulation::{Outcome, Simulation};
 pub use token::Token;
 
 /// Any part. An enum in a flat list, dispatched by `match`: cheaper than a trait object. The kinds of which a chip has few
-/// are boxed, so that the many stand close together.
+/// are boxed, so that the many stand close together; the tag has a byte of its own, so that it is read as it is.
 #[derive(Debug)]
+#[repr(u8)]
 pub enum Part {
     Source(Box<source::Source>),
     Buffer(Box<buffer::Buffer>),

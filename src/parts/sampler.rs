@@ -70,6 +70,7 @@ impl Sampler {
     }
 
     /// Handles an event.
+    #[inline(never)]
     pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: u32, cx: &mut Context<'_, S, K>) {
         match tag {
             DONE => cx.notify(self.spec.crossbar, DRAWN),

@@ -18,6 +18,7 @@ pub struct Sink {
 
 impl Sink {
     /// Handles an event.
+    #[inline(never)]
     pub fn handle<S: Schedule, K: SpanSink>(&mut self, _: u32, cx: &mut Context<'_, S, K>) {
         while let Some(token) = cx.take(self.input) {
             cx.release(self.input, token.lanes);

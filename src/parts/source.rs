@@ -65,6 +65,7 @@ impl Source {
     }
 
     /// Handles an event.
+    #[inline(never)]
     pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: u32, cx: &mut Context<'_, S, K>) {
         if tag == DONE {
             self.ready = true;
