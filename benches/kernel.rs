@@ -10,7 +10,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use crossbayes::config::{Config, Grouping, Queue};
 use crossbayes::meter::Ledger;
 use crossbayes::simulate::{plan, simulate};
-use crossbayes::trace::{ParquetSink, Span, SpanSink};
+use crossbayes::trace::{ParquetSink, Span, SpanLog, SpanSink};
 
 /// Takes spans and forgets them: the kernel alone.
 #[derive(Debug)]
@@ -46,13 +46,13 @@ fn kernel(criterion: &mut Criterion) {
     let config = config_864();
     let ledger = || Ledger::new(1, 1, 1);
     let (events, _) = run(&config, Nothing);
-    let (_, spans) = run(&config, Vec::new());
-    println!("{events} events, {} spans", spans.len());
+    let (_, spans) = run(&config, SpanLog::default());
+    println!("{events} events, {} spans of {} bytes in all", spans.len(), spans.bytes());
     group.throughput(Throughput::Elements(events));
     group.bench_function("without ledger", |b| b.iter(|| run(&config, Nothing)));
     group.bench_function("with ledger", |b| b.iter(|| run(&config, ledger())));
     group.bench_function("with ledger and spans in memory", |b| {
-        b.iter(|| run(&config, (ledger(), Vec::with_capacity(spans.len()))));
+        b.iter(|| run(&config, (ledger(), SpanLog::default())));
     });
     let folder = tempfile::tempdir().expect("a temporary folder");
     group.bench_function("with ledger and spans to Parquet", |b| {
