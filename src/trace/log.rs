@@ -258,12 +258,11 @@ fn differs(a: &Span, b: &Span) -> bool {
 }
 
 impl SpanSink for SpanLog {
-    // Inlined, so that a span that was guessed is compared where it was made and needs no memory.
+    // Inlined with all that writes a row: the span is then compared and encoded where it was made, and needs no memory.
     #[inline(always)]
     fn push(&mut self, span: &Span) {
         if differs(&self.model.guess(), span) {
-            let span = *span;
-            self.write(&span);
+            self.write(span);
         } else {
             self.model.go_on(span);
             self.run += 1;
@@ -307,8 +306,8 @@ impl SpanLog {
         if index == self.full.len() { Some(&self.filling) } else { self.full.get(index) }
     }
 
-    /// Appends a row. A function of its own: what is inlined with [`SpanLog::push`] stays small.
-    #[inline(never)]
+    /// Appends a row.
+    #[inline(always)]
     fn write(&mut self, span: &Span) {
         if self.filling.bytes.len() < self.filling.filled + WINDOW {
             self.start_chunk();
