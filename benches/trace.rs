@@ -1,10 +1,11 @@
-//! Nanoseconds that a span adds to a run: folded into the ledger, kept in memory, streamed to a Parquet file.
+//! Nanoseconds that a span adds to a run: folded into the ledger, kept in memory (as it is, in a log), streamed to a Parquet
+//! file.
 //!
 //! `cargo bench --bench trace`. Spans are those of a small network at read grain: drive, read, conversion, shift-add and
 //! accumulation per read, a fetch, a write and a transfer per position.
 
-use crossbayes::meter::Ledger;
-use crossbayes::trace::{Action, Component, NONE, ParquetSink, Span, SpanSink};
+use crossbayes::meter::{Ledger, Tally};
+use crossbayes::trace::{Action, Component, NONE, ParquetSink, Span, SpanLog, SpanSink};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -79,7 +80,14 @@ fn main() {
         fill(&mut spans);
         black_box(spans.len());
     });
-    println!("memory sink adds       {:6.1} ns", memory - making);
+    println!("vector adds            {:6.1} ns, {} bytes a span", memory - making, size_of::<Span>());
+    let mut bytes = 0;
+    let log = best(|| {
+        let mut log = SpanLog::default();
+        fill(&mut log);
+        bytes = log.bytes();
+    });
+    println!("memory sink adds       {:6.1} ns, {:.2} bytes a span", log - making, bytes as f64 / f64::from(SPANS));
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("trace.parquet");
     let layers: Vec<String> = (0..LAYERS).map(|i| format!("conv{i}")).collect();

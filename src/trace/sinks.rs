@@ -1,4 +1,6 @@
-//! Sinks made of other things: a vector keeps spans in memory, a pair feeds two sinks, a reference lends one.
+//! Sinks made of other things: a vector keeps spans as they are, a pair feeds two sinks, a reference lends one.
+//!
+//! Those that hand a span on are always inlined: it may then never be written to memory.
 
 use crate::trace::{Span, SpanSink};
 
@@ -12,7 +14,7 @@ impl SpanSink for Vec<Span> {
 
 /// Gives every span to both.
 impl<A: SpanSink, B: SpanSink> SpanSink for (A, B) {
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, span: &Span) {
         self.0.push(span);
         self.1.push(span);
@@ -21,7 +23,7 @@ impl<A: SpanSink, B: SpanSink> SpanSink for (A, B) {
 
 /// Lends a sink.
 impl<S: SpanSink + ?Sized> SpanSink for &mut S {
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, span: &Span) {
         (**self).push(span);
     }
@@ -29,7 +31,7 @@ impl<S: SpanSink + ?Sized> SpanSink for &mut S {
 
 /// A sink that may be absent.
 impl<S: SpanSink> SpanSink for Option<S> {
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, span: &Span) {
         if let Some(sink) = self {
             sink.push(span);
