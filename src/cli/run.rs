@@ -2,7 +2,7 @@
 
 use super::folder::Folder;
 use super::progress::Bar;
-use super::{Failure, Format, Global, Target, print};
+use super::{Failure, Format, Global, Target, discard_on_signals, print};
 use crate::config::to_ron;
 use crate::error::Error;
 use crate::plot;
@@ -48,7 +48,12 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     let name = format!("{}-{}", config.arch.name, config.workload.name).replace(['/', '\\'], "_");
     // A place that cannot be written is told before the work, not after it.
     let place = args.out.clone().unwrap_or_else(|| Path::new("traces/runs").join(name));
-    let folder = if args.no_files { None } else { Some(Folder::create(&place)?) };
+    let folder = if args.no_files {
+        None
+    } else {
+        discard_on_signals()?;
+        Some(Folder::create(&place)?)
+    };
     let prepared =
         prepare(config, &loaded.workload_base, global.threads(), &tell).map_err(|error| Failure::of(error, &loaded))?;
     let command = command();
