@@ -306,8 +306,9 @@ fn missing_files_are_bad_input_and_named() {
         "pcm_129: error: there is no such file, and none of that name is built in (ideal_periphery, pcm_128, pcm_256, toy_2x2)\n\
          help: did you mean pcm_128?\n"
     );
-    assert_eq!(told(&["report", "run"]), "error: run: there is no such file or folder\n");
-    assert_eq!(told(&["plot", "all", "."]), "error: .: holds no run (trace.parquet is missing)\n");
+    let expected = "expected the folder of a run, or its trace.parquet";
+    assert_eq!(told(&["report", "run"]), format!("error: run: there is no such file or folder; {expected}\n"));
+    assert_eq!(told(&["plot", "all", "."]), format!("error: .: holds no run; {expected}\n"));
     assert!(told(&["check", "chip.ron"]).starts_with("chip.ron: error: "));
     let network = fs::read_to_string(repository("workloads/digits.ron")).unwrap();
     fs::write(folder.path().join("network.ron"), network).unwrap();
@@ -370,6 +371,28 @@ fn the_files_that_a_network_names_are_checked_too() {
         let line = saved.lines().position(|line| line.contains(from)).unwrap() + 1;
         assert!(message.starts_with(&format!("saved.ron:{line}:")) && message.contains(expected), "{message}");
     }
+}
+
+#[test]
+fn runs_that_may_be_meant_are_named() {
+    let folder = tempdir().unwrap();
+    for out in ["runs/second", "runs/first", "alone"] {
+        toy(&folder, &["--out", out]).fine();
+    }
+    let told = |path: &str| crossbayes(&folder, &["report", path]).failed(2);
+    let expected = "expected the folder of a run, or its trace.parquet";
+    for (path, near) in [("runs/frist", "runs/first"), ("alon", "alone")] {
+        let message =
+            format!("error: {path}: there is no such file or folder; {expected}\nhelp: did you mean {near}?\n");
+        assert_eq!(told(path), message);
+    }
+    assert_eq!(
+        told("runs"),
+        format!("error: runs: holds no run; {expected}\nhelp: it holds folders of runs: first, second\n")
+    );
+    assert_eq!(told("no/run"), format!("error: no/run: there is no such file or folder; {expected}\n"));
+    let other = told("alone/report.json");
+    assert!(other.starts_with("error: alone/report.json: not a Parquet file; expected a trace"), "{other}");
 }
 
 #[test]

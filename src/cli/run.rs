@@ -2,6 +2,7 @@
 
 use super::folder::Folder;
 use super::progress::Bar;
+use super::report::TRACE;
 use super::{Failure, Format, Global, Target, discard_on_signals, print};
 use crate::config::to_ron;
 use crate::error::Error;
@@ -84,7 +85,7 @@ const FILES: &str = "report.json, report.txt, trace.parquet, config.ron, plots/"
 fn write(prepared: &Prepared, folder: Folder, config: &str, command: String, bar: &Bar) -> Result<Report, Error> {
     let tell = |stage, done, total| bar.tell(stage, done, total);
     let names: Vec<&str> = prepared.plan().net.layers.iter().map(|layer| layer.name.as_str()).collect();
-    let sink = ParquetSink::create(folder.file("trace.parquet"), &names)?;
+    let sink = ParquetSink::create(folder.file(TRACE), &names)?;
     let (Finished { facts, ledger }, sink) = prepared.simulate(sink, command, &tell)?;
     let json = serde_json::to_string(&facts).map_err(|error| Error::Internal(error.to_string()))?;
     sink.finish(&[(FACTS_KEY, &json)])?;
