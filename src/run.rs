@@ -12,7 +12,7 @@ use crate::simulate::{Plan, plan, simulate};
 use crate::trace::SpanSink;
 use crate::workload::{LoadedImages, LoadedPosterior, Net, resolve};
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -74,12 +74,13 @@ pub fn prepare(config: Config, base: &Base, threads: usize, progress: Progress<'
             (posterior, contents, counts)
         }
     };
-    let workload_hash = workload_hash(&config.workload, contents);
+    // Their contents are part of the network's hash, whether they are answered or not.
+    let images = read_images(&config.workload, base)?;
+    let workload_hash = workload_hash(&config.workload, contents, images.as_ref().map(|(bytes, _)| hash(bytes)));
     let mut prepared = Prepared { config, plan, workload_hash, activity: None, outputs: None, probabilistic };
-    if let Some(posterior) = posterior
-        && answers
-    {
-        prepared.answer(&posterior, base, threads, progress)?;
+    if let (Some(posterior), Some((bytes, path)), true) = (posterior, images, answers) {
+        let images = LoadedImages::from_bytes(&bytes, &path, &prepared.config.workload, &prepared.plan.net)?;
+        prepared.answer(&posterior, &images, threads, progress)?;
     }
     Ok(prepared)
 }
@@ -114,7 +115,11 @@ fn check_data(workload: &Workload, net: &Net, base: &Base, prefix: &str) -> (Vec
     {
         told("posterior.path", error);
     }
-    let images = load_images(workload, net, base).unwrap_or_else(|error| {
+    let images = read_images(workload, base).and_then(|images| {
+        let of = |(bytes, path): (Contents, PathBuf)| LoadedImages::from_bytes(&bytes, &path, workload, net);
+        images.map(of).transpose()
+    });
+    let images = images.unwrap_or_else(|error| {
         told("images.path", error);
         None
     });
@@ -136,16 +141,14 @@ fn load_posterior(
         Posterior::File { path, .. } => {
             let (bytes, path) = read(base, path, "a posterior")?;
             let loaded = LoadedPosterior::from_bytes(&bytes, &path, posterior, net)?;
-            Ok((Some(loaded), Some(blake3::hash(&bytes).to_hex().to_string())))
+            Ok((Some(loaded), Some(hash(&bytes))))
         }
     }
 }
 
-/// The images, if there are any.
-fn load_images(workload: &Workload, net: &Net, base: &Base) -> Result<Option<LoadedImages>, Error> {
-    let Some(named) = &workload.images else { return Ok(None) };
-    let (bytes, path) = read(base, &named.path, "images")?;
-    LoadedImages::from_bytes(&bytes, &path, workload, net).map(Some)
+/// The file of images and its path for messages, if the workload names one.
+fn read_images(workload: &Workload, base: &Base) -> Result<Option<(Contents, PathBuf)>, Error> {
+    workload.images.as_ref().map(|images| read(base, &images.path, "images")).transpose()
 }
 
 /// Images that a run answers.
@@ -159,7 +162,7 @@ fn answered(config: &Config, images: &LoadedImages) -> usize {
 
 /// Problems of a run that asks for more images than there are.
 fn too_many_images(config: &Config, images: &LoadedImages) -> Vec<Problem> {
-    // Without answers the images are not read, and any number of them takes the same time.
+    // Without answers the images are not looked at, and any number of them takes the same time.
     if config.values.answer == Answer::Nothing {
         return Vec::new();
     }
@@ -172,22 +175,28 @@ fn too_many_images(config: &Config, images: &LoadedImages) -> Vec<Problem> {
         .collect()
 }
 
-/// Hash of a network: the contents of its posterior count, but not the folders that its files lie in.
-fn workload_hash(workload: &Workload, posterior: Option<String>) -> String {
+/// Hash of a network: of the files that it names the contents count, whose hashes are given, and not the paths.
+fn workload_hash(workload: &Workload, posterior: Option<String>, images: Option<String>) -> String {
     let mut workload = workload.clone();
     if let (Posterior::File { path, .. }, Some(contents)) = (&mut workload.posterior, posterior) {
         *path = contents;
     }
-    if let Some(images) = &mut workload.images
-        && let Some(name) = Path::new(&images.path).file_name()
-    {
-        images.path = name.to_string_lossy().into_owned();
+    if let (Some(named), Some(contents)) = (&mut workload.images, images) {
+        named.path = contents;
     }
     content_hash(&workload)
 }
 
+/// BLAKE3 of a file's bytes, as 64 hexadecimal digits.
+fn hash(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().to_string()
+}
+
+/// The bytes of a file; borrowed where it is built in.
+type Contents = Cow<'static, [u8]>;
+
 /// The bytes of a file that a workload names, and its path for messages; `what` should be in it.
-fn read(base: &Base, path: &str, what: &str) -> Result<(Cow<'static, [u8]>, PathBuf), Error> {
+fn read(base: &Base, path: &str, what: &str) -> Result<(Contents, PathBuf), Error> {
     match base.locate(path) {
         Location::File(file) => {
             let bytes = std::fs::read(&file).map_err(|error| Error::Input {
@@ -223,22 +232,20 @@ impl Prepared {
     fn answer(
         &mut self,
         posterior: &LoadedPosterior,
-        base: &Base,
+        images: &LoadedImages,
         threads: usize,
         progress: Progress<'_>,
     ) -> Result<(), Error> {
-        let net = &self.plan.net;
-        let Some(images) = load_images(&self.config.workload, net, base)? else { return Ok(()) };
-        let too_many = too_many_images(&self.config, &images);
+        let too_many = too_many_images(&self.config, images);
         if !too_many.is_empty() {
             return Err(Error::Problems(too_many));
         }
-        let (count, timed) = (answered(&self.config, &images), self.config.schedule.images as usize);
-        let model = FunctionalModel::new(&FunctionalSpec::of(&self.config), net, posterior)?;
+        let (count, timed) = (answered(&self.config, images), self.config.schedule.images as usize);
+        let model = FunctionalModel::new(&FunctionalSpec::of(&self.config), &self.plan.net, posterior)?;
         let tell = |done: usize| progress(Stage::Values, done as u64, count as u64);
-        let outputs = model.run(&images, 0..count, threads, &tell)?;
-        self.outputs = Some(output_facts(&outputs, &images, &model));
-        self.activity = Some(Arc::new(model.activity(&images, 0..timed)?));
+        let outputs = model.run(images, 0..count, threads, &tell)?;
+        self.outputs = Some(output_facts(&outputs, images, &model));
+        self.activity = Some(Arc::new(model.activity(images, 0..timed)?));
         Ok(())
     }
 

@@ -1,6 +1,8 @@
 //! Does each kind of broken posterior or image file have its own clear message?
 
-use crossbayes::config::{Images, Input, Layer, Operation, Posterior, Workload};
+mod common;
+
+use crossbayes::config::{Images, Input, Operation, Posterior, Workload};
 use crossbayes::workload::{LoadedImages, LoadedPosterior, Net, resolve};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use std::collections::BTreeMap;
@@ -29,27 +31,15 @@ fn file(tensors: &Tensors) -> Vec<u8> {
 
 /// A convolution of 2 channels (3x3 on 1x4x4 of 4 bits) and a fully connected layer of 3 classes, with two stored samples.
 fn workload() -> Workload {
-    let layer = |name: &str, op| Layer {
-        name: name.to_owned(),
-        op,
-        inputs: Vec::new(),
-        pool: 1,
-        relu: true,
-        activation_bits: 4,
-        activity: None,
-        tensors: None,
-    };
+    let layers = vec![
+        common::layer("conv1", Operation::Conv { channels: 2, kernel: 3, stride: 1, padding: 0 }),
+        common::layer("fc1", Operation::Linear { outputs: 3 }),
+    ];
     Workload {
-        name: "small".to_owned(),
-        description: String::new(),
         input: Input { channels: 1, height: 4, width: 4, bits: 4, signed: false },
-        layers: vec![
-            layer("conv1", Operation::Conv { channels: 2, kernel: 3, stride: 1, padding: 0 }),
-            layer("fc1", Operation::Linear { outputs: 3 }),
-        ],
         posterior: Posterior::File { path: "small.st".to_owned(), kappa: 4.0, bn_eps: 1e-5, input_scales: None },
         images: Some(Images { path: "images.st".to_owned(), images: "images".to_owned(), labels: "labels".to_owned() }),
-        activity: 0.5,
+        ..common::workload(layers)
     }
 }
 

@@ -237,6 +237,43 @@ fn a_stored_configuration_repeats_its_run() {
 }
 
 #[test]
+fn the_hash_of_a_network_covers_its_files_and_not_their_places() {
+    let folder = tempdir().unwrap();
+    let network = fs::read_to_string(repository("workloads/digits.ron")).unwrap();
+    let file = |name: &str| fs::read(repository(&format!("workloads/digits/{name}.safetensors"))).unwrap();
+    let (posterior, images) = (file("posterior"), file("test"));
+    let hash = |posterior: &[u8], images: &[u8], answer: &str| {
+        for (name, text) in [("p", posterior), ("i", images), ("n.ron", network.as_bytes())] {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let paths = ["--set", "workload.posterior.path=p", "--set", "workload.images.path=i"];
+        let answer = format!("values.answer={answer}");
+        let run = [&["run", "--workload", "n.ron", "--no-files", "--format", "json", "--set", &answer], &paths[..]];
+        json(&crossbayes(&folder, &run.concat()).fine())["provenance"]["workload_hash"].as_str().unwrap().to_owned()
+    };
+    let whole = hash(&posterior, &images, "Nothing");
+    // Neither what is answered nor where the files lie is the network's.
+    assert_eq!(whole, hash(&posterior, &images, "First(1)"));
+    let built_in = crossbayes(&folder, &["run", "--no-files", "--format", "json", "--set", "values.answer=Nothing"]);
+    assert_eq!(json(&built_in.fine())["provenance"]["workload_hash"], whole);
+    // Other weights, another pixel, another label: labels and pixels are told apart by their places in the file.
+    let header = 8 + u64::from_le_bytes(*images.first_chunk().unwrap()) as usize;
+    let tensors: Value = serde_json::from_slice(&images[8..header]).unwrap();
+    let last_byte = |name: &str| header + tensors[name]["data_offsets"][1].as_u64().unwrap() as usize - 1;
+    let changed = |bytes: &[u8], at: usize| {
+        let mut bytes = bytes.to_vec();
+        bytes[at] ^= 1;
+        bytes
+    };
+    let other = [
+        hash(&changed(&posterior, posterior.len() - 1), &images, "Nothing"),
+        hash(&posterior, &changed(&images, last_byte("images")), "Nothing"),
+        hash(&posterior, &changed(&images, last_byte("labels")), "Nothing"),
+    ];
+    assert_eq!(other.iter().chain([&whole]).collect::<BTreeSet<_>>().len(), 4, "{whole} {other:?}");
+}
+
+#[test]
 fn the_seed_decides_and_threads_do_not() {
     let folder = tempdir().unwrap();
     let run = |more: &[&str]| {
@@ -306,8 +343,9 @@ fn missing_files_are_bad_input_and_named() {
         "pcm_129: error: there is no such file, and none of that name is built in (ideal_periphery, pcm_128, pcm_256, toy_2x2)\n\
          help: did you mean pcm_128?\n"
     );
-    assert_eq!(told(&["report", "run"]), "error: run: there is no such file or folder\n");
-    assert_eq!(told(&["plot", "all", "."]), "error: .: holds no run (trace.parquet is missing)\n");
+    let expected = "expected the folder of a run, or its trace.parquet";
+    assert_eq!(told(&["report", "run"]), format!("error: run: there is no such file or folder; {expected}\n"));
+    assert_eq!(told(&["plot", "all", "."]), format!("error: .: holds no run; {expected}\n"));
     assert!(told(&["check", "chip.ron"]).starts_with("chip.ron: error: "));
     let network = fs::read_to_string(repository("workloads/digits.ron")).unwrap();
     fs::write(folder.path().join("network.ron"), network).unwrap();
@@ -370,6 +408,28 @@ fn the_files_that_a_network_names_are_checked_too() {
         let line = saved.lines().position(|line| line.contains(from)).unwrap() + 1;
         assert!(message.starts_with(&format!("saved.ron:{line}:")) && message.contains(expected), "{message}");
     }
+}
+
+#[test]
+fn runs_that_may_be_meant_are_named() {
+    let folder = tempdir().unwrap();
+    for out in ["runs/second", "runs/first", "alone"] {
+        toy(&folder, &["--out", out]).fine();
+    }
+    let told = |path: &str| crossbayes(&folder, &["report", path]).failed(2);
+    let expected = "expected the folder of a run, or its trace.parquet";
+    for (path, near) in [("runs/frist", "runs/first"), ("alon", "alone")] {
+        let message =
+            format!("error: {path}: there is no such file or folder; {expected}\nhelp: did you mean {near}?\n");
+        assert_eq!(told(path), message);
+    }
+    assert_eq!(
+        told("runs"),
+        format!("error: runs: holds no run; {expected}\nhelp: it holds folders of runs: first, second\n")
+    );
+    assert_eq!(told("no/run"), format!("error: no/run: there is no such file or folder; {expected}\n"));
+    let other = told("alone/report.json");
+    assert!(other.starts_with("error: alone/report.json: not a Parquet file; expected a trace"), "{other}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use crossbayes::config::*;
 use crossbayes::report::ClosedForm;
-use crossbayes::report::closed_form::closed_form;
+use crossbayes::report::closed_form::{LayerTime, closed_form, layer_times};
 use crossbayes::simulate::plan;
 use proptest::prelude::*;
 
@@ -186,6 +186,42 @@ fn any_config() -> impl Strategy<Value = Config> {
     )
 }
 
+/// What the formulas that are written out give, with `load` cycles until an image is on the chip.
+fn written_out(config: &Config, load: u64) -> u64 {
+    let plan = plan(config).unwrap();
+    let assembly = plan.assemble(config, None).unwrap();
+    let times = layer_times(config, &plan.net, &plan.mapping, &assembly);
+    let (once, sampled) = times.split_at(plan.mapping.first_ensembling_layer);
+    let (images, members) = (u64::from(config.schedule.images), u64::from(plan.mapping.members));
+    let sum = |layers: &[LayerTime]| layers.iter().map(|time| time.fetch + time.pass() + time.after).sum::<u64>();
+    let longest = |layers: &[LayerTime]| layers.iter().map(|time| time.pass().max(time.redraw)).max().unwrap_or(0);
+    if config.schedule.mode == Mode::Sequential {
+        images * (load + sum(once) + members * sum(sampled))
+    } else {
+        let interval = longest(once).max(members * longest(sampled));
+        load + sum(&times) + (members - 1) * longest(sampled) + (images - 1) * interval
+    }
+}
+
+/// The closed form alone.
+fn predicted(config: &Config) -> ClosedForm {
+    let plan = plan(config).unwrap();
+    closed_form(config, &plan.net, &plan.mapping, &plan.assemble(config, None).unwrap(), 0)
+}
+
+#[test]
+fn draws_that_show_are_told_by_their_recurrence() {
+    let mut config = config(chip(128, 128), digits_like());
+    config.schedule.mode = Mode::Sequential;
+    // 8192 synapses of 8 bits take fc1 8192 cycles at 8 bits a cycle; the turns of all layers take 5856.
+    for (bits_per_cycle, formula) in [(8, "start(l,q) = max("), (16, "images (load + sum_")] {
+        config.arch.sampler =
+            Sampler::Generator { bits_per_cycle, probability_bits: 8, double_buffered: true, draws: Draws::PerMember };
+        let told = predicted(&config).formula;
+        assert!(told.starts_with(formula), "{told}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
@@ -200,5 +236,25 @@ proptest! {
         config.schedule.mode = Mode::Streaming;
         let form = form(&config);
         prop_assert!(form.contention_cycles >= 0, "{:?}", form);
+    }
+
+    #[test]
+    fn the_formula_that_is_told_gives_the_prediction(mut config in any_config(), real in any::<bool>()) {
+        if real {
+            config.arch.costs = real_chip(16, 16).costs;
+        }
+        // One pass of each layer: load and the sum over layers.
+        let mut one = config.clone();
+        (one.ensemble.members, one.schedule.images) = (1, 1);
+        let load = predicted(&one).predicted_cycles - written_out(&one, 0);
+        prop_assert_eq!(load > 0, real);
+        for mode in [Mode::Sequential, Mode::Layer] {
+            config.schedule.mode = mode;
+            let form = predicted(&config);
+            let recurrence = form.formula.starts_with("start(l,q)");
+            let expected = written_out(&config, load);
+            let shown = form.predicted_cycles.checked_sub(expected);
+            prop_assert!(if recurrence { shown.is_some() } else { shown == Some(0) }, "{:?}: {} {:?}", mode, expected, form);
+        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The posteriors are large and not part of the repository; where they are absent the tests say so and pass.
 
+mod common;
 mod shared;
 
 use crossbayes::config::{
@@ -15,25 +16,14 @@ use shared::shared;
 
 /// A network of the folder's posteriors: `C3` layers with their pools, then fully connected ones.
 fn workload(name: &str, input: (u32, u32), convs: &[(u32, u32)], linears: &[u32], bits: u32) -> Workload {
-    let conv = |&(channels, pool): &(u32, u32)| (Operation::Conv { channels, kernel: 3, stride: 1, padding: 1 }, pool);
+    let conv = |&(channels, pool): &(u32, u32)| (common::conv(channels), pool);
     let linear = |&outputs: &u32| (Operation::Linear { outputs }, 1);
     let layers = convs.iter().map(conv).chain(linears.iter().map(linear)).enumerate();
+    let layers =
+        layers.map(|(i, (op, pool))| Layer { pool, activation_bits: bits, ..common::layer(&format!("layer{i}"), op) });
     Workload {
         name: name.to_owned(),
-        description: String::new(),
         input: Input { channels: input.0, height: input.1, width: input.1, bits: 8, signed: false },
-        layers: layers
-            .map(|(i, (op, pool))| Layer {
-                name: format!("layer{i}"),
-                op,
-                inputs: Vec::new(),
-                pool,
-                relu: true,
-                activation_bits: bits,
-                activity: None,
-                tensors: None,
-            })
-            .collect(),
         posterior: Posterior::File {
             path: format!("{name}.safetensors"),
             kappa: 4.0,
@@ -45,7 +35,7 @@ fn workload(name: &str, input: (u32, u32), convs: &[(u32, u32)], linears: &[u32]
             images: "test.images_u8".to_owned(),
             labels: "test.labels".to_owned(),
         }),
-        activity: 0.5,
+        ..common::workload(layers.collect())
     }
 }
 

@@ -3,9 +3,10 @@
 mod synthetic;
 
 use crossbayes::Error;
-use crossbayes::report::{self, Report};
+use crossbayes::report::{self, Report, RunFacts};
 use crossbayes::trace::columns::{COLUMNS, FACTS_KEY, LAYERS_KEY, VERSION_KEY};
 use crossbayes::trace::{Action, Component, NONE, ParquetSink, Span, SpanSink, TraceReader};
+use crossbayes::units::Frequency;
 use parquet::basic::{Repetition, Type as Physical};
 use parquet::data_type::{ByteArray, ByteArrayType, Int32Type, Int64Type};
 use parquet::file::metadata::KeyValue;
@@ -159,11 +160,19 @@ fn changed(change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> String {
     })
 }
 
+const OTHER_FILE: &str = "help: name the folder of a run, or the trace.parquet in it";
+const DAMAGED: &str = "help: take another copy of the file, or repeat the run";
+const REPEAT: &str = "help: repeat the run with this version: `crossbayes run --config`, the config.ron beside it";
+
 #[test]
 fn a_file_of_another_kind_is_told() {
-    assert_eq!(told(|path| fs::write(path, "").unwrap()), "the file is empty");
-    assert_eq!(told(|path| fs::write(path, "(arch: \"toy\")").unwrap()), "not a Parquet file");
-    assert_eq!(told(|path| fs::write(path, "PAR").unwrap()), "not a Parquet file");
+    assert_eq!(
+        told(|path| fs::write(path, "").unwrap()),
+        format!("the file is empty; expected a trace, a Parquet file\n{OTHER_FILE}")
+    );
+    let other = format!("not a Parquet file; expected a trace, which starts with PAR1\n{OTHER_FILE}");
+    assert_eq!(told(|path| fs::write(path, "(arch: \"toy\")").unwrap()), other);
+    assert_eq!(told(|path| fs::write(path, "PAR").unwrap()), other);
 }
 
 #[test]
@@ -172,8 +181,11 @@ fn a_cut_file_is_told() {
         bytes.truncate(bytes.len() / 2);
         bytes
     };
-    assert_eq!(changed(half), "the file was cut short: it does not end as a Parquet file does");
-    assert_eq!(changed(|_| b"PAR1PAR1".to_vec()), "the file was cut short: it has no footer");
+    assert_eq!(
+        changed(half),
+        format!("the file was cut short; expected a Parquet file, which ends with PAR1\n{DAMAGED}")
+    );
+    assert_eq!(changed(|_| b"PAR1PAR1".to_vec()), format!("the file was cut short; expected a footer\n{DAMAGED}"));
 }
 
 #[test]
@@ -184,7 +196,9 @@ fn a_broken_footer_is_told() {
         bytes
     };
     let message = changed(zeroed);
-    assert!(message.starts_with("the Parquet footer cannot be read: "), "{message}");
+    // What is in between is the Parquet library's.
+    assert!(message.starts_with("the footer cannot be read ("), "{message}");
+    assert!(message.ends_with(&format!("); expected that of a Parquet file\n{DAMAGED}")), "{message}");
 }
 
 #[test]
@@ -204,7 +218,8 @@ fn broken_pages_are_told() {
         match read(&path) {
             Ok(read) => assert!(read == spans, "byte {at} changes values"),
             Err(error) => {
-                assert!(error.to_string().contains(": column \""), "{error}");
+                let message = error.to_string();
+                assert!(message.contains(": column \"") && message.contains("; expected "), "{message}");
                 told += 1;
             }
         }
@@ -214,20 +229,42 @@ fn broken_pages_are_told() {
 
 #[test]
 fn a_trace_without_facts_has_no_report() {
-    assert_eq!(changed(|bytes| bytes), "the trace holds spans, but no facts of a run");
+    assert_eq!(
+        changed(|bytes| bytes),
+        "crossbayes.facts is not in its metadata; expected those of a run, as `crossbayes run` writes them"
+    );
     let message = told(|path| write(path, &[], &[(FACTS_KEY, "{}")]));
     assert_eq!(
         message,
-        "the facts of the run in its metadata cannot be read: missing field `version` at line 1 column 2"
+        format!(
+            "crossbayes.facts in its metadata cannot be read (missing field `version` at line 1 column 2); expected those \
+             of a run of version {}\n{REPEAT}",
+            env!("CARGO_PKG_VERSION")
+        )
     );
+}
+
+/// What is told of an empty trace of one layer, conv1, whose facts are those of a run after `edit`.
+fn told_of_facts(edit: impl Fn(&mut RunFacts)) -> String {
+    let (mut facts, _) = synthetic::run(1, 1, 1);
+    edit(&mut facts);
+    let facts = serde_json::to_string(&facts).unwrap();
+    told(|path| ParquetSink::create(path, &["conv1"]).unwrap().finish(&[(FACTS_KEY, &facts)]).unwrap())
 }
 
 #[test]
 fn facts_of_another_run_are_told() {
-    let facts = serde_json::to_string(&synthetic::run(2, 1, 1).0).unwrap();
     assert_eq!(
-        told(|path| write(path, &[], &[(FACTS_KEY, &facts)])),
-        "the layers of the trace are not those of its facts"
+        told_of_facts(|facts| facts.layers[0].name = "fc1".into()),
+        "crossbayes.layers is conv1; expected the layers of crossbayes.facts, fc1"
+    );
+    assert_eq!(
+        told_of_facts(|facts| facts.inventory[0].layer = Some(7)),
+        "part \"cell\" in crossbayes.facts belongs to layer 7; expected less than 1"
+    );
+    assert_eq!(
+        told_of_facts(|facts| facts.config.arch.clock = Frequency(0)),
+        "the clock in crossbayes.facts is 0 Hz; expected at least 1 Hz"
     );
 }
 
@@ -240,10 +277,11 @@ fn an_image_that_the_run_does_not_have_is_told() {
         spans.iter().for_each(|span| sink.push(span));
         sink.finish(&[(FACTS_KEY, &serde_json::to_string(&facts).unwrap())]).unwrap();
     });
-    assert_eq!(told, "row 2: image 7, but the run has 1");
+    assert_eq!(told, "row 2: image is 7; expected less than 1 (images of the run)");
 }
 
-/// Writes a Parquet file of one row by hand: `edit` changes the columns (name, type, value).
+/// Writes a Parquet file of one row by hand: `edit` changes the columns (name, type, value; `null` and `list` stand for
+/// themselves).
 fn by_hand(path: &Path, metadata: &[(&str, &str)], edit: impl Fn(&mut Vec<(&'static str, Physical, &'static str)>)) {
     let mut columns: Vec<(&str, Physical, &str)> = COLUMNS
         .iter()
@@ -255,8 +293,9 @@ fn by_hand(path: &Path, metadata: &[(&str, &str)], edit: impl Fn(&mut Vec<(&'sta
         })
         .collect();
     edit(&mut columns);
-    let fields = columns.iter().map(|(name, kind, _)| {
-        let field = Type::primitive_type_builder(name, *kind).with_repetition(Repetition::OPTIONAL);
+    let fields = columns.iter().map(|(name, kind, value)| {
+        let repetition = if *value == "list" { Repetition::REPEATED } else { Repetition::OPTIONAL };
+        let field = Type::primitive_type_builder(name, *kind).with_repetition(repetition);
         Arc::new(field.build().unwrap())
     });
     let schema = Type::group_type_builder("schema").with_fields(fields.collect()).build().unwrap();
@@ -268,11 +307,12 @@ fn by_hand(path: &Path, metadata: &[(&str, &str)], edit: impl Fn(&mut Vec<(&'sta
     for (_, kind, value) in columns {
         let mut column = group.next_column().unwrap().unwrap();
         let level = [i16::from(value != "null")];
+        let within = (value == "list").then_some(&[0][..]);
         let number = value.parse().unwrap_or(0_i64);
         match kind {
-            Physical::INT64 => column.typed::<Int64Type>().write_batch(&[number], Some(&level), None),
-            Physical::INT32 => column.typed::<Int32Type>().write_batch(&[number as i32], Some(&level), None),
-            _ => column.typed::<ByteArrayType>().write_batch(&[ByteArray::from(value)], Some(&level), None),
+            Physical::INT64 => column.typed::<Int64Type>().write_batch(&[number], Some(&level), within),
+            Physical::INT32 => column.typed::<Int32Type>().write_batch(&[number as i32], Some(&level), within),
+            _ => column.typed::<ByteArrayType>().write_batch(&[ByteArray::from(value)], Some(&level), within),
         }
         .unwrap();
         column.close().unwrap();
@@ -306,30 +346,60 @@ fn a_file_that_another_tool_wrote_is_read_by_its_columns() {
 fn a_parquet_file_that_is_no_trace_is_told() {
     assert_eq!(
         told_by_hand(&[], |_| ()),
-        "a Parquet file, but no trace: its metadata has no crossbayes.schema_version"
+        format!("a Parquet file, but no trace; expected crossbayes.schema_version in its metadata\n{OTHER_FILE}")
     );
-    assert_eq!(told_by_hand(&[(VERSION_KEY, "2")], |_| ()), "its schema version is 2; this program reads 1");
-    assert_eq!(told_by_hand(&METADATA[..1], |_| ()), "its metadata has no crossbayes.layers");
+    assert_eq!(told_by_hand(&[(VERSION_KEY, "2")], |_| ()), format!("its schema version is 2; expected 1\n{REPEAT}"));
+    assert_eq!(
+        told_by_hand(&METADATA[..1], |_| ()),
+        "crossbayes.layers is not in its metadata; expected a JSON list of the layers' names"
+    );
     assert_eq!(
         told_by_hand(&[METADATA[0], (LAYERS_KEY, "conv1")], |_| ()),
-        "crossbayes.layers in its metadata is no list of names"
+        "crossbayes.layers in its metadata is conv1; expected a JSON list of the layers' names"
     );
 }
 
 #[test]
 fn wrong_columns_are_told() {
     let told = |edit: fn(&mut Vec<_>)| told_by_hand(&METADATA, edit);
-    assert_eq!(told(|columns| columns.retain(|c| c.0 != "period")), "column \"period\" is missing");
-    assert_eq!(told(|columns| columns[0].1 = Physical::INT32), "column \"start\" holds INT32; expected INT64");
+    let missing = "column \"period\" is missing; expected start, duration, repeats, period, component, action, layer, \
+                   image, member, position, unit, units, count, energy_aj";
+    assert_eq!(told(|columns| columns.retain(|c| c.0 != "period")), missing);
+    assert_eq!(told(|columns| columns[3].0 = "periods"), format!("{missing}\nhelp: \"periods\" may be it"));
+    assert_eq!(
+        told(|columns| columns[0].1 = Physical::INT32),
+        "column \"start\" holds INT32; expected INT64, one in each row"
+    );
+    assert_eq!(
+        told(|columns| columns[0].2 = "list"),
+        "column \"start\" holds repeated or nested INT64; expected INT64, one in each row"
+    );
 }
 
 #[test]
 fn wrong_values_are_told() {
     let told = |column: usize, value: &'static str| told_by_hand(&METADATA, |columns| columns[column].2 = value);
-    assert_eq!(told(4, "crosbar"), "row 0: unknown component \"crosbar\"; did you mean \"crossbar\"?");
-    assert_eq!(told(5, "think"), "row 0: unknown action \"think\"");
-    assert_eq!(told(6, "conv9"), "row 0: layer \"conv9\" is not in crossbayes.layers");
-    assert_eq!(told(0, "null"), "row 0: start is null");
+    assert_eq!(
+        told(4, "crosbar"),
+        "row 0: unknown component \"crosbar\"; expected one of driver, crossbar, sample_hold, adc, comparator, generator, \
+         accumulator, digital, buffer, link, global_buffer\n\
+         help: did you mean \"crossbar\"?"
+    );
+    assert_eq!(
+        told(5, "think"),
+        "row 0: unknown action \"think\"; expected one of drive, read, sample, convert, compare, draw, shift_add, \
+         accumulate, post_process, pool, fetch, write, transfer, wait_operand, wait_resource, wait_port, wait_link, \
+         wait_random, wait_drained"
+    );
+    assert_eq!(
+        told(6, "conv9"),
+        "row 0: unknown layer \"conv9\"; expected one of conv1\nhelp: did you mean \"conv1\"?"
+    );
+    assert_eq!(told(0, "null"), "row 0: start is null; expected a value");
     assert_eq!(told(2, "0"), "row 0: repeats is 0; expected at least 1");
-    assert_eq!(told(0, "-1"), "row 0: the span ends beyond 64 bits of cycles");
+    assert_eq!(
+        told(0, "-1"),
+        "row 0: the span ends after cycle 18446744073709551615; expected an end, start + (repeats - 1) * period + \
+         duration, of at most 64 bits"
+    );
 }

@@ -1,9 +1,11 @@
 //! The command line: one file a verb. Results go to stdout, progress and messages to stderr.
 //!
-//! Exit codes: 0 fine, 1 the run failed, 2 usage or bad input.
+//! Exit codes: 0 fine, 1 the run failed, 2 usage or bad input; of a shell also 130 and 143, ended by Ctrl-C and SIGTERM.
 
 mod check;
 mod folder;
+#[cfg(unix)]
+mod interrupt;
 mod plot;
 mod progress;
 mod report;
@@ -161,6 +163,13 @@ impl Global {
             tell(&format!("{message}\n"));
         }
     }
+}
+
+/// Called before files are written: where there are signals, one that ends the program leaves no half of them.
+fn discard_on_signals() -> Result<(), Error> {
+    #[cfg(unix)]
+    interrupt::discard_on_signals()?;
+    Ok(())
 }
 
 /// Writes a result to stdout. A reader that has gone away (`| head`) is no error.

@@ -1,7 +1,7 @@
 //! `plot`: pictures of a stored run.
 
 use super::report::trace_of;
-use super::{Failure, Format, Global, print};
+use super::{Failure, Format, Global, discard_on_signals, print};
 use crate::error::{Error, nearest};
 use crate::plot::{self, Kind};
 use crate::report::load;
@@ -30,6 +30,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
         vec![Kind::from_name(&args.kind).ok_or_else(|| unknown(&args.kind))?]
     };
     let (facts, ledger) = load(&trace_of(&args.trace)?)?;
+    discard_on_signals()?;
     std::fs::create_dir_all(&args.out).map_err(Error::io(&args.out))?;
     let mut drawn = Vec::new();
     for kind in kinds {

@@ -2,7 +2,8 @@
 
 use super::folder::Folder;
 use super::progress::Bar;
-use super::{Failure, Format, Global, Target, print};
+use super::report::TRACE;
+use super::{Failure, Format, Global, Target, discard_on_signals, print};
 use crate::config::to_ron;
 use crate::error::Error;
 use crate::plot;
@@ -48,7 +49,12 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     let name = format!("{}-{}", config.arch.name, config.workload.name).replace(['/', '\\'], "_");
     // A place that cannot be written is told before the work, not after it.
     let place = args.out.clone().unwrap_or_else(|| Path::new("traces/runs").join(name));
-    let folder = if args.no_files { None } else { Some(Folder::create(&place)?) };
+    let folder = if args.no_files {
+        None
+    } else {
+        discard_on_signals()?;
+        Some(Folder::create(&place)?)
+    };
     let prepared =
         prepare(config, &loaded.workload_base, global.threads(), &tell).map_err(|error| Failure::of(error, &loaded))?;
     let command = command();
@@ -79,7 +85,7 @@ const FILES: &str = "report.json, report.txt, trace.parquet, config.ron, plots/"
 fn write(prepared: &Prepared, folder: Folder, config: &str, command: String, bar: &Bar) -> Result<Report, Error> {
     let tell = |stage, done, total| bar.tell(stage, done, total);
     let names: Vec<&str> = prepared.plan().net.layers.iter().map(|layer| layer.name.as_str()).collect();
-    let sink = ParquetSink::create(folder.file("trace.parquet"), &names)?;
+    let sink = ParquetSink::create(folder.file(TRACE), &names)?;
     let (Finished { facts, ledger }, sink) = prepared.simulate(sink, command, &tell)?;
     let json = serde_json::to_string(&facts).map_err(|error| Error::Internal(error.to_string()))?;
     sink.finish(&[(FACTS_KEY, &json)])?;

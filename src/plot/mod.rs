@@ -19,7 +19,7 @@ pub use picture::Picture;
 use crate::error::Error;
 use crate::meter::Ledger;
 use crate::report::RunFacts;
-use std::fs;
+use crate::whole;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
@@ -75,7 +75,7 @@ pub fn picture(kind: Kind, facts: &RunFacts, ledger: &Ledger) -> Picture {
     }
 }
 
-/// Draws a picture to `<stem>.svg` and `<stem>.png` and returns their paths.
+/// Draws a picture to `<stem>.svg` and `<stem>.png`, each whole or not at all, and returns their paths.
 ///
 /// # Errors
 /// [`Error::Io`] when a file cannot be written.
@@ -88,7 +88,7 @@ pub fn draw(kind: Kind, facts: &RunFacts, ledger: &Ledger, stem: &Path) -> Resul
         path.push(".");
         path.push(extension);
         let path = PathBuf::from(path);
-        fs::write(&path, bytes).map_err(Error::io(&path))?;
+        whole::write(&path, &bytes)?;
         written.push(path);
     }
     Ok(written)

@@ -6,15 +6,16 @@
 //! within a layer, so pass q of layer l follows from maxima and sums alone, a closed form in the (max, +) algebra:
 //!
 //! ```text
-//! start(l, q) = max(input(l, q), done(l, q-1), drawn(l, q))     drawn(l, 0) = 0: the first sample is preloaded
+//! start(l, q) = max(input(l, q) + fetch(l), done(l, q-1), drawn(l, q))
 //! done(l, q) = start(l, q) + tau(l)
-//! drawn(l, q+1) = start(l, q) + redraw(l)
+//! drawn(l, q+1) = start(l, q) + redraw(l)                       drawn(l, 0) = 0: the first sample is preloaded
 //! ```
-//! Input is there when the turn has come (`sequential`), or the source's pass is done (`layer`). Where every draw is
-//! hidden this gives the usual expressions:
-//! - sequential: `sum over l < L0 of (tau + fixed) + T * sum over l >= L0 of (tau + fixed)`, for each image;
-//! - layer: `sum of (tau + fixed) + (T - 1) max over l >= L0 of tau`, then `II` for each further image with
-//!   `II = max(max over l < L0 of tau, T max over l >= L0 of tau)`.
+//! Input is there when the turn has come (`sequential`), or the source's pass is done (`layer`). Written out, with fixed =
+//! fetch + after and interval = max(tau, redraw):
+//! - sequential, where the turns of the other layers hide every draw: `load + sum over l < L0 of (tau + fixed) + T * sum
+//!   over l >= L0 of (tau + fixed)`, for each image;
+//! - layer: `load + sum of (tau + fixed) + (T - 1) max over l >= L0 of interval`, then `II` for each further image with
+//!   `II = max(max over l < L0 of interval, T max over l >= L0 of interval)`.
 //!
 //! Streaming has no closed form. Its passes follow each other without a gap, so the work of the busiest layer, all passes
 //! back to back, and that layer's own fixed latencies bound it from below.
@@ -215,6 +216,28 @@ impl Passes {
     }
 }
 
+/// The formula that gives the prediction.
+fn formula(mode: Mode, times: &[LayerTime], first_sampled: usize) -> &'static str {
+    match mode {
+        Mode::Sequential => {
+            // From a layer's pass to its next one all sampled layers have a turn.
+            let sampled = &times[first_sampled..];
+            let turns: u64 = sampled.iter().map(LayerTime::pass).sum();
+            if sampled.iter().all(|time| time.redraw <= turns) {
+                "images (load + sum_{l<L0} (tau_l + fixed_l) + T sum_{l>=L0} (tau_l + fixed_l))"
+            } else {
+                "start(l,q) = max(turn(l,q) + fetch_l, start(l,q-1) + redraw_l); turn = start + tau + after of the pass \
+                 whose turn was before, load for an image"
+            }
+        }
+        Mode::Layer => {
+            "load + sum_l (tau_l + fixed_l) + (T-1) max_{l>=L0} interval_l + (images-1) max(max_{l<L0} interval_l, \
+             T max_{l>=L0} interval_l); interval_l = max(tau_l, redraw_l)"
+        }
+        Mode::Streaming => "lower bound: the busiest layer, max_l (fixed_l + tau_l of all its passes without a gap)",
+    }
+}
+
 /// The closed form of a run that took `simulated` cycles.
 #[must_use]
 pub fn closed_form(config: &Config, net: &Net, mapping: &Mapping, assembly: &Assembly, simulated: u64) -> ClosedForm {
@@ -235,32 +258,21 @@ pub fn closed_form(config: &Config, net: &Net, mapping: &Mapping, assembly: &Ass
     };
     let finished = |times: &[LayerTime], load| finish(times, load, config, net, mapping);
     let last = |finished: &[u64]| finished.last().copied().unwrap_or(0);
-    let (formula, ideal, predicted, initiation_interval) = match config.schedule.mode {
+    let (ideal, predicted, initiation_interval) = match config.schedule.mode {
         Mode::Sequential => {
             let ends = finished(&times, load_cycles(net, assembly));
             let before = if let [.., before, _] = ends[..] { before } else { 0 };
-            (
-                "images * (sum_{l<L0} tau_l + T * sum_{l>=L0} tau_l)",
-                last(&finished(&ideal_times, 0)),
-                last(&ends),
-                last(&ends) - before,
-            )
+            (last(&finished(&ideal_times, 0)), last(&ends), last(&ends) - before)
         }
         Mode::Layer => (
-            "sum_l tau_l + (T-1) max_{l>=L0} tau_l + (images-1) max(max_{l<L0} tau_l, T max_{l>=L0} tau_l)",
             last(&finished(&ideal_times, 0)),
             last(&finished(&times, load_cycles(net, assembly))),
             interval(LayerTime::interval),
         ),
-        Mode::Streaming => (
-            "lower bound: the busiest layer, max_l (tau_l of all its passes without a gap)",
-            busiest(&ideal_times),
-            busiest(&times),
-            interval(|time| time.runs * time.step),
-        ),
+        Mode::Streaming => (busiest(&ideal_times), busiest(&times), interval(|time| time.runs * time.step)),
     };
     ClosedForm {
-        formula: formula.to_owned(),
+        formula: formula(config.schedule.mode, &times, mapping.first_ensembling_layer).to_owned(),
         ideal_cycles: ideal,
         fixed_latency_cycles: predicted - ideal,
         predicted_cycles: predicted,

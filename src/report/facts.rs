@@ -19,7 +19,7 @@ pub struct RunFacts {
     pub config: Config,
     /// [`content_hash`] of the chip.
     pub arch_hash: String,
-    /// Hash of the network and of the contents of its posterior's file.
+    /// Hash of the network and of the contents of the files that it names: posterior, images and labels.
     pub workload_hash: String,
     /// Layers in the order of their indices in spans.
     pub layers: Vec<LayerFacts>,

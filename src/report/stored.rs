@@ -3,6 +3,8 @@
 use crate::error::Error;
 use crate::meter::{Ledger, Tally};
 use crate::report::{Report, RunFacts};
+use crate::trace::columns::{FACTS_KEY, LAYERS_KEY};
+use crate::trace::reader::REPEAT;
 use crate::trace::{NONE, Span, SpanSink, TraceReader};
 use std::path::Path;
 
@@ -13,18 +15,28 @@ use std::path::Path;
 pub fn load(path: &Path) -> Result<(RunFacts, Ledger), Error> {
     let input = |message: String| Error::Input { path: path.to_owned(), message };
     let trace = TraceReader::open(path)?;
-    let facts = trace.facts().ok_or_else(|| input("the trace holds spans, but no facts of a run".into()))?;
-    let facts: RunFacts = serde_json::from_str(facts)
-        .map_err(|error| input(format!("the facts of the run in its metadata cannot be read: {error}")))?;
-    if !trace.layers().iter().eq(facts.layers.iter().map(|layer| &layer.name)) {
-        return Err(input("the layers of the trace are not those of its facts".into()));
+    let facts = trace.facts().ok_or_else(|| {
+        let expected = "expected those of a run, as `crossbayes run` writes them";
+        input(format!("{FACTS_KEY} is not in its metadata; {expected}"))
+    })?;
+    let facts: RunFacts = serde_json::from_str(facts).map_err(|error| {
+        let expected = concat!("expected those of a run of version ", env!("CARGO_PKG_VERSION"));
+        input(format!("{FACTS_KEY} in its metadata cannot be read ({error}); {expected}{REPEAT}"))
+    })?;
+    let names: Vec<&str> = facts.layers.iter().map(|layer| layer.name.as_str()).collect();
+    if trace.layers() != names {
+        let (found, expected) = (trace.layers().join(", "), names.join(", "));
+        return Err(input(format!("{LAYERS_KEY} is {found}; expected the layers of {FACTS_KEY}, {expected}")));
     }
     let layers = facts.layers.len() as u32;
-    if let Some(item) = facts.inventory.iter().find(|item| item.layer.is_some_and(|layer| layer >= layers)) {
-        return Err(input(format!("part \"{}\" belongs to a layer that the network does not have", item.part)));
+    for item in &facts.inventory {
+        if let Some(layer) = item.layer.filter(|layer| *layer >= layers) {
+            let found = format!("part \"{}\" in {FACTS_KEY} belongs to layer {layer}", item.part);
+            return Err(input(format!("{found}; expected less than {layers}")));
+        }
     }
     if facts.config.arch.clock.0 == 0 {
-        return Err(input("the facts of the run name a clock of 0 Hz".into()));
+        return Err(input(format!("the clock in {FACTS_KEY} is 0 Hz; expected at least 1 Hz")));
     }
     let images = facts.config.schedule.images;
     let members = facts.config.ensemble.members;
@@ -43,7 +55,9 @@ pub fn load(path: &Path) -> Result<(RunFacts, Ledger), Error> {
         row += 1;
     })?;
     match stray {
-        Some((row, what, index, size)) => Err(input(format!("row {row}: {what} {index}, but the run has {size}"))),
+        Some((row, what, index, size)) => {
+            Err(input(format!("row {row}: {what} is {index}; expected less than {size} ({what}s of the run)")))
+        }
         None => Ok((facts, tally.ledger())),
     }
 }

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::trace::columns::{LAYERS_KEY, SCHEMA_VERSION, VERSION_KEY, schema};
 use crate::trace::row_group::RowGroup;
 use crate::trace::{Span, SpanSink};
+use crate::whole::Unfinished;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
@@ -26,8 +27,8 @@ const ROW_GROUP: usize = 1 << 16;
 #[derive(Debug)]
 pub struct ParquetSink {
     path: PathBuf,
-    /// Dropped after the thread has ended.
-    temporary: Temporary,
+    /// Dropped after the thread has ended; taken when the sink is finished.
+    unfinished: Option<Unfinished>,
     filling: Vec<Span>,
     /// Taken when the sink is finished or dropped, which ends the thread.
     full: Option<SyncSender<Vec<Span>>>,
@@ -43,12 +44,12 @@ impl ParquetSink {
     /// [`Error::Io`] when the file cannot be created.
     pub fn create<S: AsRef<str>>(path: impl Into<PathBuf>, layers: &[S]) -> Result<Self> {
         let path = path.into();
-        let (temporary, file) = Temporary::beside(&path).map_err(Error::io(&path))?;
-        Self::start(path, temporary, file, layers)
+        let (unfinished, file) = Unfinished::file(&path)?;
+        Self::start(path, unfinished, file, layers)
     }
 
     /// Starts the thread that writes `file`, which is to become `path`.
-    fn start<S: AsRef<str>>(path: PathBuf, temporary: Temporary, file: File, layers: &[S]) -> Result<Self> {
+    fn start<S: AsRef<str>>(path: PathBuf, unfinished: Unfinished, file: File, layers: &[S]) -> Result<Self> {
         let names: Vec<&str> = layers.iter().map(AsRef::as_ref).collect();
         let writer = SerializedFileWriter::new(file, schema(), Arc::new(properties(&names))).map_err(told_of(&path))?;
         let row_group = RowGroup::new(&names).map_err(Error::io(&path))?;
@@ -63,7 +64,7 @@ impl ParquetSink {
             .map_err(Error::io(&path))?;
         Ok(Self {
             path,
-            temporary,
+            unfinished: Some(unfinished),
             filling: Vec::with_capacity(ROW_GROUP),
             full: Some(full),
             empty,
@@ -93,14 +94,14 @@ impl ParquetSink {
         if !self.filling.is_empty() {
             self.hand_over();
         }
-        let mut writer =
-            self.stop().expect("the thread runs until the sink is finished").map_err(told_of(&self.path))?;
+        let once = "a sink is finished once";
+        let mut writer = self.stop().expect(once).map_err(told_of(&self.path))?;
         for (key, value) in metadata {
             writer.append_key_value_metadata(KeyValue::new((*key).to_owned(), (*value).to_owned()));
         }
         writer.finish().map_err(told_of(&self.path))?;
         writer.inner().sync_all().map_err(Error::io(&self.path))?;
-        std::fs::rename(&self.temporary.0, &self.path).map_err(Error::io(&self.path))
+        self.unfinished.take().expect(once).finish()
     }
 
     /// Ends the thread and takes its file; [`None`] when it was ended before.
@@ -128,27 +129,6 @@ impl Drop for ParquetSink {
             // An error no longer matters: the file goes away.
             let _ = thread.join();
         }
-    }
-}
-
-/// A file that goes away unless it has been given another name.
-#[derive(Debug)]
-struct Temporary(PathBuf);
-
-impl Temporary {
-    /// Opens a new file in the folder of `path`, so that it can take that name.
-    fn beside(path: &Path) -> std::io::Result<(Self, File)> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let temporary = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
-        let file = File::create(&temporary)?;
-        Ok((Self(temporary), file))
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // After a rename there is nothing left to remove.
-        let _ = std::fs::remove_file(&self.0);
     }
 }
 
@@ -204,10 +184,10 @@ mod tests {
     fn a_full_disk_is_told_at_the_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("trace.parquet");
-        let (temporary, _) = Temporary::beside(&path).unwrap();
+        let (unfinished, _) = Unfinished::file(&path).unwrap();
         // A device whose every write fails for lack of space.
         let full = File::options().write(true).open("/dev/full").unwrap();
-        let mut sink = ParquetSink::start(path.clone(), temporary, full, &["conv1"]).unwrap();
+        let mut sink = ParquetSink::start(path.clone(), unfinished, full, &["conv1"]).unwrap();
         let span = Span {
             start: 0,
             duration: 1,

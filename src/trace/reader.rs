@@ -10,6 +10,14 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+/// What to do about a file that is not what was meant.
+const OTHER_FILE: &str = "\nhelp: name the folder of a run, or the trace.parquet in it";
+/// What to do about a damaged file.
+const DAMAGED: &str = "\nhelp: take another copy of the file, or repeat the run";
+/// What to do about a trace that another version of the program has written.
+pub(crate) const REPEAT: &str =
+    "\nhelp: repeat the run with this version: `crossbayes run --config`, the config.ron beside it";
+
 /// An open trace file.
 pub struct TraceReader {
     path: PathBuf,
@@ -37,31 +45,45 @@ impl TraceReader {
         let input = |message: String| Error::Input { path: path.clone(), message };
         let mut file = File::open(&path).map_err(Error::io(&path))?;
         check_ends(&mut file, &path)?;
-        let reader = SerializedFileReader::new(file)
-            .map_err(|error| input(format!("the Parquet footer cannot be read: {error}")))?;
+        let reader = SerializedFileReader::new(file).map_err(|error| {
+            input(format!("the footer cannot be read ({error}); expected that of a Parquet file{DAMAGED}"))
+        })?;
         let metadata = reader.metadata().file_metadata();
         let value = |key: &str| {
             let entry = metadata.key_value_metadata()?.iter().find(|entry| entry.key == key)?;
             entry.value.clone()
         };
-        let version = value(VERSION_KEY)
-            .ok_or_else(|| input(format!("a Parquet file, but no trace: its metadata has no {VERSION_KEY}")))?;
+        let version = value(VERSION_KEY).ok_or_else(|| {
+            input(format!("a Parquet file, but no trace; expected {VERSION_KEY} in its metadata{OTHER_FILE}"))
+        })?;
         if version != SCHEMA_VERSION {
-            return Err(input(format!("its schema version is {version}; this program reads {SCHEMA_VERSION}")));
+            let message = format!("its schema version is {version}; expected {SCHEMA_VERSION}{REPEAT}");
+            return Err(input(message));
         }
-        let layers = value(LAYERS_KEY).ok_or_else(|| input(format!("its metadata has no {LAYERS_KEY}")))?;
+        let expected = "expected a JSON list of the layers' names";
+        let layers =
+            value(LAYERS_KEY).ok_or_else(|| input(format!("{LAYERS_KEY} is not in its metadata; {expected}")))?;
         let layers = serde_json::from_str(&layers)
-            .map_err(|_| input(format!("{LAYERS_KEY} in its metadata is no list of names")))?;
+            .map_err(|_| input(format!("{LAYERS_KEY} in its metadata is {layers}; {expected}")))?;
         let facts = value(FACTS_KEY);
         let schema = metadata.schema_descr();
         let mut places = [(0, false); COLUMNS.len()];
         for (place, column) in places.iter_mut().zip(COLUMNS) {
             let found = schema.columns().iter().position(|c| c.name() == column.name);
-            let found = found.ok_or_else(|| input(format!("column \"{}\" is missing", column.name)))?;
+            let found = found.ok_or_else(|| {
+                let others =
+                    schema.columns().iter().map(|c| c.name()).filter(|name| !COLUMNS.iter().any(|c| c.name == *name));
+                let near = nearest(column.name, others);
+                let help = near.map(|near| format!("\nhelp: \"{near}\" may be it")).unwrap_or_default();
+                let names = COLUMNS.map(|column| column.name).join(", ");
+                input(format!("column \"{}\" is missing; expected {names}{help}", column.name))
+            })?;
             let there = schema.column(found);
-            if there.physical_type() != column.kind || there.max_rep_level() > 0 || there.max_def_level() > 1 {
+            let nested = there.max_rep_level() > 0 || there.max_def_level() > 1;
+            if there.physical_type() != column.kind || nested {
                 let (name, kind, is) = (column.name, column.kind, there.physical_type());
-                return Err(input(format!("column \"{name}\" holds {is}; expected {kind}")));
+                let nested = if nested { "repeated or nested " } else { "" };
+                return Err(input(format!("column \"{name}\" holds {nested}{is}; expected {kind}, one in each row")));
             }
             *place = (found, there.max_def_level() == 1);
         }
@@ -93,7 +115,12 @@ impl TraceReader {
     pub fn for_each(&self, mut take: impl FnMut(Span)) -> Result<(), Error> {
         let mut first = 0;
         for group in 0..self.reader.num_row_groups() {
-            let reader = self.reader.get_row_group(group).map_err(|error| self.input(error.to_string()))?;
+            let reader = self.reader.get_row_group(group);
+            let reader = reader.map_err(|error| {
+                self.input(format!(
+                    "row group {group} cannot be read ({error}); expected all columns of its rows{DAMAGED}"
+                ))
+            })?;
             let columns = RowGroup { trace: self, reader: reader.as_ref(), first };
             let spans = columns.spans()?;
             first += spans.len() as u64;
@@ -109,7 +136,8 @@ impl TraceReader {
 
 /// A Parquet file starts and ends with the same four letters.
 fn check_ends(file: &mut File, path: &Path) -> Result<(), Error> {
-    let input = |message: &str| Error::Input { path: path.to_owned(), message: message.to_owned() };
+    let input =
+        |message: &str, help: &str| Err(Error::Input { path: path.to_owned(), message: format!("{message}{help}") });
     let length = file.metadata().map_err(Error::io(path))?.len();
     let mut ends = [[0; 4]; 2];
     if length >= 4 {
@@ -118,10 +146,10 @@ fn check_ends(file: &mut File, path: &Path) -> Result<(), Error> {
         file.read_exact(&mut ends[1]).map_err(Error::io(path))?;
     }
     match ends.map(|end| &end == b"PAR1") {
-        _ if length == 0 => Err(input("the file is empty")),
-        [false, _] => Err(input("not a Parquet file")),
-        [true, false] => Err(input("the file was cut short: it does not end as a Parquet file does")),
-        [true, true] if length < 12 => Err(input("the file was cut short: it has no footer")),
+        _ if length == 0 => input("the file is empty; expected a trace, a Parquet file", OTHER_FILE),
+        [false, _] => input("not a Parquet file; expected a trace, which starts with PAR1", OTHER_FILE),
+        [true, false] => input("the file was cut short; expected a Parquet file, which ends with PAR1", DAMAGED),
+        [true, true] if length < 12 => input("the file was cut short; expected a footer", DAMAGED),
         [true, true] => Ok(()),
     }
 }
@@ -188,7 +216,8 @@ impl RowGroup<'_> {
     ) -> Result<(), Error> {
         if values.len() != spans.len() {
             let (name, found, expected) = (column.name, values.len(), spans.len());
-            return Err(self.trace.input(format!("column \"{name}\" has {found} values; expected {expected}")));
+            let message = format!("column \"{name}\" has {found} values; expected {expected}{DAMAGED}");
+            return Err(self.trace.input(message));
         }
         spans.iter_mut().zip(values).for_each(|(span, value)| set(span, value));
         Ok(())
@@ -201,11 +230,20 @@ impl RowGroup<'_> {
         }
         let last = u64::from(span.repeats - 1).checked_mul(span.period);
         let end = last.and_then(|last| span.start.checked_add(last)?.checked_add(span.duration));
-        end.map(drop).ok_or_else(|| self.row(i, "the span ends beyond 64 bits of cycles"))
+        let expected = "expected an end, start + (repeats - 1) * period + duration, of at most 64 bits";
+        end.map(drop).ok_or_else(|| self.row(i, &format!("the span ends after cycle {}; {expected}", u64::MAX)))
     }
 
     fn row(&self, i: usize, message: &str) -> Error {
         self.trace.input(format!("row {}: {message}", self.first + i as u64))
+    }
+
+    /// A name that is none of those that there are.
+    fn unknown(&self, i: usize, column: Column, found: &ByteArray, names: &[&str]) -> Error {
+        let found = String::from_utf8_lossy(found.data());
+        let near = nearest(&found, names.iter().copied());
+        let help = near.map(|near| format!("\nhelp: did you mean \"{near}\"?")).unwrap_or_default();
+        self.row(i, &format!("unknown {} \"{found}\"; expected one of {}{help}", column.name, names.join(", ")))
     }
 
     /// Values of a column, [`None`] for null.
@@ -224,8 +262,12 @@ impl RowGroup<'_> {
             }
             Ok::<_, parquet::errors::ParquetError>((values, levels))
         };
-        let (values, levels) =
-            decode().map_err(|error| self.trace.input(format!("column \"{}\": {error}", column.name)))?;
+        let told = |error| {
+            let (name, kind) = (column.name, column.kind);
+            let expected = format!("expected {rows} values of {kind}");
+            self.trace.input(format!("column \"{name}\" cannot be decoded ({error}); {expected}{DAMAGED}"))
+        };
+        let (values, levels) = decode().map_err(told)?;
         let mut values = values.iter().map(read);
         Ok(if nullable {
             levels.iter().map(|level| if *level == 1 { values.next() } else { None }).collect()
@@ -239,7 +281,7 @@ impl RowGroup<'_> {
         values
             .into_iter()
             .enumerate()
-            .map(|(i, value)| value.ok_or_else(|| self.row(i, &format!("{} is null", column.name))))
+            .map(|(i, value)| value.ok_or_else(|| self.row(i, &format!("{} is null; expected a value", column.name))))
             .collect()
     }
 
@@ -265,11 +307,8 @@ impl RowGroup<'_> {
             .enumerate()
             .map(|(i, found)| {
                 found.map(|place| all[place]).map_err(|text| {
-                    let text = String::from_utf8_lossy(text.data()).into_owned();
-                    let names = all.iter().map(|x| name(*x));
-                    let near =
-                        nearest(&text, names).map_or(String::new(), |near| format!("; did you mean \"{near}\"?"));
-                    self.row(i, &format!("unknown {} \"{text}\"{near}", column.name))
+                    let names: Vec<&str> = all.iter().map(|x| name(*x)).collect();
+                    self.unknown(i, column, &text, &names)
                 })
             })
             .collect()
@@ -286,8 +325,8 @@ impl RowGroup<'_> {
                 None => Ok(NONE),
                 Some(Ok(layer)) => Ok(layer as u32),
                 Some(Err(text)) => {
-                    let text = String::from_utf8_lossy(text.data()).into_owned();
-                    Err(self.row(i, &format!("layer \"{text}\" is not in {LAYERS_KEY}")))
+                    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                    Err(self.unknown(i, column, &text, &names))
                 }
             })
             .collect()

@@ -1,10 +1,12 @@
 //! A made-up run: facts and spans of a chip that never was, simple enough to add up by hand.
 
-use crossbayes::config::*;
+#[path = "../common/mod.rs"]
+mod common;
+
+use crossbayes::config::{AdcRange, Answer, Config, Posterior, Workload};
 use crossbayes::meter::Ledger;
 use crossbayes::report::{ClosedForm, EventFacts, InventoryItem, LayerFacts, OutputFacts, RunFacts, content_hash};
 use crossbayes::trace::{Action, Component, NONE, Span, SpanSink};
-use crossbayes::units::*;
 use std::collections::BTreeMap;
 
 /// A run of `layers` layers, `images` images and `members` members, one layer after another: each pass of layer l
@@ -172,92 +174,20 @@ fn facts(layers: u32, images: u32, members: u32, cycles: u64) -> RunFacts {
     }
 }
 
+/// A small chip and a network of nothing; fractions that are no short decimals must survive being stored.
 fn config(layers: u32, images: u32, members: u32) -> Config {
-    let cost = || Cost {
-        time: Time(1000),
-        energy: Energy(1000),
-        area: Area(1000),
-        leakage: Power(1000),
-        source: "made up".into(),
-        accuracy: "none".into(),
-    };
-    let buffer = || Buffer { capacity: Bytes(65_536), bytes_per_cycle: 32 };
-    let costs = CostTable {
-        name: "made_up_22nm".into(),
-        description: String::new(),
-        node: Length(22),
-        cell: cost(),
-        wordline: cost(),
-        sample_and_hold: cost(),
-        multiplexer: cost(),
-        adc: vec![AdcCost { bits: 8, convert: cost() }],
-        comparator: cost(),
-        sampled_accumulate: cost(),
-        random_bit: cost(),
-        draw: cost(),
-        probability_fetch: cost(),
-        shift_add: cost(),
-        adder: cost(),
-        post_process: cost(),
-        pool: cost(),
-        buffer_read: cost(),
-        buffer_write: cost(),
-        global_read: cost(),
-        global_write: cost(),
-        link: cost(),
-    };
-    let arch = Chip {
-        name: "made_up".into(),
-        description: String::new(),
-        node: Length(22),
-        clock: Frequency(1_000_000_000),
-        costs,
-        array: Array {
-            rows: 128,
-            columns: 128,
-            cells_per_synapse: 2,
-            read_voltage: Voltage(200_000),
-            conductance_on: Conductance(25_000_000),
-            conductance_off: Conductance(100_000),
-            read_time: Time(10_000),
-            sample_and_hold: true,
-        },
-        driver: Driver { bits_per_pulse: 1 },
-        adc: Adc { bits: 8, columns_per_adc: 8, input: AdcInput::Pair, range: AdcRange::Fixed(0.1) },
-        sampler: Sampler::Generator {
-            bits_per_cycle: 32,
-            probability_bits: 8,
-            double_buffered: true,
-            draws: Draws::PerMember,
-        },
-        accumulator: Accumulator { depth: 2 },
-        digital: Digital { lanes: 16, depth: 2 },
-        tile: Tile { arrays: 4, input_buffer: buffer(), output_buffer: buffer() },
-        interconnect: Interconnect::Bus { bytes_per_cycle: 32 },
-        global_buffer: buffer(),
-    };
+    let mut arch = common::chip(128, 128);
+    arch.name = "made_up".into();
+    arch.adc.range = AdcRange::Fixed(0.1);
     let workload = Workload {
         name: "nothing".into(),
-        description: String::new(),
-        input: Input { channels: 1, height: 8, width: 8, bits: 8, signed: false },
-        layers: Vec::new(),
         posterior: Posterior::Synthetic { seed: 1, probabilistic: vec![0.1; layers as usize] },
-        images: None,
         activity: 1.0 / 3.0,
+        ..common::workload(Vec::new())
     };
-    Config {
-        arch,
-        workload,
-        mapping: MappingSpec { scheme: Scheme::Dense, replication: Vec::new() },
-        schedule: ScheduleSpec {
-            mode: Mode::Layer,
-            images,
-            grain: Grain::Read,
-            grouping: Grouping::Grouped,
-            queue: Queue::Ring,
-        },
-        ensemble: EnsembleSpec { members, samples: Samples::Drawn },
-        values: ValuesSpec { answer: Answer::First(images) },
-        seed: 7,
-    }
+    let mut config = common::config(arch, workload);
+    config.schedule.images = images;
+    config.ensemble.members = members;
+    config.values.answer = Answer::First(images);
+    config
 }
