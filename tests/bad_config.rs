@@ -712,7 +712,7 @@ help: did you mean "columns_per_adc"?
     (
         "an override of an unknown key of the run",
         &[Set("schedule.mdoe=layer")],
-        r#"--set schedule.mdoe=layer: error: unknown key "mdoe" of schedule; expected one of mode, images, grain, grouping, queue
+        r#"--set schedule.mdoe=layer: error: unknown key "mdoe" of schedule; expected one of mode, images, grain, window, grouping, queue
 help: did you mean "mode"?
 "#,
     ),
@@ -721,6 +721,12 @@ help: did you mean "mode"?
         &[Set("schedule.mode=sequental")],
         r#"--set schedule.mode=sequental: error: unknown variant "sequental" of mode; expected one of Sequential, Layer, Streaming
 help: did you mean Sequential?
+"#,
+    ),
+    (
+        "an empty window",
+        &[Set("schedule.window=Cycles(from:5,to:5)")],
+        r#"--set schedule.window=Cycles(from:5,to:5): error: the window ends at cycle 5; expected more than its start (5)
 "#,
     ),
     (

@@ -1,5 +1,6 @@
 //! Does the program do what its command line says, leave what it says it leaves, and tell what is wrong?
 
+use crossbayes::trace::TraceReader;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -301,7 +302,32 @@ fn wrong_usage_exits_with_2() {
         "error: there is no picture \"timelin\"; expected timeline, energy, area, utilisation, all\n\
          help: did you mean timeline?\n"
     );
+    for window in ["2000..1000", "20", "5..5", "a..b", "-1..4"] {
+        let message = told(&["run", &format!("--window={window}")]);
+        let expected = format!(
+            "error: invalid value '{window}' for '--window <FROM..TO>': expected two whole numbers of cycles, the second \
+             larger than the first, such as 1000..2000\n"
+        );
+        assert!(message.starts_with(&expected), "{message}");
+    }
     assert_eq!(contents(folder.path()), BTreeMap::new());
+}
+
+#[test]
+fn a_window_makes_the_trace_longer_and_nothing_else() {
+    let folder = tempdir().unwrap();
+    let run = |out: &str, window: &[&str]| {
+        toy(&folder, &[&["--set", "schedule.grain=op", "--format", "json", "--out", out], window].concat()).fine()
+    };
+    let (whole, seen) = (run("whole", &[]), run("seen", &["--window", "10..40"]));
+    let rows = |out: &str| TraceReader::open(folder.path().join(out).join("trace.parquet")).unwrap().rows();
+    assert!(rows("seen") > rows("whole"), "{} rows of {}", rows("seen"), rows("whole"));
+    let [whole, seen] = [whole, seen].map(|text| {
+        let mut figures = figures(&text);
+        assert!(figures["config"]["schedule"].as_object_mut().unwrap().remove("window").is_some());
+        figures
+    });
+    assert!(whole == seen);
 }
 
 #[test]

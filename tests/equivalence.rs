@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use crossbayes::config::*;
 use crossbayes::meter::Ledger;
-use crossbayes::trace::{Action, Component};
+use crossbayes::trace::{Action, Component, Span};
 use std::collections::BTreeMap;
 
 /// Unit-cycles, attojoules and elementary actions, by layer, component and action.
@@ -113,5 +113,41 @@ fn both_queues_give_the_same_spans() {
         let (other_outcome, other_both) = run(&other);
         assert_eq!(outcome, other_outcome);
         assert_eq!(both.spans, other_both.spans);
+    }
+}
+
+/// A window tells what the grain of conversions tells, and nothing else changes.
+#[test]
+fn in_a_window_the_trace_is_that_of_conversions() {
+    for (number, config) in cases().into_iter().enumerate() {
+        let mut fine = config.clone();
+        fine.schedule.grain = Grain::Conversion;
+        let (_, fine) = run(&fine);
+        // A stretch in the middle of the run, of more than one read.
+        let middle = fine.ledger.makespan() / 2;
+        let (from, to) = (middle, middle + 100);
+        let within = |spans: &[Span]| -> Vec<String> {
+            let mut rows: Vec<_> = spans.iter().filter(|s| s.start < to && s.end() > from).collect();
+            rows.sort_by_key(|s| (s.start, s.component, s.action, s.layer, s.unit, s.member, s.duration));
+            rows.into_iter().map(|s| format!("{s:?}")).collect()
+        };
+        let expected = within(&fine.spans);
+        assert!(expected.len() > 20, "case {number}: {} rows", expected.len());
+        for grain in [Grain::Op, Grain::Read] {
+            let mut plain = config.clone();
+            plain.schedule.grain = grain;
+            let (outcome, plain_run) = run(&plain);
+            let mut windowed = plain.clone();
+            windowed.schedule.window = Window::Cycles { from, to };
+            let (other, run) = run(&windowed);
+            let found = within(&run.spans);
+            let differing: Vec<_> = found.iter().zip(&expected).filter(|(a, b)| a != b).collect();
+            assert!(differing.is_empty(), "case {number}, grain {grain:?}: {:#?}", differing);
+            assert_eq!(found.len(), expected.len(), "case {number}, grain {grain:?}");
+            assert_eq!((outcome.events, outcome.cycles), (other.events, other.cycles), "case {number}, {grain:?}");
+            assert_eq!(sums(&run.ledger), sums(&plain_run.ledger), "case {number}, grain {grain:?}");
+            // Far from the window the rows are those of the grain.
+            assert!(run.spans.len() < plain_run.spans.len() + 40 * expected.len(), "case {number}, grain {grain:?}");
+        }
     }
 }

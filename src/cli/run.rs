@@ -11,6 +11,7 @@ use crate::report::Report;
 use crate::run::{Finished, Prepared, prepare};
 use crate::trace::ParquetSink;
 use crate::trace::columns::FACTS_KEY;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Arguments of `run`.
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
   crossbayes run
   crossbayes run --arch pcm_256 --workload vgg_binaryconnect --set schedule.mode=sequential --no-files
   crossbayes run --set arch.adc.bits=5 --set ensemble.members=20 --out traces/runs/small-adc
+  crossbayes run --set schedule.grain=op --window 1000..2000            a short trace, in detail where one looks
   crossbayes run --config traces/runs/pcm_128-digits/config.ron        repeat a stored run")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -26,6 +28,10 @@ pub(super) struct Args {
     /// What may run at the same time; the same as `--set schedule.mode=MODE`.
     #[arg(long, value_name = "MODE")]
     mode: Option<String>,
+    /// Cycles in which the trace tells each read and each conversion, whatever the grain; the same as
+    /// `--set schedule.window=Cycles(from:FROM,to:TO)`.
+    #[arg(long, value_name = "FROM..TO", value_parser = window)]
+    window: Option<Range<u64>>,
     /// Folder for report, trace, configuration and pictures [default: traces/runs/<chip>-<network>].
     #[arg(long, value_name = "DIR", conflicts_with = "no_files")]
     out: Option<PathBuf>,
@@ -37,6 +43,8 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     let mut target = Target { set: args.target.set.clone(), ..args.target.clone() };
     target.set.extend(args.mode.iter().map(|mode| format!("schedule.mode={mode}")));
+    let window = args.window.iter();
+    target.set.extend(window.map(|Range { start, end }| format!("schedule.window=Cycles(from:{start},to:{end})")));
     let loaded = target.load(global)?;
     if global.verbose {
         global.say(&format!("read {}", loaded.files.join(", ")));
@@ -76,6 +84,14 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
         Format::Table => report.to_string(),
     })?;
     Ok(())
+}
+
+/// Cycles from..to.
+fn window(text: &str) -> Result<Range<u64>, String> {
+    let cycles = text.split_once("..").and_then(|(from, to)| Some(from.trim().parse().ok()?..to.trim().parse().ok()?));
+    cycles.filter(|cycles| !cycles.is_empty()).ok_or_else(|| {
+        "expected two whole numbers of cycles, the second larger than the first, such as 1000..2000".to_owned()
+    })
 }
 
 /// What is in the folder of a run.

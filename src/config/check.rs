@@ -1,6 +1,8 @@
 //! What one key cannot tell: checks of whole values, each problem with its path within the value.
 
-use crate::config::{Adc, AdcInput, Array, Chip, Config, CostTable, Driver, Posterior, Sampler, Samples, Workload};
+use crate::config::{
+    Adc, AdcInput, Array, Chip, Config, CostTable, Driver, Posterior, Sampler, Samples, ScheduleSpec, Window, Workload,
+};
 use crate::error::{Problem, nearest};
 
 /// Columns hold whole synapses; an on cell conducts more than an off one.
@@ -39,6 +41,19 @@ pub(super) fn driver(driver: &Driver) -> Vec<Problem> {
             driver.bits_per_pulse
         ),
     )]
+}
+
+/// A window of at least one cycle.
+pub(super) fn schedule(schedule: &ScheduleSpec) -> Vec<Problem> {
+    match schedule.window {
+        Window::Cycles { from, to } if from >= to => {
+            vec![Problem::new(
+                "window",
+                format!("the window ends at cycle {to}; expected more than its start ({from})"),
+            )]
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Every resolution at most once, and at least one.

@@ -49,6 +49,7 @@ choice! {
 
 settings! {
     /// Order of the work.
+    #[check(check::schedule)]
     pub struct ScheduleSpec {
         /// What may run at the same time.
         pub mode: Mode = Mode::Layer,
@@ -56,6 +57,8 @@ settings! {
         pub images: u32 [1..=1_000_000] = 1,
         /// How finely the simulation steps and the trace tells.
         pub grain: Grain = Grain::Read,
+        /// Where the trace tells more than the grain does.
+        pub window: Window = Window::Nowhere,
         /// Whether arrays that behave alike are simulated once and counted.
         pub grouping: Grouping = Grouping::Grouped,
         /// Event queue.
@@ -86,6 +89,22 @@ choice! {
         Read,
         /// One for each conversion.
         Conversion,
+    }
+}
+
+choice! {
+    /// Cycles in which the trace tells each read and each conversion, whatever the grain.
+    #[derive(Copy, Eq)]
+    pub enum Window {
+        /// None.
+        Nowhere,
+        /// From one cycle up to, but not including, another.
+        Cycles {
+            /// First cycle.
+            from: u64,
+            /// The cycle after the last one.
+            to: u64,
+        },
     }
 }
 

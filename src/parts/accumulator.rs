@@ -4,7 +4,7 @@
 //! delivered its last sample; then it passes the tree and goes to post-processing. Only `depth` positions may be between
 //! their completion by the first group and their leaving; further ones wait, one a group, and so hold up the converters.
 
-use super::context::{Amount, Context, Job, Units};
+use super::context::{Amount, Context, Job, Units, rows};
 use super::token::Token;
 use crate::kernel::{Cycle, PartId, PortId, Schedule};
 use crate::trace::{Action, NONE, SpanSink};
@@ -19,8 +19,9 @@ pub const GROUP: u32 = 16;
 /// What one group delivers.
 #[derive(Debug, Clone)]
 pub struct GroupInput {
-    /// Port of its sums.
+    /// Port of its sums, and the converter that sends them.
     pub port: PortId,
+    pub converter: PartId,
     /// Copies of the layer that the group covers.
     pub replicas: Range<u32>,
     /// Shift-and-add units, for one copy; the first is that of the first array.
@@ -31,6 +32,41 @@ pub struct GroupInput {
     pub shift_add: Job,
     /// Attojoules of one.
     pub shift_add_energy: u64,
+}
+
+impl GroupInput {
+    /// Books the shift-and-adds of some samples, a `period` from one to the next.
+    #[inline(always)]
+    fn add<S: Schedule, K: SpanSink>(
+        &self,
+        start: Cycle,
+        repeats: u32,
+        period: Cycle,
+        token: Token,
+        cx: &mut Context<'_, S, K>,
+    ) {
+        let copies = token.copies(&self.replicas);
+        let count = self.results * u64::from(copies) * u64::from(repeats);
+        let (units, energy) = (self.units.times(copies), count * self.shift_add_energy);
+        cx.work(&self.shift_add, start, token, Amount { units, repeats, period, count, energy });
+    }
+
+    /// Books those of a burst whose samples come with one token.
+    #[inline(never)]
+    fn add_burst<S: Schedule, K: SpanSink>(&self, token: Token, period: Cycle, cx: &mut Context<'_, S, K>) {
+        // Only the last sample may have been held up.
+        let (since, until) = cx.shared.refused[self.converter as usize];
+        let converted = if until == cx.now { since } else { cx.now };
+        let first = converted - u64::from(token.pulses - 1) * period;
+        let even = if converted == cx.now { token.pulses } else { token.pulses - 1 };
+        let detail = cx.in_window(first, cx.now + self.shift_add.duration);
+        for (start, repeats) in rows(first, even, period, detail) {
+            self.add(start, repeats, period, token, cx);
+        }
+        if even < token.pulses {
+            self.add(cx.now, 1, 0, token, cx);
+        }
+    }
 }
 
 /// What the accumulators are and how they are wired.
@@ -122,14 +158,11 @@ impl Accumulator {
     fn accept<S: Schedule, K: SpanSink>(&mut self, group: u32, cx: &mut Context<'_, S, K>) {
         let input = &self.spec.groups[group as usize];
         let token = cx.take(input.port).expect("the group has delivered");
-        let copies = token.copies(&input.replicas);
-        let count = input.results * u64::from(copies) * u64::from(token.pulses);
-        let (repeats, period) = (token.pulses, self.spec.period);
-        // The first of the samples was converted this long ago.
-        let first = cx.now - u64::from(repeats - 1) * period;
-        let energy = count * input.shift_add_energy;
-        let amount = Amount { units: input.units.times(copies), repeats, period, count, energy };
-        cx.work(&input.shift_add, first, token, amount);
+        if token.pulses == 1 {
+            input.add(cx.now, 1, 0, token, cx);
+        } else {
+            input.add_burst(token, self.spec.period, cx);
+        }
         if token.last {
             // A copy, so that the token needs no memory where this is not called.
             self.place(group, Token { ..token }, cx);

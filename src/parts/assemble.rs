@@ -15,9 +15,9 @@ use super::sink::{self, Sink};
 use super::source::{Source, SourceSpec};
 use super::token::Token;
 use super::turn::Turn;
-use crate::config::{AdcInput, Chip, Config, Cost, Draws, Grain, Mode, Sampler as SamplerKind};
+use crate::config::{AdcInput, Chip, Config, Cost, Draws, Grain, Mode, Sampler as SamplerKind, Window};
 use crate::dataflow::{Dataflow, LOGIT_BITS, Role, pixel_bytes};
-use crate::kernel::{PartId, PortId, Ports};
+use crate::kernel::{Cycle, PartId, PortId, Ports};
 use crate::mapping::{ArrayGroup, LayerMapping, Mapping, Plane};
 use crate::trace::{Action, Component, NONE};
 use crate::units::{Time, read_energy};
@@ -25,6 +25,7 @@ use crate::workload::{Net, NetLayer, Source as InputSource};
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Everything that a simulation starts from.
@@ -36,6 +37,8 @@ pub struct Assembly {
     pub names: Vec<String>,
     /// Layer of each part.
     pub layers: Vec<Option<usize>>,
+    /// Cycles in which arrays tell each read and each conversion; empty: nowhere.
+    pub window: Range<Cycle>,
     /// Ports between parts.
     pub ports: Ports<Token>,
     /// Links between tiles.
@@ -227,6 +230,10 @@ impl Builder<'_> {
             layers: graph.node_weights().map(|stage| stage.layer).collect(),
             turn: (self.config.schedule.mode == Mode::Sequential).then(|| self.turn()),
             answers: u64::from(self.config.schedule.images) * u64::from(self.mapping.layers[last].passes),
+            window: match self.config.schedule.window {
+                Window::Nowhere => 0..0,
+                Window::Cycles { from, to } => from..to,
+            },
             ports: self.built,
             network,
             producers,
@@ -498,6 +505,7 @@ impl Builder<'_> {
                 let add = if row_serial { &costs.sampled_accumulate } else { &costs.shift_add };
                 GroupInput {
                     port,
+                    converter: converter.index() as PartId,
                     replicas: group.replicas.clone(),
                     units: Units { first: group.first_array, number: group.arrays_per_replica() * readout.converters },
                     results: u64::from(group.arrays_per_replica()) * u64::from(readout.inputs),

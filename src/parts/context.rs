@@ -5,6 +5,7 @@ use super::token::Token;
 use super::turn::Turn;
 use crate::kernel::{Cycle, Event, PartId, PortId, Ports, Schedule};
 use crate::trace::{Action, Component, Span, SpanSink};
+use std::ops::Range;
 
 /// Where spans of a part are booked: what it is and its place in the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +69,13 @@ impl Amount {
     }
 }
 
+/// Starts and repeats of the rows that tell of `repeats` pieces: one row each in `detail`, else one for all.
+#[inline]
+pub(super) fn rows(start: Cycle, repeats: u32, period: Cycle, detail: bool) -> impl Iterator<Item = (Cycle, u32)> {
+    let (rows, each) = if detail { (repeats, 1) } else { (repeats.min(1), repeats) };
+    (0..rows).map(move |row| (start + u64::from(row) * period, each))
+}
+
 /// State that parts share.
 #[derive(Debug)]
 pub struct Shared<K> {
@@ -83,6 +91,8 @@ pub struct Shared<K> {
     pub refused: Vec<(Cycle, Cycle)>,
     /// Answers that have reached the sink.
     pub answers: u64,
+    /// Cycles in which arrays tell each read and each conversion; empty: nowhere.
+    pub window: Range<Cycle>,
 }
 
 /// A part's view of the simulation while it handles an event.
@@ -99,6 +109,13 @@ pub struct Context<'a, S, K> {
 }
 
 impl<S: Schedule, K: SpanSink> Context<'_, S, K> {
+    /// Whether something from `start` up to `end` is to be told in detail.
+    #[inline]
+    #[must_use]
+    pub fn in_window(&self, start: Cycle, end: Cycle) -> bool {
+        start < self.shared.window.end && end > self.shared.window.start
+    }
+
     /// Books work: busy cycles, energy and trace row together.
     #[inline(always)]
     pub fn work(&mut self, job: &Job, start: Cycle, token: Token, amount: Amount) {

@@ -1,6 +1,6 @@
 //! The converters of a group: ADCs behind multiplexers, or the comparators of a row-serial plane.
 
-use super::context::{Amount, Context, Job, Units};
+use super::context::{Amount, Context, Job, Units, rows};
 use super::token::Token;
 use crate::kernel::{Cycle, PortId, Schedule};
 use crate::trace::{Action, SpanSink};
@@ -83,7 +83,7 @@ impl Converter {
     pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: u32, cx: &mut Context<'_, S, K>) {
         match tag {
             SAMPLED => self.begin(cx),
-            DONE if self.spec.fine && self.step < self.spec.steps => self.convert_one(cx),
+            DONE if self.spec.fine && self.step < self.spec.steps => self.convert_next(cx),
             _ => self.pass_on(cx),
         }
     }
@@ -100,31 +100,58 @@ impl Converter {
         let spec = &*self.spec;
         self.token = Some(token);
         self.arrays = spec.arrays * token.copies(&self.wiring.replicas);
+        self.step = 0;
         let (repeats, period) = (token.pulses, spec.period);
+        let whole = spec.whole();
+        let end = cx.now + u64::from(repeats - 1) * period + whole.duration;
+        if spec.fine || cx.in_window(cx.now, end) {
+            self.begin_in_detail(end, cx);
+            return;
+        }
         let count = u64::from(self.arrays * spec.inputs) * u64::from(repeats);
         let amount = |units, energy| Amount { units, repeats, period, count, energy: count * energy };
         cx.work(&spec.sample, cx.now, token, amount(self.units(spec.inputs), spec.sample_energy));
-        if spec.fine {
-            self.step = 0;
-            self.convert_one(cx);
-            return;
-        }
-        let whole = spec.whole();
         cx.work(&whole, cx.now, token, amount(self.units(spec.converters), spec.convert_energy));
-        cx.schedule(cx.now + u64::from(repeats - 1) * period + whole.duration, DONE);
+        cx.schedule(end, DONE);
     }
 
-    /// One conversion of each converter.
-    fn convert_one<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    /// Tells each conversion; each is an event of its own where the grain asks for that.
+    #[inline(never)]
+    fn begin_in_detail<S: Schedule, K: SpanSink>(&mut self, end: Cycle, cx: &mut Context<'_, S, K>) {
+        let token = self.token.expect("a sample is in hand");
+        let samples = self.units(self.spec.inputs);
+        let count = u64::from(samples.number);
+        for (start, _) in rows(cx.now, token.pulses, self.spec.period, true) {
+            let amount = Amount::once(samples, count, count * self.spec.sample_energy);
+            cx.work(&self.spec.sample, start, token, amount);
+            if self.spec.fine {
+                // The grain of conversions has one read at a time.
+                self.convert_next(cx);
+                return;
+            }
+            for step in 0..self.spec.steps {
+                self.convert(step, start + u64::from(step) * self.spec.convert.duration, cx);
+            }
+        }
+        cx.schedule(end, DONE);
+    }
+
+    /// The next conversion of each converter, as an event of its own.
+    fn convert_next<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        self.convert(self.step, cx.now, cx);
+        self.step += 1;
+        cx.schedule(cx.now + self.spec.convert.duration, DONE);
+    }
+
+    /// Books one conversion of each converter.
+    fn convert<S: Schedule, K: SpanSink>(&self, step: u32, start: Cycle, cx: &mut Context<'_, S, K>) {
         let token = self.token.expect("a sample is in hand");
         // Converter j has inputs j * steps and up; only the last one may have fewer than `steps`.
         let whole = self.spec.inputs / self.spec.steps;
-        let used = whole + u32::from(self.step < self.spec.inputs % self.spec.steps);
+        let used = whole + u32::from(step < self.spec.inputs % self.spec.steps);
         let count = u64::from(self.arrays) * u64::from(used);
-        let energy = count * self.spec.convert_energy;
-        cx.work(&self.spec.convert, cx.now, token, Amount::once(self.units(self.spec.converters), count, energy));
-        self.step += 1;
-        cx.schedule(cx.now + self.spec.convert.duration, DONE);
+        let amount = Amount::once(self.units(self.spec.converters), count, count * self.spec.convert_energy);
+        cx.work(&self.spec.convert, start, token, amount);
     }
 
     /// Gives the result to the accumulator; the sample-and-hold is free only then.

@@ -7,7 +7,7 @@
 //! Every cycle of the array from 0 to the end of the run is booked: as a read, or as waiting for input (`WaitOperand`),
 //! random bits (`WaitRandom`), the converter (`WaitResource`), a full port behind it (`WaitPort`), or nothing (`WaitDrained`).
 
-use super::context::{Amount, Context, Job, Site, Units};
+use super::context::{Amount, Context, Job, Site, Units, rows};
 use super::energy::ReadEnergy;
 use super::token::Token;
 use crate::kernel::port::CREDIT;
@@ -267,9 +267,13 @@ impl Crossbar {
     fn run_on<S: Schedule, K: SpanSink>(&mut self, pulses: u32, cx: &mut Context<'_, S, K>) {
         let (now, units) = (cx.now, self.units);
         let (read, convert) = (self.spec.read.duration, self.spec.convert_cycles);
+        // Up to the last read's end, or the last conversion's where these hold the array.
+        let detail = cx.in_window(now, now + u64::from(pulses) * (read + convert));
         let held = |cx: &mut Context<'_, S, K>, start, duration, repeats, period| {
-            let amount = Amount { units, repeats, period, count: 0, energy: 0 };
-            cx.wait_repeated(Action::WaitResource, self.spec.site, start, duration, self.token, amount);
+            for (start, repeats) in rows(start, repeats, period, detail) {
+                let amount = Amount { units, repeats, period, count: 0, energy: 0 };
+                cx.wait_repeated(Action::WaitResource, self.spec.site, start, duration, self.token, amount);
+            }
         };
         let (first, period) = if self.spec.sample_and_hold {
             let period = read.max(convert);
@@ -280,8 +284,10 @@ impl Crossbar {
             held(cx, now, convert, pulses, period);
             (now + convert, period)
         };
-        if pulses > 1 {
-            self.book_reads(first, self.pulse + 1, pulses - 1, period, cx);
+        let mut pulse = self.pulse + 1;
+        for (start, reads) in rows(first, pulses - 1, period, detail) {
+            self.book_reads(start, pulse, reads, period, cx);
+            pulse += reads;
         }
         self.pulse += pulses;
         let free = first + u64::from(pulses - 1) * period;

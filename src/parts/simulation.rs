@@ -96,6 +96,7 @@ impl<K: SpanSink> Simulation<K> {
             turn: assembly.turn,
             refused: vec![(0, 0); parts.len()],
             answers: 0,
+            window: assembly.window,
         };
         Self {
             parts,

@@ -156,6 +156,7 @@ pub fn config(arch: Chip, workload: Workload) -> Config {
             mode: Mode::Layer,
             images: 1,
             grain: Grain::Read,
+            window: Window::Nowhere,
             grouping: Grouping::Grouped,
             queue: Queue::Ring,
         },
