@@ -28,11 +28,20 @@ fn width_of(value: u64) -> u32 {
 
 /// Appends the low `width` bits of each value, the first value in the lowest bits; the last byte is filled with zeros.
 fn put_bits(values: &[u64], width: u32, out: &mut Vec<u8>) {
+    // Narrow values go in four at a time, as one value of four times the width.
     if width == 0 {
-        return;
+    } else if width <= 16 && values.len().is_multiple_of(4) {
+        let four = |v: &[u64; 4]| v[0] | v[1] << width | v[2] << (2 * width) | v[3] << (3 * width);
+        let (fours, _) = values.as_chunks();
+        put_words(fours.iter().map(four), 4 * width, out);
+    } else {
+        put_words(values.iter().copied(), width, out);
     }
+}
+
+fn put_words(values: impl Iterator<Item = u64>, width: u32, out: &mut Vec<u8>) {
     let (mut word, mut filled) = (0_u64, 0);
-    for &value in values {
+    for value in values {
         word |= value << filled;
         filled += width;
         if filled >= u64::BITS {
@@ -52,25 +61,50 @@ pub(super) fn delta(values: &[i64], wide: bool, out: &mut Vec<u8>) {
     put_varint((BLOCK / PART) as u64, out);
     put_varint(values.len() as u64, out);
     put_zigzag(values.first().copied().unwrap_or(0), out);
-    let mut before = values.first().copied().unwrap_or(0);
-    for block in values.get(1..).unwrap_or_default().chunks(BLOCK) {
+    let blocks = values.get(1..).unwrap_or_default().chunks(BLOCK);
+    for (block, before) in blocks.zip(values.chunks(BLOCK)) {
         let mut deltas = [0_i64; BLOCK];
-        for (delta, &value) in deltas.iter_mut().zip(block) {
-            let difference = value.wrapping_sub(before);
-            *delta = if wide { difference } else { i64::from(difference as i32) };
-            before = value;
+        let deltas = &mut deltas[..block.len()];
+        for ((delta, &value), &before) in deltas.iter_mut().zip(block).zip(before) {
+            *delta = value.wrapping_sub(before);
         }
-        let smallest = deltas[..block.len()].iter().copied().min().unwrap_or(0);
-        put_zigzag(smallest, out);
-        let mut above = [0_u64; BLOCK];
-        for (above, delta) in above.iter_mut().zip(&deltas[..block.len()]) {
-            *above = delta.wrapping_sub(smallest) as u64;
+        if !wide {
+            deltas.iter_mut().for_each(|delta| *delta = i64::from(*delta as i32));
         }
-        let parts = above.chunks(PART);
-        let widths = parts.clone().map(|part| width_of(part.iter().fold(0, |all, value| all | value)));
-        out.extend(widths.clone().map(|width| width as u8));
-        parts.zip(widths).for_each(|(part, width)| put_bits(part, width, out));
+        put_block(deltas, out);
     }
+}
+
+/// Appends a block of differences: the smallest, the width of each part, and how far each lies above the smallest.
+fn put_block(deltas: &[i64], out: &mut Vec<u8>) {
+    let first = deltas[0];
+    // Many columns stand still or go on evenly.
+    if deltas.iter().fold(0, |differ, delta| differ | (delta ^ first)) == 0 {
+        put_zigzag(first, out);
+        out.extend([0; BLOCK / PART]);
+        return;
+    }
+    let smallest = smallest(deltas);
+    put_zigzag(smallest, out);
+    let mut above = [0_u64; BLOCK];
+    for (above, delta) in above.iter_mut().zip(deltas) {
+        *above = delta.wrapping_sub(smallest) as u64;
+    }
+    let parts = above.chunks(PART);
+    let widths = parts.clone().map(|part| width_of(part.iter().fold(0, |all, value| all | value)));
+    out.extend(widths.clone().map(|width| width as u8));
+    parts.zip(widths).for_each(|(part, width)| put_bits(part, width, out));
+}
+
+/// The smallest of some numbers, found in several chains that do not wait for each other.
+fn smallest(values: &[i64]) -> i64 {
+    let mut chains = [i64::MAX; 8];
+    for values in values.chunks(chains.len()) {
+        for (chain, &value) in chains.iter_mut().zip(values) {
+            *chain = value.min(*chain);
+        }
+    }
+    chains.into_iter().fold(i64::MAX, i64::min)
 }
 
 /// The hybrid of run lengths and packed bits for numbers below `limit`: one run where all are equal, else packed bits.

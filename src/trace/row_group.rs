@@ -42,10 +42,23 @@ impl Values {
     }
 
     fn take_known(&mut self, spans: &[Span], field: impl Fn(&Span) -> u32) {
-        self.levels.extend(spans.iter().map(|span| i64::from(field(span) != NONE)));
-        self.known.extend(spans.iter().map(field).filter(|index| *index != NONE).map(|index| i64::from(index as i32)));
+        let rows = self.known.len();
+        self.take(spans, |span| i64::from(field(span) as i32));
+        let nulls = self.known[rows..].iter().filter(|&&index| index == NULL).count();
+        let levels = self.levels.len() + spans.len();
+        // Most often no row is null.
+        if nulls == 0 {
+            self.levels.resize(levels, 1);
+        } else {
+            self.levels.extend(self.known[rows..].iter().map(|&index| i64::from(index != NULL)));
+            self.known.truncate(rows);
+            self.known.extend(spans.iter().map(field).filter(|&index| index != NONE).map(|index| i64::from(index as i32)));
+        }
     }
 }
+
+/// [`NONE`] among the values of a column.
+const NULL: i64 = NONE as i32 as i64;
 
 impl RowGroup {
     /// For spans of layers of these names.
