@@ -52,7 +52,8 @@ impl Values {
         } else {
             self.levels.extend(self.known[rows..].iter().map(|&index| i64::from(index != NULL)));
             self.known.truncate(rows);
-            self.known.extend(spans.iter().map(field).filter(|&index| index != NONE).map(|index| i64::from(index as i32)));
+            self.known
+                .extend(spans.iter().map(field).filter(|&index| index != NONE).map(|index| i64::from(index as i32)));
         }
     }
 }
