@@ -26,7 +26,7 @@ pub struct Simulation<K> {
 /// What a run leaves beside its spans.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// Cycle after the last event.
+    /// Cycle of the last event.
     pub cycles: Cycle,
     /// Events handled.
     pub events: u64,
@@ -108,7 +108,7 @@ impl<K: SpanSink> Simulation<K> {
         }
     }
 
-    /// Runs to the end. `progress` is told now and then how many answers have come and how many are expected.
+    /// Runs to the end. `progress` is told now and then how many answers have come, and the cycle.
     ///
     /// # Errors
     /// [`Error::Deadlock`] names the parts that wait for each other.
@@ -125,7 +125,7 @@ impl<K: SpanSink> Simulation<K> {
             };
             queue.push(0, Event { part: id as PartId, tag });
         }
-        let stats = run(&mut self, queue, &mut progress);
+        let stats = run(&mut self, queue, |simulation, now| progress(simulation.shared.answers, now));
         if self.shared.answers < self.expected_answers {
             return Err(self.deadlock(stats.last));
         }
