@@ -99,7 +99,8 @@ impl Unfinished {
         &self.path
     }
 
-    /// Gives it its name. What stood there goes as a whole, or stays as it was when that fails.
+    /// Gives it its name. A file or folder of that name goes as a whole, or stays as it was when that fails. A file never
+    /// takes the place of a folder, nor a folder that of a file.
     ///
     /// # Errors
     /// [`Error::Io`] when the name cannot be given, or the earlier folder cannot be removed.
@@ -107,8 +108,8 @@ impl Unfinished {
         // Given up before `self` is dropped, which takes it again.
         let mut unfinished = unfinished();
         let place = &self.place;
-        // A file replaces a file in one step; a folder in the way has to be put aside.
-        let aside = place.is_dir().then(|| beside(place, OLD));
+        // A file replaces a file in one step, and nothing else; a folder has to put the earlier one aside.
+        let aside = (self.path.is_dir() && place.is_dir()).then(|| beside(place, OLD));
         let _kept_from_others = aside.as_ref().and_then(|_| free(place));
         if let Some(aside) = &aside {
             fs::rename(place, aside).map_err(Error::io(place))?;
@@ -256,6 +257,20 @@ mod tests {
         assert!(error.starts_with(&first.path().display().to_string()), "{error}");
         first.finish().unwrap();
         assert_eq!(names(folder.path()), listed(["trace.parquet"]));
+    }
+
+    #[test]
+    fn a_file_does_not_replace_a_folder_nor_a_folder_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("timeline.svg");
+        fs::create_dir(&place).unwrap();
+        fs::write(place.join("mine"), "kept").unwrap();
+        assert!(write(&place, b"a picture").is_err());
+        assert_eq!(fs::read_to_string(place.join("mine")).unwrap(), "kept");
+        assert!(Unfinished::folder(&place.join("mine")).unwrap().finish().is_err());
+        assert_eq!(fs::read_to_string(place.join("mine")).unwrap(), "kept");
+        assert_eq!(names(folder.path()), listed(["timeline.svg"]));
+        assert_eq!(names(&place), listed(["mine"]));
     }
 
     #[test]

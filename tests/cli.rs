@@ -176,6 +176,31 @@ fn a_folder_that_is_no_run_is_left_alone() {
 }
 
 #[test]
+fn a_folder_that_cannot_be_replaced_is_refused_before_the_run() {
+    let folder = tempdir().unwrap();
+    // Far more work than a test can wait for.
+    let arguments = ["run", "--set", "ensemble.members=10000", "--out", "."];
+    assert_eq!(
+        crossbayes(&folder, &arguments).failed(2),
+        "error: .: cannot be replaced as a whole; expected a folder with its name\n"
+    );
+    assert_eq!(contents(folder.path()), BTreeMap::new());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_run_goes_where_a_link_leads() {
+    let folder = tempdir().unwrap();
+    fs::create_dir(folder.path().join("disk")).unwrap();
+    std::os::unix::fs::symlink("disk", folder.path().join("link")).unwrap();
+    for out in ["link", "link/"] {
+        toy(&folder, &["--out", out]).fine();
+        assert!(folder.path().join("link").is_symlink());
+        assert_eq!(contents(&folder.path().join("disk")).len(), LEFT.len(), "{out}");
+    }
+}
+
+#[test]
 fn a_name_does_not_lead_out_of_the_folder_of_runs() {
     let folder = tempdir().unwrap();
     toy(&folder, &["--set", "arch.name=../../chip"]).fine();

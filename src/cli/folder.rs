@@ -15,9 +15,16 @@ const MARK: &str = "report.json";
 impl Folder {
     /// Opens a folder beside `place`.
     pub(super) fn create(place: &Path) -> Result<Self, Error> {
+        let refuse = |message: String| Err(Error::Input { path: place.to_owned(), message });
         if place.exists() && !place.join(MARK).is_file() && !is_empty(place) {
-            let message = format!("is there and holds no run ({MARK} is missing); expected a new folder or a run's");
-            return Err(Error::Input { path: place.to_owned(), message });
+            return refuse(format!("is there and holds no run ({MARK} is missing); expected a new folder or a run's"));
+        }
+        if place.file_name().is_none() {
+            return refuse("cannot be replaced as a whole; expected a folder with its name".into());
+        }
+        // A link stays: what it leads to is replaced.
+        if place.components().as_path().is_symlink() && place.exists() {
+            return Unfinished::folder(&fs::canonicalize(place).map_err(Error::io(place))?).map(Self);
         }
         Unfinished::folder(place).map(Self)
     }

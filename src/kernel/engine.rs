@@ -18,8 +18,8 @@ pub struct Stats {
     pub last: Cycle,
 }
 
-/// Runs until the queue is empty. `progress` is called about every 2^20 events with the count so far and the cycle.
-pub fn run<S: Schedule, H: Handler<S>>(handler: &mut H, queue: &mut S, mut progress: impl FnMut(u64, Cycle)) -> Stats {
+/// Runs until the queue is empty. `progress` is called about every 2^20 events with the handler and the cycle.
+pub fn run<S: Schedule, H: Handler<S>>(handler: &mut H, queue: &mut S, mut progress: impl FnMut(&H, Cycle)) -> Stats {
     let mut stats = Stats::default();
     let mut events = Vec::new();
     while let Some(now) = queue.take(&mut events) {
@@ -28,7 +28,7 @@ pub fn run<S: Schedule, H: Handler<S>>(handler: &mut H, queue: &mut S, mut progr
         stats.events += events.len() as u64;
         stats.last = now;
         if before >> 20 != stats.events >> 20 {
-            progress(stats.events, now);
+            progress(handler, now);
         }
     }
     stats

@@ -160,3 +160,69 @@ impl<T: Copy> Ports<T> {
         self.ports.iter().filter(|p| p.wanted > 0).map(|p| (p.credit.part, p.arrival.part, p.capacity)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::Ring;
+
+    const ARRIVAL: Event = Event { part: 8, tag: 3 };
+    const WOKEN: Event = Event { part: 7, tag: CREDIT };
+
+    /// A port from part 7 to part 8.
+    fn port(capacity: u32) -> (Ports<u32>, PortId, Ring) {
+        let mut ports = Ports::default();
+        ports.add(0, 0, 0, 1);
+        let port = ports.add(WOKEN.part, ARRIVAL.part, ARRIVAL.tag, capacity);
+        (ports, port, Ring::default())
+    }
+
+    fn told(queue: &mut Ring) -> Vec<Event> {
+        let mut events = Vec::new();
+        queue.take(&mut events);
+        events
+    }
+
+    #[test]
+    fn tokens_leave_in_the_order_in_which_they_came() {
+        let (mut ports, port, mut queue) = port(10);
+        let mut send = |ports: &mut Ports<u32>, token| assert!(ports.send(port, token, 2, &mut queue));
+        send(&mut ports, 1);
+        send(&mut ports, 2);
+        send(&mut ports, 3);
+        assert_eq!((ports.take(port), ports.peek(port)), (Some(1), Some(2)));
+        send(&mut ports, 4);
+        assert_eq!([(); 4].map(|()| ports.take(port)), [Some(2), Some(3), Some(4), None]);
+        // What comes to an empty port is its head again.
+        send(&mut ports, 5);
+        assert_eq!([(); 2].map(|()| ports.take(port)), [Some(5), None]);
+        assert_eq!(told(&mut queue), [ARRIVAL; 5]);
+    }
+
+    #[test]
+    fn a_refused_sender_is_woken_once_and_when_all_that_it_wants_is_free() {
+        let (mut ports, port, mut queue) = port(3);
+        assert!(ports.send(port, 1, 3, &mut queue));
+        assert_eq!(ports.blocked(), []);
+        assert!(!ports.send(port, 2, 2, &mut queue));
+        assert_eq!(ports.blocked(), [(WOKEN.part, ARRIVAL.part, 3)]);
+        // No credit is needed for what needs no place, even in a full port.
+        assert!(ports.send(port, 3, 0, &mut queue));
+        assert_eq!(told(&mut queue), [ARRIVAL; 2]);
+        ports.release(port, 1, &mut queue);
+        assert_eq!(told(&mut queue), []);
+        ports.release(port, 1, &mut queue);
+        ports.release(port, 1, &mut queue);
+        assert_eq!(told(&mut queue), [WOKEN]);
+        assert_eq!(ports.blocked(), []);
+        // The refused token was not taken.
+        assert_eq!([(); 3].map(|()| ports.take(port)), [Some(1), Some(3), None]);
+    }
+
+    #[test]
+    #[should_panic(expected = "more than it has room for")]
+    fn a_port_has_no_more_credits_than_it_was_given() {
+        let (mut ports, port, _) = port(1);
+        ports.reserve(port, 2);
+    }
+}

@@ -59,6 +59,7 @@ impl Rows {
 /// Energies of the arrays of a group.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReadEnergy {
+    /// Index of the layer.
     pub layer: u32,
     /// Output positions of the layer.
     pub positions: u32,

@@ -30,15 +30,17 @@ pub struct LinkSpec {
     pub transfer: Job,
     /// Attojoules of a byte over one hop.
     pub hop_energy: u64,
-    /// One access of the buffer at this end, and which buffer that is.
+    /// One access of the buffer at this end.
     pub read: Job,
+    /// That buffer.
     pub read_unit: Units,
     /// Attojoules to read a byte.
     pub read_energy: u64,
     /// Bytes read in one access.
     pub read_bytes: u64,
-    /// One access of the buffers at the other end, and which buffers these are.
+    /// One access of the buffers at the other end.
     pub write: Job,
+    /// Those buffers.
     pub write_units: Units,
     /// Attojoules to write a byte.
     pub write_energy: u64,

@@ -31,19 +31,22 @@ pub use token::Token;
 #[derive(Debug)]
 #[repr(u8)]
 pub enum Part {
+    /// Sends the images.
     Source(Box<source::Source>),
+    /// Holds the input of a layer.
     Buffer(Box<buffer::Buffer>),
+    /// Arrays of a group.
     Crossbar(crossbar::Crossbar),
+    /// ADCs or comparators of a group.
     Converter(converter::Converter),
+    /// Generators of a group.
     Sampler(sampler::Sampler),
+    /// Shift-and-add and adder tree of a layer.
     Accumulator(Box<accumulator::Accumulator>),
+    /// Post-processing of a layer.
     Digital(Box<digital::Digital>),
+    /// Carries outputs of a layer to a consumer.
     Link(Box<link::Link>),
+    /// Takes the answers.
     Sink(sink::Sink),
-}
-
-impl Part {
-    /// Kinds of parts.
-    pub const KINDS: [&'static str; 9] =
-        ["source", "buffer", "crossbar", "converter", "sampler", "accumulator", "digital", "link", "sink"];
 }

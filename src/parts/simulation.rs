@@ -17,16 +17,49 @@ pub struct Simulation<K> {
     names: Vec<String>,
     layers: Vec<Option<usize>>,
     shared: Shared<K>,
-    counts: [u64; Part::KINDS.len()],
+    counts: Counts,
     expected_answers: u64,
     /// For each buffer the link that fills it.
     producers: Vec<PartId>,
 }
 
+/// Events that the parts of each kind have handled.
+#[derive(Debug, Default)]
+struct Counts {
+    source: u64,
+    buffer: u64,
+    crossbar: u64,
+    converter: u64,
+    sampler: u64,
+    accumulator: u64,
+    digital: u64,
+    link: u64,
+    sink: u64,
+}
+
+impl Counts {
+    fn by_name(&self) -> BTreeMap<String, u64> {
+        BTreeMap::from(
+            [
+                ("source", self.source),
+                ("buffer", self.buffer),
+                ("crossbar", self.crossbar),
+                ("converter", self.converter),
+                ("sampler", self.sampler),
+                ("accumulator", self.accumulator),
+                ("digital", self.digital),
+                ("link", self.link),
+                ("sink", self.sink),
+            ]
+            .map(|(kind, count)| (kind.to_owned(), count)),
+        )
+    }
+}
+
 /// What a run leaves beside its spans.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// Cycle after the last event.
+    /// Cycle of the last event.
     pub cycles: Cycle,
     /// Events handled.
     pub events: u64,
@@ -45,39 +78,39 @@ impl<S: Schedule, K: SpanSink> Handler<S> for Simulation<K> {
             cx.me = part;
             match &mut self.parts[part as usize] {
                 Part::Crossbar(part) => {
-                    counts[2] += 1;
+                    counts.crossbar += 1;
                     part.handle(tag, cx);
                 }
                 Part::Converter(part) => {
-                    counts[3] += 1;
+                    counts.converter += 1;
                     part.handle(tag, cx);
                 }
                 Part::Accumulator(part) => {
-                    counts[5] += 1;
+                    counts.accumulator += 1;
                     part.handle(tag, cx);
                 }
                 Part::Buffer(part) => {
-                    counts[1] += 1;
+                    counts.buffer += 1;
                     part.handle(tag, cx);
                 }
                 Part::Digital(part) => {
-                    counts[6] += 1;
+                    counts.digital += 1;
                     part.handle(tag, cx);
                 }
                 Part::Link(part) => {
-                    counts[7] += 1;
+                    counts.link += 1;
                     part.handle(tag, cx);
                 }
                 Part::Sampler(part) => {
-                    counts[4] += 1;
+                    counts.sampler += 1;
                     part.handle(tag, cx);
                 }
                 Part::Source(part) => {
-                    counts[0] += 1;
+                    counts.source += 1;
                     part.handle(tag, cx);
                 }
                 Part::Sink(part) => {
-                    counts[8] += 1;
+                    counts.sink += 1;
                     part.handle(tag, cx);
                 }
             }
@@ -103,13 +136,13 @@ impl<K: SpanSink> Simulation<K> {
             names: assembly.names,
             layers: assembly.layers,
             shared,
-            counts: [0; Part::KINDS.len()],
+            counts: Counts::default(),
             expected_answers: assembly.answers,
             producers: assembly.producers,
         }
     }
 
-    /// Runs to the end. `progress` is told now and then how many answers have come and how many are expected.
+    /// Runs to the end. `progress` is told now and then how many answers have come, and the cycle.
     ///
     /// # Errors
     /// [`Error::Deadlock`] names the parts that wait for each other.
@@ -126,7 +159,7 @@ impl<K: SpanSink> Simulation<K> {
             };
             queue.push(0, Event { part: id as PartId, tag });
         }
-        let stats = run(&mut self, queue, &mut progress);
+        let stats = run(&mut self, queue, |simulation, now| progress(simulation.shared.answers, now));
         if self.shared.answers < self.expected_answers {
             return Err(self.deadlock(stats.last));
         }
@@ -148,7 +181,7 @@ impl<K: SpanSink> Simulation<K> {
                 _ => {}
             }
         }
-        let per_kind = Part::KINDS.iter().zip(self.counts).map(|(kind, count)| ((*kind).to_owned(), count)).collect();
+        let per_kind = self.counts.by_name();
         let outcome = Outcome { cycles: stats.last, events: stats.events, per_kind, random_bits };
         (outcome, self.shared.sink)
     }

@@ -19,6 +19,7 @@ use std::iter::FusedIterator;
 
 const ACTIONS: usize = Action::ALL.len();
 const KINDS: usize = Component::ALL.len() * ACTIONS;
+const _: () = assert!(KINDS <= 1 << u8::BITS, "component and action share a byte");
 /// Layers whose kinds have contexts of their own; the layers beyond share these, which only costs bytes.
 const PLACES: u32 = 64;
 
