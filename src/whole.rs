@@ -1,11 +1,11 @@
 //! Files and folders that stand under their names whole or not at all.
 //!
-//! Each is filled under a hidden name in the same folder, `.NAME.new-PROCESS`, and takes its own when it is done.
+//! Each is filled under a hidden name in the same folder, `.NAME.crossbayes-new-PROCESS`, and takes its own when it is done.
 //! Dropped before, it goes away; when a signal ends the process, [`discard_all`] sees to that. A process that was killed
 //! outright leaves what it was filling; the next one that begins the same name removes it.
 //!
 //! A lock on the file or folder itself tells whether somebody still fills it: it ends with its process, on whatever
-//! machine that runs, where a process number says nothing about other machines. Without such locks (folders on
+//! machine that runs (if the file system shares its locks), where a process number says nothing about other machines. Without such locks (folders on
 //! Windows, some network file systems) leftovers stay: nothing is removed that another process may be writing.
 
 use crate::error::Error;
@@ -24,9 +24,9 @@ fn unfinished() -> MutexGuard<'static, BTreeMap<PathBuf, Vec<PathBuf>>> {
 }
 
 /// Word in the hidden name of what is being filled.
-const NEW: &str = "new";
+const NEW: &str = "crossbayes-new";
 /// Word in the hidden name of a folder that has been put aside for another one.
-const OLD: &str = "old";
+const OLD: &str = "crossbayes-old";
 
 /// A file or folder that is being filled. Dropped without [`Unfinished::finish`], it leaves nothing.
 #[derive(Debug)]
@@ -122,10 +122,12 @@ impl Unfinished {
             return Err(Error::io(place)(error));
         }
         unfinished.remove(&self.path);
-        match aside {
-            Some(aside) => fs::remove_dir_all(&aside).map_err(Error::io(&aside)),
-            None => Ok(()),
+        let Some(mut aside) = aside else { return Ok(()) };
+        // Under this name what is left of it, should this process be killed here, is not taken for a whole one.
+        if fs::rename(&aside, &self.path).is_ok() {
+            aside.clone_from(&self.path);
         }
+        fs::remove_dir_all(&aside).map_err(Error::io(&aside))
     }
 }
 
@@ -293,20 +295,30 @@ mod tests {
     fn leftovers_of_the_same_name_go_unless_somebody_fills_them() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        for name in [".run.new-1", ".run.new-2", ".run.old-3", ".run.new-x", ".run2.new-1", "run"] {
+        for name in [
+            ".run.crossbayes-new-1",
+            ".run.crossbayes-new-2",
+            ".run.crossbayes-old-3",
+            ".run.crossbayes-new-x",
+            ".run2.crossbayes-new-1",
+            "run",
+        ] {
             fs::create_dir(at(name)).unwrap();
             fs::write(at(name).join("file"), name).unwrap();
         }
-        let filled = File::open(at(".run.new-2")).unwrap();
+        let filled = File::open(at(".run.crossbayes-new-2")).unwrap();
         filled.lock().unwrap();
         let run = Unfinished::folder(&at("run")).unwrap();
         let own = run.path().file_name().unwrap().to_str().unwrap();
-        assert_eq!(names(folder.path()), listed([".run.new-2", ".run.new-x", ".run2.new-1", "run", own]));
+        assert_eq!(
+            names(folder.path()),
+            listed([".run.crossbayes-new-2", ".run.crossbayes-new-x", ".run2.crossbayes-new-1", "run", own])
+        );
         assert_eq!(fs::read_to_string(at("run/file")).unwrap(), "run");
         drop(filled);
         drop(run);
         drop(Unfinished::folder(&at("run")).unwrap());
-        assert_eq!(names(folder.path()), listed([".run.new-x", ".run2.new-1", "run"]));
+        assert_eq!(names(folder.path()), listed([".run.crossbayes-new-x", ".run2.crossbayes-new-1", "run"]));
     }
 
     #[test]
@@ -314,8 +326,8 @@ mod tests {
     fn a_folder_that_was_put_aside_for_nothing_comes_back() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        fs::create_dir(at(".run.old-3")).unwrap();
-        fs::write(at(".run.old-3").join("file"), "earlier").unwrap();
+        fs::create_dir(at(".run.crossbayes-old-3")).unwrap();
+        fs::write(at(".run.crossbayes-old-3").join("file"), "earlier").unwrap();
         drop(Unfinished::folder(&at("run")).unwrap());
         assert_eq!(names(folder.path()), listed(["run"]));
         assert_eq!(fs::read_to_string(at("run/file")).unwrap(), "earlier");

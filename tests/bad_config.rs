@@ -724,6 +724,12 @@ help: did you mean Sequential?
 "#,
     ),
     (
+        "more passes than are kept",
+        &[Set("schedule.images=200000"), Set("ensemble.members=6")],
+        r#"--set schedule.images=200000: error: images times members is 1200000 passes; expected at most 1000000
+"#,
+    ),
+    (
         "an empty window",
         &[Set("schedule.window=Cycles(from:5,to:5)")],
         r#"--set schedule.window=Cycles(from:5,to:5): error: the window ends at cycle 5; expected more than its start (5)

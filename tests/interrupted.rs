@@ -35,7 +35,7 @@ impl Long {
     fn start(folder: &TempDir, out: &str, arguments: &[&str], there: impl Fn(&Path) -> bool) -> Self {
         let mut long =
             Self(crossbayes(folder, &[arguments, &["--out", &format!("{out}/run")]].concat()).spawn().unwrap());
-        let filling = folder.path().join(out).join(format!(".run.new-{}", long.0.id()));
+        let filling = folder.path().join(out).join(format!(".run.crossbayes-new-{}", long.0.id()));
         let started = Instant::now();
         while !there(&filling) {
             assert_eq!(long.0.try_wait().unwrap(), None, "it ended by itself");
@@ -63,7 +63,7 @@ impl Drop for Long {
 /// The trace has begun to be written.
 fn traces(filling: &Path) -> bool {
     let mut entries = fs::read_dir(filling).into_iter().flatten().flatten();
-    entries.any(|entry| entry.file_name().to_string_lossy().starts_with(".trace.parquet.new-"))
+    entries.any(|entry| entry.file_name().to_string_lossy().starts_with(".trace.parquet.crossbayes-new-"))
 }
 
 /// Every file and folder below a folder; files with their contents.

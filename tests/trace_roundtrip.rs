@@ -266,6 +266,10 @@ fn facts_of_another_run_are_told() {
         told_of_facts(|facts| facts.config.arch.clock = Frequency(0)),
         "the clock in crossbayes.facts is 0 Hz; expected at least 1 Hz"
     );
+    assert_eq!(
+        told_of_facts(|facts| facts.config.schedule.images = 2_000_000),
+        "the run in crossbayes.facts has 2000000 passes of a layer; expected at most 1000000"
+    );
 }
 
 #[test]

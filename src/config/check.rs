@@ -1,7 +1,8 @@
 //! What one key cannot tell: checks of whole values, each problem with its path within the value.
 
 use crate::config::{
-    Adc, AdcInput, Array, Chip, Config, CostTable, Driver, Posterior, Sampler, Samples, ScheduleSpec, Window, Workload,
+    Adc, AdcInput, Array, Chip, Config, CostTable, Driver, MAX_PASSES, Posterior, Sampler, Samples, ScheduleSpec,
+    Window, Workload,
 };
 use crate::error::{Problem, nearest};
 
@@ -162,6 +163,12 @@ pub(super) fn config(config: &Config) -> Vec<Problem> {
         } else if replication[..i].iter().any(|(other, _)| other == name) {
             problems.push(Problem::new(path, format!("replication names \"{name}\" twice")));
         }
+    }
+    if config.passes() > MAX_PASSES {
+        problems.push(Problem::new(
+            "schedule.images",
+            format!("images times members is {} passes; expected at most {MAX_PASSES}", config.passes()),
+        ));
     }
     if config.ensemble.samples == Samples::Stored && !matches!(config.workload.posterior, Posterior::File { .. }) {
         problems.push(Problem::new("ensemble.samples", "stored samples need a posterior file; this workload has none"));

@@ -26,6 +26,18 @@ record! {
     }
 }
 
+impl Config {
+    /// Passes of an ensembled layer in the run: images times members.
+    #[must_use]
+    pub fn passes(&self) -> u64 {
+        let members = if self.mapping.scheme == Scheme::Deterministic { 1 } else { self.ensemble.members };
+        u64::from(self.schedule.images) * u64::from(members)
+    }
+}
+
+/// Most passes of a layer in a run: some of what is known of each is kept until the end.
+pub const MAX_PASSES: u64 = 1_000_000;
+
 settings! {
     /// How layers become arrays.
     pub struct MappingSpec {

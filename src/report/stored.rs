@@ -1,5 +1,6 @@
 //! Reports from stored traces.
 
+use crate::config::MAX_PASSES;
 use crate::error::Error;
 use crate::meter::{Ledger, Tally};
 use crate::report::{Report, RunFacts};
@@ -37,6 +38,11 @@ pub fn load(path: &Path) -> Result<(RunFacts, Ledger), Error> {
     }
     if facts.config.arch.clock.0 == 0 {
         return Err(input(format!("the clock in {FACTS_KEY} is 0 Hz; expected at least 1 Hz")));
+    }
+    // Sizes the sums below.
+    if facts.config.passes() > MAX_PASSES {
+        let found = format!("the run in {FACTS_KEY} has {} passes of a layer", facts.config.passes());
+        return Err(input(format!("{found}; expected at most {MAX_PASSES}")));
     }
     let images = facts.config.schedule.images;
     let members = facts.config.ensemble.members;
