@@ -28,9 +28,11 @@ fn width_of(value: u64) -> u32 {
 
 /// Appends the low `width` bits of each value, the first value in the lowest bits; the last byte is filled with zeros.
 fn put_bits(values: &[u64], width: u32, out: &mut Vec<u8>) {
-    // Narrow values go in four at a time, as one value of four times the width.
     if width == 0 {
-    } else if width <= 16 && values.len().is_multiple_of(4) {
+        return;
+    }
+    // Narrow values go in four at a time, as one value of four times the width.
+    if width <= 16 && values.len().is_multiple_of(4) {
         let four = |v: &[u64; 4]| v[0] | v[1] << width | v[2] << (2 * width) | v[3] << (3 * width);
         let (fours, _) = values.as_chunks();
         put_words(fours.iter().map(four), 4 * width, out);
