@@ -17,43 +17,11 @@ pub struct Simulation<K> {
     names: Vec<String>,
     layers: Vec<Option<usize>>,
     shared: Shared<K>,
-    counts: Counts,
+    /// Events that the parts of each kind have handled, in the order of [`Part::KINDS`].
+    counts: [u64; Part::KINDS.len()],
     expected_answers: u64,
     /// For each buffer the link that fills it.
     producers: Vec<PartId>,
-}
-
-/// Events that the parts of each kind have handled.
-#[derive(Debug, Default)]
-struct Counts {
-    source: u64,
-    buffer: u64,
-    crossbar: u64,
-    converter: u64,
-    sampler: u64,
-    accumulator: u64,
-    digital: u64,
-    link: u64,
-    sink: u64,
-}
-
-impl Counts {
-    fn by_name(&self) -> BTreeMap<String, u64> {
-        BTreeMap::from(
-            [
-                ("source", self.source),
-                ("buffer", self.buffer),
-                ("crossbar", self.crossbar),
-                ("converter", self.converter),
-                ("sampler", self.sampler),
-                ("accumulator", self.accumulator),
-                ("digital", self.digital),
-                ("link", self.link),
-                ("sink", self.sink),
-            ]
-            .map(|(kind, count)| (kind.to_owned(), count)),
-        )
-    }
 }
 
 /// What a run leaves beside its spans.
@@ -72,47 +40,21 @@ pub struct Outcome {
 impl<S: Schedule, K: SpanSink> Handler<S> for Simulation<K> {
     #[inline]
     fn handle(&mut self, now: Cycle, events: &[Event], queue: &mut S) {
-        let counts = &mut self.counts;
         let cx = &mut Context { now, me: 0, queue, shared: &mut self.shared };
         for &Event { part, tag } in events {
             cx.me = part;
-            match &mut self.parts[part as usize] {
-                Part::Crossbar(part) => {
-                    counts.crossbar += 1;
-                    part.handle(tag, cx);
-                }
-                Part::Converter(part) => {
-                    counts.converter += 1;
-                    part.handle(tag, cx);
-                }
-                Part::Accumulator(part) => {
-                    counts.accumulator += 1;
-                    part.handle(tag, cx);
-                }
-                Part::Buffer(part) => {
-                    counts.buffer += 1;
-                    part.handle(tag, cx);
-                }
-                Part::Digital(part) => {
-                    counts.digital += 1;
-                    part.handle(tag, cx);
-                }
-                Part::Link(part) => {
-                    counts.link += 1;
-                    part.handle(tag, cx);
-                }
-                Part::Sampler(part) => {
-                    counts.sampler += 1;
-                    part.handle(tag, cx);
-                }
-                Part::Source(part) => {
-                    counts.source += 1;
-                    part.handle(tag, cx);
-                }
-                Part::Sink(part) => {
-                    counts.sink += 1;
-                    part.handle(tag, cx);
-                }
+            let part = &mut self.parts[part as usize];
+            self.counts[part.kind()] += 1;
+            match part {
+                Part::Crossbar(part) => part.handle(tag, cx),
+                Part::Converter(part) => part.handle(tag, cx),
+                Part::Accumulator(part) => part.handle(tag, cx),
+                Part::Buffer(part) => part.handle(tag, cx),
+                Part::Digital(part) => part.handle(tag, cx),
+                Part::Link(part) => part.handle(tag, cx),
+                Part::Sampler(part) => part.handle(tag, cx),
+                Part::Source(part) => part.handle(tag, cx),
+                Part::Sink(part) => part.handle(tag, cx),
             }
         }
     }
@@ -136,7 +78,7 @@ impl<K: SpanSink> Simulation<K> {
             names: assembly.names,
             layers: assembly.layers,
             shared,
-            counts: Counts::default(),
+            counts: [0; Part::KINDS.len()],
             expected_answers: assembly.answers,
             producers: assembly.producers,
         }
@@ -181,7 +123,7 @@ impl<K: SpanSink> Simulation<K> {
                 _ => {}
             }
         }
-        let per_kind = self.counts.by_name();
+        let per_kind = Part::KINDS.iter().zip(self.counts).map(|(kind, count)| ((*kind).to_owned(), count)).collect();
         let outcome = Outcome { cycles: stats.last, events: stats.events, per_kind, random_bits };
         (outcome, self.shared.sink)
     }
