@@ -4,11 +4,9 @@
 //! trace file; all sums are integers, so neither the order of the spans nor their grain changes them.
 
 use crate::meter::decimal;
+use crate::trace::span::{KINDS, kind, of_kind};
 use crate::trace::{Action, Component, NONE, Span, SpanSink};
 use serde::{Deserialize, Serialize};
-
-const ACTIONS: usize = Action::ALL.len();
-const KINDS: usize = Component::ALL.len() * ACTIONS;
 
 /// Components whose work makes a pass of a layer: reads and the conversions that follow them.
 const PASS: u32 = 1 << Component::Crossbar as u32 | 1 << Component::Adc as u32 | 1 << Component::Comparator as u32;
@@ -161,15 +159,15 @@ impl Ledger {
             assert!(layer < self.layers, "layer {layer} of {}", self.layers);
             layer
         });
-        &self.entries[row as usize * KINDS + component as usize * ACTIONS + action as usize]
+        &self.entries[row as usize * KINDS + kind(component, action)]
     }
 
     /// Every sum that holds a span, by layer (the chip last), component and action.
     pub fn entries(&self) -> impl Iterator<Item = (Option<u32>, Component, Action, &Entry)> {
         self.entries.iter().enumerate().filter(|(_, entry)| entry.rows > 0).map(|(i, entry)| {
             let layer = (i / KINDS) as u32;
-            let component = Component::ALL[i % KINDS / ACTIONS];
-            ((layer < self.layers).then_some(layer), component, Action::ALL[i % ACTIONS], entry)
+            let (component, action) = of_kind(i % KINDS);
+            ((layer < self.layers).then_some(layer), component, action, entry)
         })
     }
 
@@ -207,9 +205,13 @@ impl Ledger {
 
 impl Ledger {
     /// Adds the sums of spans that are all of this layer, component and action, for this image and member.
-    pub(super) fn add(&mut self, kind: (u32, Component, Action), (image, member): (u32, u32), sums: &Entry) {
+    pub(super) fn add(
+        &mut self,
+        (layer, component, action): (u32, Component, Action),
+        (image, member): (u32, u32),
+        sums: &Entry,
+    ) {
         let known = |index: u32, size: u32| index < size || index == NONE;
-        let (layer, component, action) = kind;
         debug_assert!(known(layer, self.layers), "layer {layer} of {}", self.layers);
         debug_assert!(known(image, self.images), "image {image} of {}", self.images);
         debug_assert!(known(member, self.members), "member {member} of {}", self.members);
@@ -217,7 +219,7 @@ impl Ledger {
         let layer = layer.min(self.layers) as usize;
         let image = image.min(self.images) as usize;
         let member = member.min(self.members) as usize;
-        self.entries[layer * KINDS + component as usize * ACTIONS + action as usize].join(sums);
+        self.entries[layer * KINDS + kind(component, action)].join(sums);
         if action.is_wait() {
             return;
         }
@@ -277,7 +279,7 @@ impl TryFrom<Listing> for Ledger {
             if row > listing.layers {
                 return Err(outside());
             }
-            ledger.entries[row as usize * KINDS + component as usize * ACTIONS + action as usize] = entry;
+            ledger.entries[row as usize * KINDS + kind(component, action)] = entry;
         }
         for (place, window) in listing.passes {
             *ledger.passes.get_mut(place).ok_or_else(outside)? = window;

@@ -16,9 +16,15 @@ fn put_varint(mut value: u64, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
+/// A signed number as one that is small for small ones of either sign: even from 0 up, odd below.
+#[inline]
+pub(super) fn zigzag(value: i64) -> u64 {
+    (value << 1 ^ value >> 63) as u64
+}
+
 /// Appends a signed number so that small ones of either sign are short.
 fn put_zigzag(value: i64, out: &mut Vec<u8>) {
-    put_varint((value << 1 ^ value >> 63) as u64, out);
+    put_varint(zigzag(value), out);
 }
 
 /// Bits that hold `value`.

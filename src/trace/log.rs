@@ -14,11 +14,11 @@
 //! Spans guessed without a miss are only counted. Any other span is a row: a header of two bytes, low byte first, with a
 //! bit of `has` for each thing that follows, then these things, as numbers of `Row::put`.
 
+use crate::trace::encode::zigzag;
+use crate::trace::span::{KINDS, kind, of_kind};
 use crate::trace::{Action, Component, NONE, Span, SpanSink};
 use std::iter::FusedIterator;
 
-const ACTIONS: usize = Action::ALL.len();
-const KINDS: usize = Component::ALL.len() * ACTIONS;
 const _: () = assert!(KINDS <= 1 << u8::BITS, "component and action share a byte");
 /// Layers whose kinds have contexts of their own; the layers beyond share these, which only costs bytes.
 const PLACES: u32 = 64;
@@ -184,7 +184,7 @@ impl Model {
     /// Makes the next span one of this kind.
     fn set_kind(&mut self, component: Component, action: Action, layer: u32) {
         let place = (layer.wrapping_add(1) % PLACES) as usize;
-        self.next = place * KINDS + code(component, action);
+        self.next = place * KINDS + kind(component, action);
         if self.next >= self.contexts.len() {
             self.contexts.resize((place + 1) * KINDS, Context::NEW);
         }
@@ -222,11 +222,6 @@ impl Model {
         (self.start, self.unit, self.position) = (span.start, span.unit, span.position);
         (self.last, self.next) = (self.next, self.contexts[self.next].next as usize);
     }
-}
-
-/// Place of an action of a component among all of them.
-fn code(component: Component, action: Action) -> usize {
-    component as usize * ACTIONS + action as usize
 }
 
 /// Cycles from the end of a piece to the start of the next one.
@@ -322,7 +317,7 @@ impl SpanLog {
         let model = &mut self.model;
         if kind_differs(&model.guess(), span) {
             row.header |= has::KIND;
-            row.put_byte(code(span.component, span.action) as u8);
+            row.put_byte(kind(span.component, span.action) as u8);
             row.put(u64::from(span.layer.wrapping_add(1)));
             model.set_kind(span.component, span.action, span.layer);
         }
@@ -413,7 +408,7 @@ impl Row<'_> {
     fn miss(&mut self, bit: u16, difference: i64) {
         if difference != 0 {
             self.header |= bit;
-            self.put((difference << 1 ^ difference >> 63) as u64);
+            self.put(zigzag(difference));
         }
     }
 }
@@ -511,9 +506,9 @@ impl<'a> Iter<'a> {
     /// The span of a row, from behind its run.
     fn read(&mut self, mut row: Reader<'a>) -> Span {
         if row.has(has::KIND) {
-            let code = usize::from(row.byte());
+            let (component, action) = of_kind(row.byte().into());
             let layer = (row.number() as u32).wrapping_sub(1);
-            self.model.set_kind(Component::ALL[code / ACTIONS], Action::ALL[code % ACTIONS], layer);
+            self.model.set_kind(component, action, layer);
         }
         let mut span = self.model.guess();
         let mut gap = gap(&span);

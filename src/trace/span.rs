@@ -116,6 +116,20 @@ pub struct Span {
     pub energy: u64,
 }
 
+/// Number of pairs of a component and an action.
+pub(crate) const KINDS: usize = Component::ALL.len() * Action::ALL.len();
+
+/// Place of an action of a component among all pairs.
+#[inline]
+pub(crate) fn kind(component: Component, action: Action) -> usize {
+    component as usize * Action::ALL.len() + action as usize
+}
+
+/// The component and action of a place.
+pub(crate) fn of_kind(kind: usize) -> (Component, Action) {
+    (Component::ALL[kind / Action::ALL.len()], Action::ALL[kind % Action::ALL.len()])
+}
+
 impl Component {
     /// All of them, in the order of their codes.
     pub const ALL: &'static [Component] = &[
