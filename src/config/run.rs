@@ -27,11 +27,19 @@ record! {
 }
 
 impl Config {
+    /// Members that run: the mode network has one.
+    #[must_use]
+    pub fn members(&self) -> u32 {
+        match self.mapping.scheme {
+            Scheme::Dense => self.ensemble.members,
+            Scheme::Deterministic => 1,
+        }
+    }
+
     /// Passes of an ensembled layer in the run: images times members.
     #[must_use]
     pub fn passes(&self) -> u64 {
-        let members = if self.mapping.scheme == Scheme::Deterministic { 1 } else { self.ensemble.members };
-        u64::from(self.schedule.images) * u64::from(members)
+        u64::from(self.schedule.images) * u64::from(self.members())
     }
 }
 

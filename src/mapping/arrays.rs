@@ -109,9 +109,10 @@ pub fn map(config: &Config, net: &Net) -> Result<Mapping, Vec<Problem>> {
     let array = &config.arch.array;
     let block_rows = array.rows;
     let block_columns = array.columns / array.cells_per_synapse;
-    let (plane, members, first_ensembling_layer) = match config.mapping.scheme {
-        Scheme::Dense => (Plane::Stochastic, config.ensemble.members, 0),
-        Scheme::Deterministic => (Plane::Deterministic, 1, net.layers.len()),
+    let members = config.members();
+    let (plane, first_ensembling_layer) = match config.mapping.scheme {
+        Scheme::Dense => (Plane::Stochastic, 0),
+        Scheme::Deterministic => (Plane::Deterministic, net.layers.len()),
     };
     let mut problems = Vec::new();
     let mut layers = Vec::with_capacity(net.layers.len());
