@@ -216,7 +216,7 @@ impl Accumulator {
                 return;
             }
             if let Some(since) = self.refused_since.take() {
-                cx.wait(Action::WaitPort, self.spec.tree.site, since, token, Units { first: NONE, number: 1 });
+                cx.wait(Action::WaitPort, self.spec.tree.site, since, token, Units::one(NONE));
             }
             self.in_tree.pop_front();
             for (group, token) in std::mem::take(&mut self.stalled) {

@@ -402,7 +402,6 @@ impl Builder<'_> {
         let spec = CrossbarSpec {
             refresh,
             double_buffered,
-            site: Site { component: Component::Crossbar, layer: l as u32 },
             drive: on_array(Component::Driver, Action::Drive),
             read: on_array(Component::Crossbar, Action::Read),
             last_pass: (self.config.schedule.images - 1, mapped.passes - 1),
@@ -413,7 +412,6 @@ impl Builder<'_> {
             energy: ReadEnergy {
                 layer: l as u32,
                 positions: layer.positions,
-                row_blocks: group.row_blocks.len() as u32,
                 pulses: readout.pulses,
                 row_serial: readout.row_serial,
                 column_blocks: group.column_blocks.len() as u32,
@@ -607,7 +605,7 @@ impl Builder<'_> {
             transfer: job(Component::Link, Action::Transfer, costs.link.time),
             hop_energy: costs.link.energy.0,
             read,
-            read_unit: Units { first: read_from, number: 1 },
+            read_unit: Units::one(read_from),
             read_energy: read_cost,
             read_bytes: u64::from(read_bytes),
             write,

@@ -26,6 +26,13 @@ pub struct Units {
 }
 
 impl Units {
+    /// A single one.
+    #[must_use]
+    #[inline]
+    pub fn one(number: u32) -> Self {
+        Self { first: number, number: 1 }
+    }
+
     /// So many times as many.
     #[must_use]
     #[inline]

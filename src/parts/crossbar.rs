@@ -7,7 +7,7 @@
 //! Every cycle of the array from 0 to the end of the run is booked: as a read, or as waiting for input (`WaitOperand`),
 //! random bits (`WaitRandom`), the converter (`WaitResource`), a full port behind it (`WaitPort`), or nothing (`WaitDrained`).
 
-use super::context::{Amount, Context, Job, Site, Units, rows};
+use super::context::{Amount, Context, Job, Units, rows};
 use super::energy::ReadEnergy;
 use super::token::Token;
 use crate::kernel::port::CREDIT;
@@ -62,11 +62,9 @@ pub struct CrossbarSpec {
     pub refresh: Refresh,
     /// Whether drawn weights have a second bank of latches.
     pub double_buffered: bool,
-    /// Where reads and waits are booked.
-    pub site: Site,
     /// Pulse on the wordlines, as long as a read.
     pub drive: Job,
-    /// One read.
+    /// One read; waits are booked where it is.
     pub read: Job,
     /// Image and member of the last pass of the run.
     pub last_pass: (u32, u32),
@@ -191,8 +189,8 @@ impl Crossbar {
             return;
         }
         let all = self.all_units();
-        cx.wait_between(Action::WaitOperand, self.spec.site, self.idle_since, since, token, all);
-        cx.wait_between(Action::WaitRandom, self.spec.site, since, cx.now, token, all);
+        cx.wait_between(Action::WaitOperand, self.spec.read.site, self.idle_since, since, token, all);
+        cx.wait_between(Action::WaitRandom, self.spec.read.site, since, cx.now, token, all);
         cx.take(self.wiring.input);
         cx.release(self.wiring.input, 1);
         self.token = token;
@@ -272,7 +270,7 @@ impl Crossbar {
         let held = |cx: &mut Context<'_, S, K>, start, duration, repeats, period| {
             for (start, repeats) in rows(start, repeats, period, detail) {
                 let amount = Amount { units, repeats, period, count: 0, energy: 0 };
-                cx.wait_repeated(Action::WaitResource, self.spec.site, start, duration, self.token, amount);
+                cx.wait_repeated(Action::WaitResource, self.spec.read.site, start, duration, self.token, amount);
             }
         };
         let (first, period) = if self.spec.sample_and_hold {
@@ -305,7 +303,7 @@ impl Crossbar {
         let units = self.units;
         let (from, until) = cx.shared.refused[self.wiring.converter as usize];
         let (from, until) = (from.clamp(since, cx.now), until.clamp(since, cx.now));
-        let site = self.spec.site;
+        let site = self.spec.read.site;
         cx.wait_between(Action::WaitResource, site, since, from, self.token, units);
         cx.wait_between(Action::WaitPort, site, from, until, self.token, units);
         cx.wait_between(Action::WaitResource, site, until, cx.now, self.token, units);
@@ -330,7 +328,7 @@ impl Crossbar {
         let idle = self.wiring.arrays.times(self.wiring.replicas.len() as u32 - self.copies);
         let over = (self.token.image, self.token.member) == self.spec.last_pass;
         let reason = if over { Action::WaitDrained } else { Action::WaitOperand };
-        cx.wait(reason, self.spec.site, self.started, self.token, idle);
+        cx.wait(reason, self.spec.read.site, self.started, self.token, idle);
         let unit_over = match self.spec.refresh {
             Refresh::Never => false,
             Refresh::Pass => self.last_of_pass(),
@@ -349,7 +347,7 @@ impl Crossbar {
     /// Books the rest of the run.
     pub fn finish<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         let units = self.all_units();
-        cx.wait(Action::WaitDrained, self.spec.site, self.idle_since, NO_TOKEN, units);
+        cx.wait(Action::WaitDrained, self.spec.read.site, self.idle_since, NO_TOKEN, units);
     }
 
     /// The part that it waits for, at the end of a run that stands still.

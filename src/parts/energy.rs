@@ -63,8 +63,6 @@ pub struct ReadEnergy {
     pub layer: u32,
     /// Output positions of the layer.
     pub positions: u32,
-    /// Row blocks of the group.
-    pub row_blocks: u32,
     /// Pulses of a position.
     pub pulses: u32,
     /// A pulse is a row (row-serial plane) instead of an input bit.
@@ -96,7 +94,8 @@ impl ReadEnergy {
     pub fn pulses(&self, token: Token, lanes: Range<u32>, row_blocks: &Range<u32>, pulses: Range<u32>) -> Pulse {
         match &self.rows {
             Rows::Stated(upto) => {
-                let arrays = u64::from(self.column_blocks * self.row_blocks) * u64::from(lanes.end - lanes.start);
+                let arrays = u64::from(self.column_blocks * (row_blocks.end - row_blocks.start))
+                    * u64::from(lanes.end - lanes.start);
                 let (start, end) = (upto[pulses.start as usize], upto[pulses.end as usize]);
                 Pulse {
                     rows: (end.rows - start.rows) * arrays,

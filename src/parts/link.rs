@@ -127,7 +127,7 @@ impl Link {
         let tail = cx.shared.network.transfer(&spec.route, cx.now + read, bytes, &mut self.hops);
         let occupancy = cx.shared.network.occupancy(bytes);
         for hop in &self.hops {
-            let link = Units { first: hop.link, number: 1 };
+            let link = Units::one(hop.link);
             let job = Job { duration: occupancy, ..spec.transfer };
             cx.wait_between(Action::WaitLink, job.site, hop.asked, hop.granted, token, link);
             cx.work(&job, hop.granted, token, Amount::once(link, bytes, bytes * spec.hop_energy));
@@ -135,12 +135,7 @@ impl Link {
         if spec.copies > 0 {
             let count = bytes * u64::from(spec.copies);
             let spread = Job { duration: 0, ..spec.transfer };
-            cx.work(
-                &spread,
-                tail,
-                token,
-                Amount::once(Units { first: NONE, number: 1 }, count, count * spec.hop_energy),
-            );
+            cx.work(&spread, tail, token, Amount::once(Units::one(NONE), count, count * spec.hop_energy));
         }
         let arrival = tail + spec.spread;
         let count = bytes * u64::from(spec.copies + 1);

@@ -90,12 +90,7 @@ impl Source {
         self.reading = true;
         let bytes = u64::from(self.spec.width) * self.spec.pixel_bytes;
         let job = Job { duration: self.spec.row_cycles(), ..self.spec.read };
-        cx.work(
-            &job,
-            cx.now,
-            self.token(),
-            Amount::once(Units { first: 0, number: 1 }, bytes, bytes * self.spec.byte_energy),
-        );
+        cx.work(&job, cx.now, self.token(), Amount::once(Units::one(0), bytes, bytes * self.spec.byte_energy));
         cx.schedule(cx.now + job.duration, DONE);
     }
 
