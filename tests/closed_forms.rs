@@ -7,6 +7,7 @@ use crossbayes::config::*;
 use crossbayes::report::ClosedForm;
 use crossbayes::report::closed_form::{LayerTime, closed_form, layer_times};
 use crossbayes::simulate::plan;
+use crossbayes::trace::{Action, Component};
 use proptest::prelude::*;
 
 /// tau of reads of 10 cycles and 4 conversions of 1 cycle with a sample-and-hold: n B max + min = 10 n B + 4.
@@ -257,4 +258,42 @@ proptest! {
             prop_assert!(if recurrence { shown.is_some() } else { shown == Some(0) }, "{:?}: {} {:?}", mode, expected, form);
         }
     }
+}
+
+/// Three copies of `a` send positions 0, 1 and 2 in one message and position 3 in another, which is written in a third of
+/// the time. By hand, from the end of writing the image (4 bytes in 48 cycles, from 8 on):
+///
+/// ```text
+/// a          56 fetch 3, 59 read 5, 64 convert 2 x 5, 74 shift-and-add 1, 75 lanes 2 (6 values on 3), 77 write 12  -> 89
+/// positions  89 read out 1, 90 bus 2, 92 write 3 x 12                                                    -> 128
+/// 0 to 2
+/// position 3 102 read out 1, 103 bus 1, 104 waits for the port, 128 write 12                             -> 140
+/// b          128 fetch 1, 129 read 5, 134 convert 2 x 5, 144 shift-and-add 1, 145 lanes 2, 147 write 12  -> 159
+///            the others follow at 14 cycles, the lanes' and the write's                                  -> 201
+/// position 3 201 read out 1, 202 bus 1, 203 spread over 4 tiles 2, 205 write 12                          -> 217
+/// c          217 fetch 1, 218 read 5, 223 convert 2 x 5, 233 shift-and-add and tree 5, 238 lanes 1, 239 write 12 -> 251
+/// answer     251 read out 1, 252 bus 4 (8 bytes), 256 global buffer 8                                    -> 264
+/// ```
+///
+/// Had position 0 been there when position 3, written beside it, was (at 116), the run would take 252.
+#[test]
+fn a_pixel_is_there_when_its_own_write_has_ended() {
+    let mut config = pointwise_toy(4);
+    config.ensemble.members = 1;
+    config.schedule.mode = Mode::Streaming;
+    config.mapping.replication = vec![("a".into(), 3)];
+    config.arch.tile.input_buffer.bytes_per_cycle = 1;
+    config.arch.tile.output_buffer.bytes_per_cycle = 64;
+    config.arch.costs.buffer_write.time.0 = 12_000;
+    config.arch.array.read_time.0 = 5_000;
+    let (_, both) = run(&config);
+    let starts = |component, action, layer| -> Vec<(u64, u64)> {
+        let rows = both.spans.iter().filter(|s| (s.component, s.action, s.layer) == (component, action, layer));
+        rows.map(|s| (s.start, s.duration)).collect()
+    };
+    // Written one after another, and the first window is fetched when its pixel is written.
+    let written = starts(Component::Buffer, Action::Write, 1);
+    assert_eq!(written[..2], [(92, 36), (128, 12)]);
+    assert_eq!(starts(Component::Buffer, Action::Fetch, 1)[0], (128, 1));
+    assert_eq!(both.ledger.makespan(), 264);
 }

@@ -151,3 +151,17 @@ fn in_a_window_the_trace_is_that_of_conversions() {
         }
     }
 }
+
+/// At cycle 61 two messages could leave: the last pixel of `a` in member 1 and the first one of `b` in member 0. Both want the
+/// bus at 62. The older one gets it; the other costs the last pass of `b`, and with it the run, a cycle (142 instead of 141).
+#[test]
+fn messages_that_leave_at_the_same_cycle_do_not_depend_on_the_grain() {
+    let mut config = pointwise_toy(2);
+    config.ensemble.members = 2;
+    config.arch.array.read_time.0 = 5_000;
+    config.arch.costs.buffer_write.time.0 = 2_000;
+    for grain in [Grain::Op, Grain::Read, Grain::Conversion] {
+        config.schedule.grain = grain;
+        assert_eq!(run(&config).1.ledger.makespan(), 142, "{grain:?}");
+    }
+}

@@ -35,9 +35,12 @@ fn take(queue: &mut impl Schedule) -> Option<(Cycle, Vec<Event>)> {
     queue.take(&mut events).map(|now| (now, events))
 }
 
+/// What the takes gave, and after each step whether an event waited for the cycle last taken.
+type Played = (Vec<Option<(Cycle, Vec<Event>)>>, Vec<bool>);
+
 /// Takes all steps, then what is left. Every event has a number of its own, so a wrong order of ties shows.
-fn play(queue: &mut impl Schedule, steps: &[Step]) -> Vec<Option<(Cycle, Vec<Event>)>> {
-    let mut taken = Vec::new();
+fn play(queue: &mut impl Schedule, steps: &[Step]) -> Played {
+    let (mut taken, mut has_now) = (Vec::new(), Vec::new());
     let (mut now, mut number, mut waiting) = (0, 0, 0usize);
     for step in steps {
         match step {
@@ -61,10 +64,11 @@ fn play(queue: &mut impl Schedule, steps: &[Step]) -> Vec<Option<(Cycle, Vec<Eve
             }
         }
         assert_eq!((queue.len(), queue.is_empty()), (waiting, waiting == 0));
+        has_now.push(queue.has_now());
     }
     taken.extend(std::iter::from_fn(|| take(queue).map(Some)));
     assert!(queue.is_empty());
-    taken
+    (taken, has_now)
 }
 
 /// The contract, written out: by cycle, then in the order of the pushes.
@@ -92,6 +96,10 @@ impl Schedule for Sorted {
         *events = self.events.drain(..rest).map(|(.., event)| event).collect();
         self.now = first;
         Some(first)
+    }
+
+    fn has_now(&self) -> bool {
+        self.events.iter().any(|&(at, ..)| at == self.now)
     }
 
     fn len(&self) -> usize {

@@ -7,6 +7,11 @@ use super::queue::Schedule;
 pub trait Handler<S: Schedule> {
     /// Handles events of one cycle, one after another; further events go into `queue`.
     fn handle(&mut self, now: Cycle, events: &[Event], queue: &mut S);
+
+    /// Decides what must not depend on the order of the events of a cycle, once all of them have run. Events that this
+    /// pushes for the same cycle run next, and it is called again after them. Called whenever no event of the cycle waits,
+    /// so it should find out fast that there is nothing to decide.
+    fn settle(&mut self, now: Cycle, queue: &mut S);
 }
 
 /// What the loop saw.
@@ -24,6 +29,9 @@ pub fn run<S: Schedule, H: Handler<S>>(handler: &mut H, queue: &mut S, mut progr
     let mut events = Vec::new();
     while let Some(now) = queue.take(&mut events) {
         handler.handle(now, &events, queue);
+        if !queue.has_now() {
+            handler.settle(now, queue);
+        }
         let before = stats.events;
         stats.events += events.len() as u64;
         stats.last = now;

@@ -1,6 +1,7 @@
 //! The event kernel: events, queues, bounded ports and the loop that runs them. It knows nothing of PCM.
 //!
-//! Order: events at the same cycle run in the order in which they were scheduled. Both queues keep it.
+//! Order: events at the same cycle run in the order in which they were scheduled. Both queues keep it. What is shared and
+//! must not depend on that order is decided once all events of the cycle have run: [`Handler::settle`].
 
 pub mod event;
 pub mod queue;

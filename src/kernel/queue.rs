@@ -20,6 +20,9 @@ pub trait Schedule {
     /// Replaces `events` by all events that wait for the earliest cycle, and tells that cycle.
     fn take(&mut self, events: &mut Vec<Event>) -> Option<Cycle>;
 
+    /// Whether events wait for the cycle last taken.
+    fn has_now(&self) -> bool;
+
     /// Events that wait.
     fn len(&self) -> usize;
 

@@ -39,6 +39,10 @@ impl Schedule for PriorityQueueSchedule {
         Some(first)
     }
 
+    fn has_now(&self) -> bool {
+        self.queue.peek().is_some_and(|(_, &Reverse((at, _)))| at == self.now)
+    }
+
     fn len(&self) -> usize {
         self.queue.len()
     }

@@ -133,6 +133,11 @@ impl Schedule for Ring {
         Some(self.now)
     }
 
+    #[inline]
+    fn has_now(&self) -> bool {
+        !self.slots[(self.now & MASK) as usize].is_empty()
+    }
+
     fn len(&self) -> usize {
         self.slots.iter().map(Vec::len).sum::<usize>() + self.overflow.len()
     }

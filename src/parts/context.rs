@@ -1,5 +1,6 @@
 //! What a part may do: book work, book waiting, schedule events, use ports.
 
+use super::link::Departure;
 use super::network::Network;
 use super::token::Token;
 use super::turn::Turn;
@@ -92,6 +93,8 @@ pub struct Shared<K> {
     pub sink: K,
     /// Links between tiles.
     pub network: Network,
+    /// Messages that ask to leave in this cycle.
+    pub departures: Vec<Departure>,
     /// Whose turn it is in a sequential schedule.
     pub turn: Option<Turn>,
     /// For each part the last interval in which its output was refused.

@@ -2,11 +2,16 @@
 //!
 //! A message leaves the output buffer, takes the links of its route, is spread over the tiles of the consumer and written.
 //! The next message may leave as soon as this one's tail has. Room at the other end is reserved before a message leaves.
+//!
+//! Links of the dataflow share the links of the interconnect. So a message that could leave asks, and those that ask in the
+//! same cycle leave in one order, oldest first ([`Departure`]), once all events of the cycle have run. The buffer at the
+//! other end has one write port: messages are written one after another, in the order in which they come, and a message is
+//! there when its own write has ended.
 
 use super::context::{Amount, Context, Job, Units};
 use super::network::Hop;
 use super::token::Token;
-use crate::kernel::{Cycle, PortId, Schedule};
+use crate::kernel::{Cycle, PartId, PortId, Schedule};
 use crate::trace::{Action, NONE, SpanSink};
 use std::collections::VecDeque;
 
@@ -16,6 +21,10 @@ pub const PIXELS: u32 = 1;
 const SENT: u32 = 2;
 /// A message has arrived and is written.
 const DELIVERED: u32 = 3;
+
+/// A message that could leave: image, member and link. Of those that ask in the same cycle the first in this order goes
+/// first: the oldest pass, and of its messages the one into the layer nearest to the input.
+pub type Departure = (u32, u32, PartId);
 
 /// What a link is and how it is wired.
 #[derive(Debug, Clone)]
@@ -70,10 +79,14 @@ impl LinkSpec {
 #[derive(Debug)]
 pub struct Link {
     spec: LinkSpec,
+    /// Whether the message at the head of the input asks to leave.
+    asks: bool,
     /// The message whose tail has not left yet.
     leaving: Option<Token>,
-    /// Messages on their way, oldest first.
+    /// Messages on their way, oldest first: they are written in this order.
     under_way: VecDeque<Token>,
+    /// When the last of them is written.
+    written: Cycle,
     hops: Vec<Hop>,
 }
 
@@ -81,7 +94,7 @@ impl Link {
     /// A link with nothing on it.
     #[must_use]
     pub fn new(spec: LinkSpec) -> Self {
-        Self { spec, leaving: None, under_way: VecDeque::new(), hops: Vec::new() }
+        Self { spec, asks: false, leaving: None, under_way: VecDeque::new(), written: 0, hops: Vec::new() }
     }
 
     /// What it is.
@@ -102,19 +115,27 @@ impl Link {
             DELIVERED => self.arrive(cx),
             _ => {}
         }
-        self.depart(cx);
+        self.ask(cx);
     }
 
-    fn depart<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
-        if self.leaving.is_some() {
+    /// Asks to leave, if there is a message that could. Nobody else takes the message or its room, so it still can when all
+    /// events of the cycle have run.
+    fn ask<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        if self.asks || self.leaving.is_some() {
             return;
         }
         let Some(token) = cx.shared.ports.peek(self.spec.input) else { return };
-        if !cx.shared.ports.has_room(self.spec.output, token.lanes) {
-            return;
+        if cx.shared.ports.has_room(self.spec.output, token.lanes) {
+            self.asks = true;
+            cx.shared.departures.push((token.image, token.member, cx.me));
         }
+    }
+
+    /// Lets the message that has asked leave.
+    pub fn depart<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        self.asks = false;
+        let token = cx.take(self.spec.input).expect("a message has asked");
         cx.shared.ports.reserve(self.spec.output, token.lanes);
-        cx.take(self.spec.input);
         let bytes = u64::from(token.lanes) * self.spec.pixel_bytes;
         let (read, write) = self.spec.ends(bytes);
         let spec = &self.spec;
@@ -137,15 +158,17 @@ impl Link {
             let spread = Job { duration: 0, ..spec.transfer };
             cx.work(&spread, tail, token, Amount::once(Units::one(NONE), count, count * spec.hop_energy));
         }
-        let arrival = tail + spec.spread;
+        // The message before it may still be written.
+        let start = self.written.max(tail + spec.spread);
+        self.written = start + write;
         let count = bytes * u64::from(spec.copies + 1);
         let amount = Amount::once(spec.write_units, count, count * spec.write_energy);
-        cx.work(&Job { duration: write, ..spec.write }, arrival, token, amount);
+        cx.work(&Job { duration: write, ..spec.write }, start, token, amount);
         let sent = self.hops.first().map_or(cx.now + read, |hop| hop.granted + occupancy);
         self.leaving = Some(token);
         self.under_way.push_back(token);
         cx.schedule(sent, SENT);
-        cx.schedule(arrival + write, DELIVERED);
+        cx.schedule(self.written, DELIVERED);
     }
 
     fn arrive<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {

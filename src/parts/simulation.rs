@@ -58,6 +58,13 @@ impl<S: Schedule, K: SpanSink> Handler<S> for Simulation<K> {
             }
         }
     }
+
+    #[inline]
+    fn settle(&mut self, now: Cycle, queue: &mut S) {
+        if !self.shared.departures.is_empty() {
+            self.depart(now, queue);
+        }
+    }
 }
 
 impl<K: SpanSink> Simulation<K> {
@@ -68,6 +75,7 @@ impl<K: SpanSink> Simulation<K> {
             ports: assembly.ports,
             sink,
             network: assembly.network,
+            departures: Vec::new(),
             turn: assembly.turn,
             refused: vec![(0, 0); parts.len()],
             answers: 0,
@@ -126,6 +134,22 @@ impl<K: SpanSink> Simulation<K> {
         let per_kind = Part::KINDS.iter().zip(self.counts).map(|(kind, count)| ((*kind).to_owned(), count)).collect();
         let outcome = Outcome { cycles: stats.last, events: stats.events, per_kind, random_bits };
         (outcome, self.shared.sink)
+    }
+
+    /// Lets the messages leave that ask in this cycle, in their order.
+    #[inline(never)]
+    fn depart<S: Schedule>(&mut self, now: Cycle, queue: &mut S) {
+        let mut departures = std::mem::take(&mut self.shared.departures);
+        departures.sort_unstable();
+        let cx = &mut Context { now, me: 0, queue, shared: &mut self.shared };
+        for (.., link) in departures.drain(..) {
+            cx.me = link;
+            if let Part::Link(part) = &mut self.parts[link as usize] {
+                part.depart(cx);
+            }
+        }
+        // The list goes on with its room.
+        self.shared.departures = departures;
     }
 
     /// Finds the parts that wait for each other and says what each waits for.

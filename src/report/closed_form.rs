@@ -292,8 +292,8 @@ impl ClosedForm {
     }
 }
 
-/// Cycles until an image is in the first buffer: its rows follow each other at the pace of the slower of global buffer and
-/// link.
+/// Cycles until an image is in the first buffer: its rows follow each other at the pace of the slowest of global buffer,
+/// link and write port.
 fn load_cycles(net: &Net, assembly: &Assembly) -> u64 {
     let rows = u64::from(net.input.height);
     let row = assembly.parts.iter().find_map(|part| match part {
@@ -304,7 +304,8 @@ fn load_cycles(net: &Net, assembly: &Assembly) -> u64 {
     links_from(assembly, crate::trace::NONE)
         .map(|link| {
             let bytes = u64::from(net.input.width) * link.pixel_bytes;
-            let pace = row.max(link.ends(bytes).0 + assembly.network.occupancy(bytes));
+            let (read, write) = link.ends(bytes);
+            let pace = row.max(read + assembly.network.occupancy(bytes)).max(write);
             row + (rows - 1) * pace + message_cycles(link, net.input.width, assembly)
         })
         .max()

@@ -187,3 +187,19 @@ pub fn run(config: &Config) -> (Outcome, Both) {
     let ledger = Ledger::new(plan.net.layers.len() as u32, config.schedule.images, plan.mapping.members);
     simulate(config, assembly, Both { spans: Vec::new(), ledger }, |_, _| ()).expect("no deadlock")
 }
+
+/// The shipped `toy_2x2` (arrays of one synapse column with a converter of its own, tile buffers and bus of 2 bytes a cycle)
+/// with pointwise convolutions `a` and `b` of 2 channels and a linear layer `c` of 2 outputs on an input of 2 channels and
+/// one row; 2 bits everywhere. Every layer has two arrays of 2 x 1 synapses in a tile.
+pub fn pointwise_toy(width: u32) -> Config {
+    let named = |name: &str| Some(name.to_owned());
+    let request = LoadRequest { arch: named("toy_2x2"), workload: named("toy_two_layers"), set: Vec::new() };
+    let arch = load(&request).expect("the shipped files are valid").config.arch;
+    let pointwise = Operation::Conv { channels: 2, kernel: 1, stride: 1, padding: 0 };
+    let mut layers =
+        vec![layer("a", pointwise.clone()), layer("b", pointwise), layer("c", Operation::Linear { outputs: 2 })];
+    layers.iter_mut().for_each(|layer| layer.activation_bits = 2);
+    let mut workload = workload(layers);
+    workload.input = Input { channels: 2, height: 1, width, bits: 2, signed: false };
+    config(arch, workload)
+}
