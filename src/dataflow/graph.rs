@@ -1,5 +1,6 @@
 //! Stages and channels of a mapped network.
 
+use super::pixel::{LOGIT_BITS, pixel_bytes};
 use super::room;
 use crate::config::{Config, Sampler, Scheme};
 use crate::error::Problem;
@@ -66,12 +67,6 @@ pub struct Dataflow {
     pub source: NodeIndex,
     /// The stage that takes answers.
     pub sink: NodeIndex,
-}
-
-/// Bytes of one pixel (all channels of one position) of a map.
-#[must_use]
-pub fn pixel_bytes(channels: u32, bits: u32) -> u64 {
-    (u64::from(channels) * u64::from(bits)).div_ceil(8)
 }
 
 /// Pixels that fit into `bytes`.
@@ -156,6 +151,3 @@ pub fn build(config: &Config, net: &Net, mapping: &Mapping) -> Result<Dataflow, 
     graph.add_edge(link, sink, answer(in_bytes));
     if problems.is_empty() { Ok(Dataflow { graph, source, sink }) } else { Err(problems) }
 }
-
-/// Bits of a logit on its way to the global buffer.
-pub const LOGIT_BITS: u32 = 32;

@@ -2,11 +2,13 @@
 //!
 //! The engine walks flat arrays that are built from this graph, node by node and edge by edge.
 
-pub mod graph;
+pub mod pixel;
 mod room;
+pub mod graph;
 pub mod check;
 pub mod dot;
 
 pub use check::check;
 pub use dot::to_dot;
-pub use graph::{Channel, Dataflow, LOGIT_BITS, Role, Stage, build, pixel_bytes};
+pub use graph::{Channel, Dataflow, Role, Stage, build};
+pub use pixel::{LOGIT_BITS, pixel_bytes};

@@ -1,6 +1,6 @@
 //! Buffers that are too small for what must be in them: a run would stand still for certain, so it is refused.
 
-use super::graph::{LOGIT_BITS, pixel_bytes};
+use super::pixel::{LOGIT_BITS, pixel_bytes};
 use crate::config::{Config, Mode};
 use crate::error::Problem;
 use crate::mapping::Mapping;
