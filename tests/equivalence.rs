@@ -2,10 +2,12 @@
 
 mod common;
 
+use common::tied::tied;
 use common::*;
 use crossbayes::config::*;
 use crossbayes::meter::Ledger;
 use crossbayes::trace::{Action, Component, Span};
+use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 /// Unit-cycles, attojoules and elementary actions, by layer, component and action.
@@ -163,5 +165,32 @@ fn messages_that_leave_at_the_same_cycle_do_not_depend_on_the_grain() {
     for grain in [Grain::Op, Grain::Read, Grain::Conversion] {
         config.schedule.grain = grain;
         assert_eq!(run(&config).1.ledger.makespan(), 142, "{grain:?}");
+    }
+}
+
+/// Cases of the test below: `PROPTEST_CASES=10000 cargo test --release --test equivalence ties` runs more.
+fn number_of_cases() -> u32 {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    asked.unwrap_or(if cfg!(debug_assertions) { 200 } else { 1_000 })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(number_of_cases()))]
+
+    /// Cycles, attojoules, counts and waits, for whatever happens in the same cycle.
+    #[test]
+    fn ties_are_decided_alike_however_a_run_is_simulated(config in tied()) {
+        assert_same(&config, |c| c.schedule.grain = Grain::Op, "op");
+        assert_same(&config, |c| c.schedule.grain = Grain::Conversion, "conversion");
+        assert_same(&config, |c| c.schedule.grouping = Grouping::Expanded, "expanded");
+        assert_same(&config, |c| c.schedule.queue = Queue::PriorityQueue, "queue");
+        assert_same(&config, |c| c.schedule.window = Window::Cycles { from: 20, to: 60 }, "window");
+        let all = |c: &mut Config| {
+            c.schedule.grain = Grain::Op;
+            c.schedule.grouping = Grouping::Expanded;
+            c.schedule.queue = Queue::PriorityQueue;
+            c.schedule.window = Window::Cycles { from: 50, to: 100 };
+        };
+        assert_same(&config, all, "op, expanded, queue and window");
     }
 }

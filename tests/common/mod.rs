@@ -1,6 +1,8 @@
 //! Small chips and networks for tests, built in code.
 #![allow(dead_code, reason = "each test file uses some of them")]
 
+pub mod tied;
+
 use crossbayes::config::*;
 use crossbayes::meter::Ledger;
 use crossbayes::parts::Outcome;
@@ -196,8 +198,7 @@ pub fn pointwise_toy(width: u32) -> Config {
     let request = LoadRequest { arch: named("toy_2x2"), workload: named("toy_two_layers"), set: Vec::new() };
     let arch = load(&request).expect("the shipped files are valid").config.arch;
     let pointwise = Operation::Conv { channels: 2, kernel: 1, stride: 1, padding: 0 };
-    let mut layers =
-        vec![layer("a", pointwise.clone()), layer("b", pointwise), layer("c", Operation::Linear { outputs: 2 })];
+    let mut layers = vec![layer("a", pointwise), layer("b", pointwise), layer("c", Operation::Linear { outputs: 2 })];
     layers.iter_mut().for_each(|layer| layer.activation_bits = 2);
     let mut workload = workload(layers);
     workload.input = Input { channels: 2, height: 1, width, bits: 2, signed: false };
