@@ -127,7 +127,7 @@ fn check_data(workload: &Workload, net: &Net, base: &Base, prefix: &str) -> (Vec
 }
 
 /// The posterior, if there is one, and the hash of its file, if it has one.
-fn load_posterior(
+pub(crate) fn load_posterior(
     workload: &Workload,
     net: &Net,
     base: &Base,

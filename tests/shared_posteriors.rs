@@ -5,9 +5,7 @@
 mod common;
 mod shared;
 
-use crossbayes::config::{
-    Adc, AdcInput, AdcRange, Draws, Images, Input, Layer, Operation, Posterior, Sampler, Samples, Scheme, Workload,
-};
+use crossbayes::config::{Adc, AdcInput, AdcRange, Draws, Images, Posterior, Sampler, Samples, Scheme, Workload};
 use crossbayes::functional::post::max_pool;
 use crossbayes::functional::{FunctionalModel, FunctionalSpec};
 use crossbayes::workload::{LoadedImages, LoadedPosterior, resolve};
@@ -16,14 +14,9 @@ use shared::shared;
 
 /// A network of the folder's posteriors: `C3` layers with their pools, then fully connected ones.
 fn workload(name: &str, input: (u32, u32), convs: &[(u32, u32)], linears: &[u32], bits: u32) -> Workload {
-    let conv = |&(channels, pool): &(u32, u32)| (common::conv(channels), pool);
-    let linear = |&outputs: &u32| (Operation::Linear { outputs }, 1);
-    let layers = convs.iter().map(conv).chain(linears.iter().map(linear)).enumerate();
-    let layers =
-        layers.map(|(i, (op, pool))| Layer { pool, activation_bits: bits, ..common::layer(&format!("layer{i}"), op) });
+    let mut network = common::vgg(name, input, convs, linears);
+    network.layers.iter_mut().for_each(|layer| layer.activation_bits = bits);
     Workload {
-        name: name.to_owned(),
-        input: Input { channels: input.0, height: input.1, width: input.1, bits: 8, signed: false },
         posterior: Posterior::File {
             path: format!("{name}.safetensors"),
             kappa: 4.0,
@@ -35,7 +28,7 @@ fn workload(name: &str, input: (u32, u32), convs: &[(u32, u32)], linears: &[u32]
             images: "test.images_u8".to_owned(),
             labels: "test.labels".to_owned(),
         }),
-        ..common::workload(layers.collect())
+        ..network
     }
 }
 

@@ -12,6 +12,7 @@ mod report;
 mod run;
 mod schema;
 mod show;
+mod sparsity;
 
 use crate::config::{ConfigErrors, LoadRequest, Loaded, load, load_expanded};
 use crate::error::Error;

@@ -1,6 +1,6 @@
 //! `show`: what the program makes of a configuration, before anything runs.
 
-use super::{Failure, Format, Global, Target, print};
+use super::{Failure, Format, Global, Target, print, sparsity};
 use crate::config::{Config, CostTable};
 use crate::dataflow::{check, to_dot};
 use crate::error::Error;
@@ -17,7 +17,8 @@ use std::fmt::Write as _;
   crossbayes show arch --arch pcm_256
   crossbayes show mapping --workload vgg_binaryconnect
   crossbayes show dataflow --dot | dot -Tsvg > dataflow.svg
-  crossbayes show costs --arch pcm_128 --format json")]
+  crossbayes show costs --arch pcm_128 --format json
+  crossbayes show sparsity --eps 0.05,0.3 --array-rows 128,256")]
 pub(super) struct Args {
     /// What to show.
     #[arg(value_enum)]
@@ -27,6 +28,8 @@ pub(super) struct Args {
     /// The dataflow as Graphviz DOT.
     #[arg(long)]
     dot: bool,
+    #[command(flatten)]
+    sparsity: sparsity::Options,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -43,6 +46,8 @@ enum What {
     Dataflow,
     /// The cost table with its sources.
     Costs,
+    /// What the posterior leaves to sample, and what packings store of it.
+    Sparsity,
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
@@ -55,6 +60,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
         What::Config => value(config, json)?,
         What::Costs if json => value(&config.arch.costs, json)?,
         What::Costs => costs(&config.arch.costs),
+        What::Sparsity => sparsity::text(&args.sparsity, &loaded, json)?,
         What::Mapping | What::Dataflow => {
             let plan = simulate::plan(config).map_err(|problems| Failure::Config(loaded.locate(problems)))?;
             match args.what {
@@ -73,7 +79,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
 }
 
 /// A value as RON, or as JSON.
-fn value(value: &impl Serialize, json: bool) -> Result<String, Error> {
+pub(super) fn value(value: &impl Serialize, json: bool) -> Result<String, Error> {
     let told = |error: &dyn std::fmt::Display| Error::Internal(error.to_string());
     if json {
         serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(|error| told(&error))
@@ -84,7 +90,7 @@ fn value(value: &impl Serialize, json: bool) -> Result<String, Error> {
 }
 
 /// Columns of text, the first to the left, the others to the right.
-fn aligned(rows: &[Vec<String>]) -> String {
+pub(super) fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |c: usize| rows.iter().filter_map(|row| row.get(c)).map(|cell| cell.chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
@@ -101,7 +107,7 @@ fn aligned(rows: &[Vec<String>]) -> String {
     text
 }
 
-fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
+pub(super) fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.iter().map(|cell| (*cell).to_owned()).collect()
 }
 

@@ -4,6 +4,10 @@
 //! its synapse columns. Each block is one array; a layer takes whole tiles, one after another. Copies of a layer
 //! (replication) hold the same weights and work on neighbouring positions at the same time.
 
+pub mod split;
+pub mod pack;
 pub mod arrays;
 
 pub use arrays::{ArrayGroup, LayerMapping, Mapping, Plane, map};
+pub use pack::{PackedBlock, Packing, pack};
+pub use split::Split;

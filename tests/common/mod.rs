@@ -136,6 +136,19 @@ pub fn workload(layers: Vec<Layer>) -> Workload {
     }
 }
 
+/// A network on square images of 8 bits: convolutions (channels, pool), then fully connected layers, named `layer0` and up.
+pub fn vgg(name: &str, (channels, side): (u32, u32), convs: &[(u32, u32)], linears: &[u32]) -> Workload {
+    let convs = convs.iter().map(|&(channels, pool)| (conv(channels), pool));
+    let linears = linears.iter().map(|&outputs| (Operation::Linear { outputs }, 1));
+    let layers = convs.chain(linears).enumerate();
+    let layers = layers.map(|(i, (op, pool))| Layer { pool, ..layer(&format!("layer{i}"), op) });
+    Workload {
+        name: name.to_owned(),
+        input: Input { channels, height: side, width: side, bits: 8, signed: false },
+        ..workload(layers.collect())
+    }
+}
+
 /// Two convolutions with pooling and two linear layers: the shape of `digits`.
 pub fn digits_like() -> Workload {
     let mut conv2 = layer("conv2", conv(32));
