@@ -4,17 +4,58 @@
 //! delivered its last sample; then it passes the tree and goes to post-processing. Only `depth` positions may be between
 //! their completion by the first group and their leaving; further ones wait, one a group, and so hold up the converters.
 
+use super::build::{Build, levels};
 use super::context::{Amount, Context, Job, Units, rows};
+use super::readout::Readout;
 use super::token::Token;
-use crate::kernel::{Cycle, PartId, PortId, Schedule};
-use crate::trace::{Action, NONE, SpanSink};
+use crate::config::Chip;
+use crate::dataflow::Role;
+use crate::kernel::port::CREDIT;
+use crate::kernel::{Cycle, Event, PartId, PortId, Schedule};
+use crate::mapping::LayerMapping;
+use crate::trace::{Action, Component, NONE, SpanSink};
+use crate::units::Time;
+use crate::workload::NetLayer;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// A position has passed the tree.
-const OUT: u32 = 1;
-/// First of the tags by which the groups deliver: `GROUP + g`.
-pub const GROUP: u32 = 16;
+/// What accumulators are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tag {
+    /// Post-processing, which had no room, has some.
+    Credit,
+    /// A position has passed the tree.
+    Out,
+    /// A group of arrays, by its number in the layer, has delivered.
+    Group(u32),
+}
+
+impl Tag {
+    const OUT: u32 = CREDIT + 1;
+    const FIRST_GROUP: u32 = Self::OUT + 1;
+}
+
+impl From<Tag> for u32 {
+    #[inline]
+    fn from(tag: Tag) -> u32 {
+        match tag {
+            Tag::Credit => CREDIT,
+            Tag::Out => Tag::OUT,
+            Tag::Group(group) => Tag::FIRST_GROUP + group,
+        }
+    }
+}
+
+impl From<u32> for Tag {
+    #[inline]
+    fn from(number: u32) -> Self {
+        match number {
+            CREDIT => Tag::Credit,
+            Tag::OUT => Tag::Out,
+            _ => Tag::Group(number - Tag::FIRST_GROUP),
+        }
+    }
+}
 
 /// What one group delivers.
 #[derive(Debug, Clone)]
@@ -30,8 +71,6 @@ pub struct GroupInput {
     pub results: u64,
     /// One shift-and-add, or accumulation behind a comparator.
     pub shift_add: Job,
-    /// Attojoules of one.
-    pub shift_add_energy: u64,
 }
 
 impl GroupInput {
@@ -47,8 +86,8 @@ impl GroupInput {
     ) {
         let copies = token.copies(&self.replicas);
         let count = self.results * u64::from(copies) * u64::from(repeats);
-        let (units, energy) = (self.units.times(copies), count * self.shift_add_energy);
-        cx.work(&self.shift_add, start, token, Amount { units, repeats, period, count, energy });
+        let units = self.units.times(copies);
+        cx.work(&self.shift_add, start, token, Amount { units, repeats, period, count });
     }
 
     /// Books those of a burst whose samples come with one token.
@@ -76,8 +115,8 @@ pub struct AccumulatorSpec {
     pub groups: Vec<GroupInput>,
     /// Port of complete positions, to post-processing.
     pub output: PortId,
-    /// The layer's buffer, told when a pass is through the converters.
-    pub buffer: PartId,
+    /// Tells the layer's buffer that a pass is through the converters.
+    pub passed: Event,
     /// Cycles from one sample to the next in a burst.
     pub period: Cycle,
     /// The way through the adder tree.
@@ -101,6 +140,51 @@ pub struct AccumulatorSpec {
 }
 
 impl AccumulatorSpec {
+    pub(super) fn build(at: &Build<'_>) -> Self {
+        let (l, layer, mapped) = at.layer();
+        let costs = &at.chip.costs;
+        let mut row_serial = false;
+        let mut period = 0;
+        let mut widest = 0;
+        let groups = at
+            .inputs()
+            .map(|(converter, port)| {
+                let group = Build { node: converter, ..*at }.group();
+                let readout = Readout::new(at.chip, group.plane, group.rows, group.columns, layer.input_bits);
+                row_serial = readout.row_serial;
+                period = readout.period();
+                widest = widest.max(readout.converters);
+                let add = if row_serial { &costs.sampled_accumulate } else { &costs.shift_add };
+                GroupInput {
+                    port,
+                    converter: converter.index() as PartId,
+                    replicas: group.replicas.clone(),
+                    units: Units { first: group.first_array, number: group.arrays_per_replica() * readout.converters },
+                    results: u64::from(group.arrays_per_replica()) * u64::from(readout.inputs),
+                    shift_add: at.job_of(Some(l), Component::Accumulator, Action::ShiftAdd, add),
+                }
+            })
+            .collect();
+        let latency = AccumulatorLatency::new(at.chip, layer, mapped, row_serial);
+        let row_adds = u64::from(mapped.row_blocks - 1) * u64::from(layer.columns);
+        let crossing = latency.crossing_bytes * costs.link.energy.0;
+        Self {
+            groups,
+            output: at.output(),
+            passed: at.signal(Role::Buffer).expect("an accumulator tells its buffer"),
+            period,
+            tree: at.job(Some(l), Component::Accumulator, Action::Accumulate, latency.tree, 0),
+            adders: Units { first: NONE, number: (mapped.row_blocks - 1) * mapped.column_blocks * widest },
+            additions: row_adds,
+            tree_energy: row_adds * costs.adder.energy.0 + crossing,
+            latency: latency.total(),
+            depth: at.chip.accumulator.depth,
+            positions: layer.positions,
+            replication: mapped.replication,
+            passes: mapped.passes,
+        }
+    }
+
     /// Number of a token among all that the layer handles in the run.
     fn sequence(&self, token: Token) -> u64 {
         let pass = u64::from(token.image) * u64::from(self.passes) + u64::from(token.member);
@@ -145,11 +229,10 @@ impl Accumulator {
 
     /// Handles an event.
     #[inline]
-    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: u32, cx: &mut Context<'_, S, K>) {
-        if tag >= GROUP {
-            self.accept(tag - GROUP, cx);
-        } else {
-            self.leave(cx);
+    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
+        match tag {
+            Tag::Group(group) => self.accept(group, cx),
+            Tag::Credit | Tag::Out => self.leave(cx),
         }
     }
 
@@ -196,12 +279,13 @@ impl Accumulator {
 
     fn enter_tree<S: Schedule, K: SpanSink>(&mut self, token: Token, cx: &mut Context<'_, S, K>) {
         let lanes = u64::from(token.lanes);
-        let amount = Amount::once(self.spec.adders, self.spec.additions * lanes, self.spec.tree_energy * lanes);
-        cx.work(&self.spec.tree, cx.now + self.spec.latency - self.spec.tree.duration, token, amount);
+        let amount = Amount::once(self.spec.adders, self.spec.additions * lanes);
+        let start = cx.now + self.spec.latency - self.spec.tree.duration;
+        cx.work_with_energy(&self.spec.tree, start, token, amount, self.spec.tree_energy * lanes);
         self.in_tree.push_back((token, cx.now + self.spec.latency));
-        cx.schedule(cx.now + self.spec.latency, OUT);
+        cx.schedule(cx.now + self.spec.latency, Tag::Out);
         if token.position + token.lanes == self.spec.positions {
-            cx.notify(self.spec.buffer, super::buffer::PASS_THROUGH);
+            cx.notify(self.spec.passed);
         }
     }
 
@@ -223,5 +307,44 @@ impl Accumulator {
                 self.place(group, token, cx);
             }
         }
+    }
+}
+
+/// What the accumulators of a layer add to the latency of a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccumulatorLatency {
+    /// Shift-and-add (or drain of a row-serial plane) after the last sample.
+    pub shift_add: u64,
+    /// Levels of the adder tree, with partial sums that cross tiles.
+    pub tree: u64,
+    /// Bytes of partial sums that cross tiles, per position.
+    pub crossing_bytes: u64,
+}
+
+impl AccumulatorLatency {
+    /// Bytes of a partial sum on its way to another tile.
+    const PARTIAL_SUM_BYTES: u64 = 4;
+
+    /// Of a layer on a chip.
+    #[must_use]
+    pub fn new(chip: &Chip, layer: &NetLayer, mapped: &LayerMapping, row_serial: bool) -> Self {
+        let cycles = |time: Time| time.cycles(chip.clock);
+        let costs = &chip.costs;
+        let shift_add = cycles(if row_serial { costs.sampled_accumulate.time } else { costs.shift_add.time });
+        // Arrays are placed row block by row block, so a column block spreads over the tiles of a copy.
+        let tiles =
+            (mapped.tiles.len() as u64).div_ceil(u64::from(mapped.replication)).min(u64::from(mapped.row_blocks));
+        let hops = levels(tiles) * cycles(costs.link.time);
+        Self {
+            shift_add,
+            tree: levels(u64::from(mapped.row_blocks)) * cycles(costs.adder.time) + hops,
+            crossing_bytes: (tiles - 1) * u64::from(layer.columns) * Self::PARTIAL_SUM_BYTES,
+        }
+    }
+
+    /// Cycles in all.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.shift_add + self.tree
     }
 }

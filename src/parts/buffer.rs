@@ -5,22 +5,32 @@
 //! `streaming` a position starts as soon as its window is there. A layer that runs several times on the same input (the first
 //! ensembling layer) keeps it until the last time.
 
+use super::build::Build;
 use super::context::{Amount, Context, Job, Units};
+use super::tag::tags;
 use super::token::Token;
 use crate::config::Mode;
 use crate::dataflow::pixel_bytes;
+use crate::kernel::port::CREDIT;
 use crate::kernel::{Cycle, PartId, PortId, Schedule};
-use crate::trace::SpanSink;
-use crate::workload::NetLayer;
+use crate::trace::{Action, Component, SpanSink};
+use crate::workload::{NetLayer, Source};
 
-/// Pixels have come.
-pub const PIXELS: u32 = 1;
-/// A pass has left the converters of this layer.
-pub const PASS_THROUGH: u32 = 2;
-/// The turn has moved on.
-pub const TURN: u32 = 3;
-/// A window is fetched.
-const FETCHED: u32 = 4;
+tags! {
+    /// What a buffer is told.
+    pub enum Tag {
+        /// A group of arrays that had no room for a window has some.
+        Credit = CREDIT,
+        /// Pixels have come.
+        Pixels,
+        /// A pass has left the converters of this layer.
+        PassThrough,
+        /// The turn has moved on.
+        Turn,
+        /// A window is fetched.
+        Fetched,
+    }
+}
 
 /// What a buffer is and how it is wired.
 #[derive(Debug, Clone)]
@@ -43,10 +53,8 @@ pub struct BufferSpec {
     pub images: u32,
     /// When a position may start.
     pub mode: Mode,
-    /// One access of the buffer.
+    /// One access of the buffer; energy of a byte.
     pub fetch: Job,
-    /// Attojoules to read a byte.
-    pub byte_energy: u64,
     /// Bytes of one access on all tiles that hold different rows.
     pub bytes_per_access: u64,
     /// Tiles of the layer.
@@ -54,6 +62,31 @@ pub struct BufferSpec {
 }
 
 impl BufferSpec {
+    pub(super) fn build(at: &Build<'_>) -> Self {
+        let (l, layer, mapped) = at.layer();
+        let sources = match layer.source {
+            Source::Input => 1,
+            Source::Layer(j) => at.mapping.layers[j].passes,
+        };
+        let tiles = Units::tiles(mapped);
+        // Tiles that hold different row blocks serve different rows of a window side by side.
+        let banks = tiles.number.min(mapped.row_blocks);
+        Self {
+            input: at.input(),
+            groups: at.outputs().collect(),
+            index: l as u32,
+            layer: layer.clone(),
+            replication: mapped.replication,
+            passes: mapped.passes,
+            replays: mapped.passes / sources,
+            images: at.config.schedule.images,
+            mode: at.config.schedule.mode,
+            fetch: at.job_of(Some(l), Component::Buffer, Action::Fetch, &at.chip.costs.buffer_read),
+            bytes_per_access: u64::from(at.chip.tile.input_buffer.bytes_per_cycle) * u64::from(banks),
+            tiles,
+        }
+    }
+
     /// Bytes and cycles to fetch the windows of some neighbouring positions.
     #[must_use]
     pub fn fetch(&self, position: u32, lanes: u32) -> (u64, Cycle) {
@@ -117,17 +150,17 @@ impl Buffer {
 
     /// Handles an event.
     #[inline(never)]
-    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: u32, cx: &mut Context<'_, S, K>) {
+    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
         match tag {
-            PIXELS => {
+            Tag::Pixels => {
                 while let Some(token) = cx.take(self.spec.input) {
                     self.arrived += u64::from(token.lanes);
                 }
                 self.let_go(cx);
             }
-            PASS_THROUGH => self.through += 1,
-            FETCHED => self.phase = Phase::Holding,
-            _ => {}
+            Tag::PassThrough => self.through += 1,
+            Tag::Fetched => self.phase = Phase::Holding,
+            Tag::Credit | Tag::Turn => {}
         }
         if self.phase == Phase::Waiting {
             self.fetch(cx);
@@ -181,11 +214,10 @@ impl Buffer {
         }
         let (bytes, cycles) = self.spec.fetch(self.position, self.lanes());
         let job = Job { duration: cycles, ..self.spec.fetch };
-        let amount = Amount::once(self.spec.tiles, bytes, bytes * self.spec.byte_energy);
-        cx.work(&job, cx.now, self.token(), amount);
+        cx.work(&job, cx.now, self.token(), Amount::once(self.spec.tiles, bytes));
         self.phase = if cycles == 0 { Phase::Holding } else { Phase::Fetching };
         if cycles > 0 {
-            cx.schedule(cx.now + cycles, FETCHED);
+            cx.schedule(cx.now + cycles, Tag::Fetched);
         }
     }
 

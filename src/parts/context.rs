@@ -1,10 +1,10 @@
 //! What a part may do: book work, book waiting, schedule events, use ports.
 
-use super::link::Departure;
-use super::network::Network;
+use super::network::{Departure, Network};
 use super::token::Token;
 use super::turn::Turn;
 use crate::kernel::{Cycle, Event, PartId, PortId, Ports, Schedule};
+use crate::mapping::LayerMapping;
 use crate::trace::{Action, Component, Span, SpanSink};
 use std::ops::Range;
 
@@ -34,7 +34,13 @@ impl Units {
         Self { first: number, number: 1 }
     }
 
-    /// So many times as many.
+    /// The tiles of a layer.
+    #[must_use]
+    pub fn tiles(layer: &LayerMapping) -> Self {
+        Self { first: layer.tiles.start, number: layer.tiles.len() as u32 }
+    }
+
+    /// `copies` times as many units.
     #[must_use]
     #[inline]
     pub fn times(self, copies: u32) -> Self {
@@ -42,7 +48,7 @@ impl Units {
     }
 }
 
-/// An action of a part at a site: what it is and how long one takes.
+/// An action of a part at a site: what it is, how long one takes and what it costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Job {
     /// Where it is booked.
@@ -51,9 +57,25 @@ pub struct Job {
     pub action: Action,
     /// Cycles of one piece.
     pub duration: Cycle,
+    /// Attojoules of one elementary action. 0 where the energy depends on data, see [`Context::work_with_energy`].
+    pub energy: u64,
 }
 
-/// How often, on how many units, and at what energy a job is done.
+/// The energy of one booking does not fit 64 bits.
+#[cold]
+#[inline(never)]
+fn energy_overflow(job: &Job, count: u64) -> ! {
+    panic!(
+        "{} {} actions ({}) at {} aJ each are more than the {} aJ that one booking can hold",
+        count,
+        job.site.component.name(),
+        job.action.name(),
+        job.energy,
+        u64::MAX
+    )
+}
+
+/// How often, and on how many units, a job is done.
 #[derive(Debug, Clone, Copy)]
 pub struct Amount {
     /// Units that do it.
@@ -64,16 +86,14 @@ pub struct Amount {
     pub period: Cycle,
     /// Elementary actions in all.
     pub count: u64,
-    /// Attojoules in all.
-    pub energy: u64,
 }
 
 impl Amount {
     /// One piece on each of `units`.
     #[must_use]
     #[inline]
-    pub fn once(units: Units, count: u64, energy: u64) -> Self {
-        Self { units, repeats: 1, period: 0, count, energy }
+    pub fn once(units: Units, count: u64) -> Self {
+        Self { units, repeats: 1, period: 0, count }
     }
 }
 
@@ -126,14 +146,26 @@ impl<S: Schedule, K: SpanSink> Context<'_, S, K> {
         start < self.shared.window.end && end > self.shared.window.start
     }
 
-    /// Books work: busy cycles, energy and trace row together.
+    /// Books work: busy cycles, energy and trace row together. The energy is the job's for each elementary action.
+    ///
+    /// # Panics
+    /// When that product exceeds 64 bits (18 J in one booking).
     #[inline(always)]
     pub fn work(&mut self, job: &Job, start: Cycle, token: Token, amount: Amount) {
+        let energy = amount.count.checked_mul(job.energy);
+        let energy = energy.unwrap_or_else(|| energy_overflow(job, amount.count));
+        self.work_with_energy(job, start, token, amount, energy);
+    }
+
+    /// Books work whose energy in attojoules depends on data: reads and wordline pulses, which cost what the driven rows
+    /// come to.
+    #[inline(always)]
+    pub fn work_with_energy(&mut self, job: &Job, start: Cycle, token: Token, amount: Amount, energy: u64) {
         // What takes neither time nor energy leaves no row, nor do units that have nothing to do.
-        if amount.units.number == 0 || (amount.energy == 0 && job.duration == 0) {
+        if amount.units.number == 0 || (energy == 0 && job.duration == 0) {
             return;
         }
-        self.book(&job.site, job.action, start, job.duration, &token, &amount);
+        self.book(&job.site, job.action, start, job.duration, &token, &amount, energy);
     }
 
     /// Books a gap of a token or unit from `since` to now, with its reason.
@@ -146,7 +178,7 @@ impl<S: Schedule, K: SpanSink> Context<'_, S, K> {
     #[inline]
     pub fn wait_between(&mut self, reason: Action, site: Site, since: Cycle, until: Cycle, token: Token, units: Units) {
         if until > since {
-            self.wait_repeated(reason, site, since, until - since, token, Amount::once(units, 1, 0));
+            self.wait_repeated(reason, site, since, until - since, token, Amount::once(units, 1));
         }
     }
 
@@ -163,13 +195,23 @@ impl<S: Schedule, K: SpanSink> Context<'_, S, K> {
     ) {
         if duration > 0 && amount.repeats > 0 && amount.units.number > 0 {
             let count = u64::from(amount.repeats) * u64::from(amount.units.number);
-            self.book(&site, reason, start, duration, &token, &Amount { count, ..amount });
+            self.book(&site, reason, start, duration, &token, &Amount { count, ..amount }, 0);
         }
     }
 
     /// Inlined, so that what a caller knows of the span is not computed again.
     #[inline(always)]
-    fn book(&mut self, site: &Site, action: Action, start: Cycle, duration: Cycle, token: &Token, amount: &Amount) {
+    #[expect(clippy::too_many_arguments, reason = "the columns of a row")]
+    fn book(
+        &mut self,
+        site: &Site,
+        action: Action,
+        start: Cycle,
+        duration: Cycle,
+        token: &Token,
+        amount: &Amount,
+        energy: u64,
+    ) {
         self.shared.sink.push(&Span {
             start,
             duration,
@@ -184,20 +226,20 @@ impl<S: Schedule, K: SpanSink> Context<'_, S, K> {
             unit: amount.units.first,
             units: amount.units.number,
             count: amount.count,
-            energy: amount.energy,
+            energy,
         });
     }
 
     /// Schedules an event for this part.
     #[inline]
-    pub fn schedule(&mut self, at: Cycle, tag: u32) {
-        self.queue.push(at, Event { part: self.me, tag });
+    pub fn schedule(&mut self, at: Cycle, tag: impl Into<u32>) {
+        self.queue.push(at, Event { part: self.me, tag: tag.into() });
     }
 
     /// Tells another part something now.
     #[inline]
-    pub fn notify(&mut self, part: PartId, tag: u32) {
-        self.queue.push_now(Event { part, tag });
+    pub fn notify(&mut self, event: Event) {
+        self.queue.push_now(event);
     }
 
     /// Sends a token if the port has room; else this part is told (tag `CREDIT`) when it has.

@@ -1,16 +1,28 @@
 //! The converters of a group: ADCs behind multiplexers, or the comparators of a row-serial plane.
 
+use super::build::{Build, shared};
 use super::context::{Amount, Context, Job, Units, rows};
+use super::readout::{Readout, adc_cost};
+use super::tag::tags;
 use super::token::Token;
+use crate::config::Grain;
+use crate::kernel::port::CREDIT;
 use crate::kernel::{Cycle, PortId, Schedule};
-use crate::trace::{Action, SpanSink};
+use crate::trace::{Action, Component, SpanSink};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A sample has come.
-pub const SAMPLED: u32 = 1;
-/// A conversion, or all conversions of the samples in hand, are over.
-const DONE: u32 = 2;
+tags! {
+    /// What converters are told.
+    pub enum Tag {
+        /// The accumulator, which had no room, has some.
+        Credit = CREDIT,
+        /// A sample has come.
+        Sampled,
+        /// A conversion, or all conversions of the samples in hand, are over.
+        Done,
+    }
+}
 
 /// Where the converters of one group stand.
 #[derive(Debug, Clone)]
@@ -28,7 +40,7 @@ pub struct Wiring {
 /// What the converters are. Groups that differ only in where they stand share one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConverterSpec {
-    /// One conversion, or comparison.
+    /// One conversion with its multiplexer, or comparison.
     pub convert: Job,
     /// Taking a sample; takes no time.
     pub sample: Job,
@@ -42,15 +54,35 @@ pub struct ConverterSpec {
     pub steps: u32,
     /// Whether each conversion is an event.
     pub fine: bool,
-    /// Attojoules of one conversion, with its multiplexer.
-    pub convert_energy: u64,
-    /// Attojoules of one sample.
-    pub sample_energy: u64,
     /// Cycles from one sample to the next in a burst.
     pub period: Cycle,
 }
 
 impl ConverterSpec {
+    fn build(at: &Build<'_>) -> Self {
+        let (l, layer, _) = at.layer();
+        let group = at.group();
+        let readout = Readout::new(at.chip, group.plane, group.rows, group.columns, layer.input_bits);
+        let costs = &at.chip.costs;
+        let (component, action, convert, multiplex, hold) = if readout.row_serial {
+            (Component::Comparator, Action::Compare, &costs.comparator, 0, 0)
+        } else {
+            let hold = if readout.overlapped { costs.sample_and_hold.energy.0 } else { 0 };
+            (Component::Adc, Action::Convert, adc_cost(at.chip), costs.multiplexer.energy.0, hold)
+        };
+        let energy = convert.energy.0 + multiplex;
+        Self {
+            convert: at.job(Some(l), component, action, at.cycles(convert.time), energy),
+            sample: at.job(Some(l), Component::SampleHold, Action::Sample, 0, hold),
+            arrays: group.arrays_per_replica(),
+            converters: readout.converters,
+            inputs: readout.inputs,
+            steps: readout.steps,
+            fine: at.config.schedule.grain == Grain::Conversion,
+            period: readout.period(),
+        }
+    }
+
     /// All conversions of a sample, which follow each other without a gap.
     #[inline]
     fn whole(&self) -> Job {
@@ -72,6 +104,18 @@ pub struct Converter {
 }
 
 impl Converter {
+    /// Idle converters of a group; `known` are the specs so far.
+    pub(super) fn build(at: &Build<'_>, known: &mut Vec<Arc<ConverterSpec>>) -> Self {
+        let group = at.group();
+        let wiring = Wiring {
+            input: at.input(),
+            output: at.output(),
+            first_array: group.first_array,
+            replicas: group.replicas.clone(),
+        };
+        Self::new(shared(known, ConverterSpec::build(at)), wiring)
+    }
+
     /// Idle converters.
     #[must_use]
     pub fn new(spec: Arc<ConverterSpec>, wiring: Wiring) -> Self {
@@ -80,11 +124,11 @@ impl Converter {
 
     /// Handles an event.
     #[inline]
-    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: u32, cx: &mut Context<'_, S, K>) {
+    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
         match tag {
-            SAMPLED => self.begin(cx),
-            DONE if self.spec.fine && self.step < self.spec.steps => self.convert_next(cx),
-            _ => self.pass_on(cx),
+            Tag::Sampled => self.begin(cx),
+            Tag::Done if self.spec.fine && self.step < self.spec.steps => self.convert_next(cx),
+            Tag::Done | Tag::Credit => self.pass_on(cx),
         }
     }
 
@@ -109,10 +153,10 @@ impl Converter {
             return;
         }
         let count = u64::from(self.arrays * spec.inputs) * u64::from(repeats);
-        let amount = |units, energy| Amount { units, repeats, period, count, energy: count * energy };
-        cx.work(&spec.sample, cx.now, token, amount(self.units(spec.inputs), spec.sample_energy));
-        cx.work(&whole, cx.now, token, amount(self.units(spec.converters), spec.convert_energy));
-        cx.schedule(end, DONE);
+        let amount = |units| Amount { units, repeats, period, count };
+        cx.work(&spec.sample, cx.now, token, amount(self.units(spec.inputs)));
+        cx.work(&whole, cx.now, token, amount(self.units(spec.converters)));
+        cx.schedule(end, Tag::Done);
     }
 
     /// Tells each conversion; each is an event of its own where the grain asks for that.
@@ -122,8 +166,7 @@ impl Converter {
         let samples = self.units(self.spec.inputs);
         let count = u64::from(samples.number);
         for (start, _) in rows(cx.now, token.pulses, self.spec.period, true) {
-            let amount = Amount::once(samples, count, count * self.spec.sample_energy);
-            cx.work(&self.spec.sample, start, token, amount);
+            cx.work(&self.spec.sample, start, token, Amount::once(samples, count));
             if self.spec.fine {
                 // The grain of conversions has one read at a time.
                 self.convert_next(cx);
@@ -133,14 +176,14 @@ impl Converter {
                 self.convert(step, start + u64::from(step) * self.spec.convert.duration, cx);
             }
         }
-        cx.schedule(end, DONE);
+        cx.schedule(end, Tag::Done);
     }
 
     /// The next conversion of each converter, as an event of its own.
     fn convert_next<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         self.convert(self.step, cx.now, cx);
         self.step += 1;
-        cx.schedule(cx.now + self.spec.convert.duration, DONE);
+        cx.schedule(cx.now + self.spec.convert.duration, Tag::Done);
     }
 
     /// Books one conversion of each converter.
@@ -150,8 +193,7 @@ impl Converter {
         let whole = self.spec.inputs / self.spec.steps;
         let used = whole + u32::from(step < self.spec.inputs % self.spec.steps);
         let count = u64::from(self.arrays) * u64::from(used);
-        let amount = Amount::once(self.units(self.spec.converters), count, count * self.spec.convert_energy);
-        cx.work(&self.spec.convert, start, token, amount);
+        cx.work(&self.spec.convert, start, token, Amount::once(self.units(self.spec.converters), count));
     }
 
     /// Gives the result to the accumulator; the sample-and-hold is free only then.

@@ -7,23 +7,37 @@
 //! Every cycle of the array from 0 to the end of the run is booked: as a read, or as waiting for input (`WaitOperand`),
 //! random bits (`WaitRandom`), the converter (`WaitResource`), a full port behind it (`WaitPort`), or nothing (`WaitDrained`).
 
+use super::build::{Build, shared};
 use super::context::{Amount, Context, Job, Units, rows};
-use super::energy::ReadEnergy;
+use super::energy::{ReadEnergy, RowEnergy, Rows};
+use super::readout::Readout;
+use super::tag::tags;
 use super::token::Token;
+use crate::config::{Draws, Grain, Sampler};
+use crate::dataflow::Role;
 use crate::kernel::port::CREDIT;
-use crate::kernel::{Cycle, PartId, PortId, Schedule};
-use crate::trace::{Action, SpanSink};
+use crate::kernel::{Cycle, Event, PartId, PortId, Schedule};
+use crate::mapping::Plane;
+use crate::trace::{Action, Component, SpanSink};
+use crate::units::read_energy;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A window has come.
-pub const WINDOW: u32 = 1;
-/// The read is over, the sample can be taken.
-const SAMPLE: u32 = 2;
-/// The array is free again.
-const FREE: u32 = 3;
-/// A weight sample is drawn.
-pub const DRAWN: u32 = 4;
+tags! {
+    /// What a crossbar is told.
+    pub enum Tag {
+        /// The converters, which could not take a sample, can.
+        Credit = CREDIT,
+        /// A window has come.
+        Window,
+        /// The read is over, the sample can be taken.
+        Sample,
+        /// The array is free again.
+        Free,
+        /// A weight sample is drawn.
+        Drawn,
+    }
+}
 
 /// When the group needs a fresh weight sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +59,8 @@ pub struct Wiring {
     pub output: PortId,
     /// The converter behind it, to tell why it was busy.
     pub converter: PartId,
-    /// Draws its weights.
-    pub sampler: Option<PartId>,
+    /// Asks the generators for the next weight sample.
+    pub draw: Option<Event>,
     /// Arrays in one copy of the layer.
     pub arrays: Units,
     /// Copies of the layer that the group covers.
@@ -111,17 +125,80 @@ pub struct Crossbar {
     used: u64,
 }
 
-/// No work in hand.
-pub(super) const NO_TOKEN: Token = Token {
-    image: crate::trace::NONE,
-    member: crate::trace::NONE,
-    position: crate::trace::NONE,
-    lanes: 0,
-    pulses: 0,
-    last: false,
-};
+impl CrossbarSpec {
+    fn build(at: &Build<'_>) -> Self {
+        let (l, layer, mapped) = at.layer();
+        let group = at.group();
+        let readout = Readout::new(at.chip, group.plane, group.rows, group.columns, layer.input_bits);
+        let (array, costs) = (&at.chip.array, &at.chip.costs);
+        let (refresh, double_buffered, noise_rows) = match (group.plane, &at.chip.sampler) {
+            (Plane::Stochastic, Sampler::Generator { draws, double_buffered, .. }) => {
+                let refresh = if *draws == Draws::PerMember { Refresh::Pass } else { Refresh::Position };
+                (refresh, *double_buffered, 0)
+            }
+            (Plane::Stochastic, Sampler::Comparator { noise_rows, .. }) => (Refresh::Never, false, *noise_rows),
+            (Plane::Deterministic, _) => (Refresh::Never, false, 0),
+        };
+        // A driven row sees one on and one off cell in each synapse, and the noise rows that are on beside it.
+        let cell = |conductance| read_energy(array.read_voltage, conductance, array.read_time).0;
+        let on = cell(array.conductance_on);
+        let synapse = on * u64::from(1 + noise_rows) + cell(array.conductance_off);
+        // The cost table's pulse crosses 128 cells.
+        let wordline = costs.wordline.energy.0 * u64::from(array.columns) / 128;
+        let row = RowEnergy { read: u64::from(group.columns) * synapse, drive: wordline };
+        let rows = match at.activity {
+            Some(activity) => Rows::Counted(Arc::clone(activity)),
+            None => {
+                let bits = layer.input_bits;
+                let share = if readout.row_serial {
+                    // Chance that a code is not 0 when each of its bits is 1 with the stated activity.
+                    1.0 - (0..bits).fold(1.0, |zero, _| zero * (1.0 - layer.activity))
+                } else {
+                    layer.activity * f64::from(bits)
+                };
+                Rows::stated(f64::from(group.rows) * share, readout.pulses, row)
+            }
+        };
+        let on_array = |component, action| at.job(Some(l), component, action, readout.read, 0);
+        Self {
+            refresh,
+            double_buffered,
+            drive: on_array(Component::Driver, Action::Drive),
+            read: on_array(Component::Crossbar, Action::Read),
+            last_pass: (at.config.schedule.images - 1, mapped.passes - 1),
+            pulses: readout.pulses,
+            burst: if at.config.schedule.grain == Grain::Op { readout.pulses } else { 1 },
+            convert_cycles: readout.convert,
+            sample_and_hold: readout.overlapped,
+            energy: ReadEnergy {
+                layer: l as u32,
+                positions: layer.positions,
+                pulses: readout.pulses,
+                row_serial: readout.row_serial,
+                column_blocks: group.column_blocks.len() as u32,
+                row,
+                rows,
+            },
+        }
+    }
+}
 
 impl Crossbar {
+    /// An idle crossbar of a group; `known` are the specs so far.
+    pub(super) fn build(at: &Build<'_>, known: &mut Vec<Arc<CrossbarSpec>>) -> Self {
+        let group = at.group();
+        let wiring = Wiring {
+            input: at.input(),
+            output: at.output(),
+            converter: at.consumer_part(),
+            draw: at.signal(Role::Sampler),
+            arrays: Units { first: group.first_array, number: group.arrays_per_replica() },
+            replicas: group.replicas.clone(),
+            row_blocks: group.row_blocks.clone(),
+        };
+        Self::new(shared(known, CrossbarSpec::build(at)), wiring)
+    }
+
     /// An idle crossbar whose first weight sample, if it needs one, is drawn.
     #[must_use]
     pub fn new(spec: Arc<CrossbarSpec>, wiring: Wiring) -> Self {
@@ -130,7 +207,7 @@ impl Crossbar {
             spec,
             wiring,
             phase: Phase::Idle,
-            token: NO_TOKEN,
+            token: Token::NONE,
             copies: 0,
             pulse: 0,
             started: 0,
@@ -142,27 +219,32 @@ impl Crossbar {
 
     /// Handles an event.
     #[inline]
-    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: u32, cx: &mut Context<'_, S, K>) {
-        let since = match (tag, self.phase) {
-            (SAMPLE, _) => cx.now,
-            // A credit has come back.
-            (CREDIT, Phase::Holding(since)) => since,
-            _ => return self.handle_other(tag, cx),
-        };
+    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
+        match tag {
+            Tag::Sample => self.hand_over(cx.now, cx),
+            Tag::Credit => self.try_again(cx),
+            Tag::Window => self.begin(cx),
+            Tag::Free => self.free(cx),
+            Tag::Drawn => self.drawn(cx),
+        }
+    }
+
+    #[inline(never)]
+    fn try_again<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        // Nothing else asks for credits, and nothing else ends the holding.
+        let Phase::Holding(since) = self.phase else { unreachable!("a credit has come back that nobody waits for") };
         self.hand_over(since, cx);
     }
 
-    /// Handles what comes less often.
     #[inline(never)]
-    fn handle_other<S: Schedule, K: SpanSink>(&mut self, tag: u32, cx: &mut Context<'_, S, K>) {
-        match tag {
-            FREE => self.go_on(cx),
-            DRAWN => {
-                self.drawn += 1;
-                self.begin(cx);
-            }
-            _ => self.begin(cx),
-        }
+    fn free<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        self.go_on(cx);
+    }
+
+    #[inline(never)]
+    fn drawn<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        self.drawn += 1;
+        self.begin(cx);
     }
 
     /// Arrays of all copies.
@@ -172,6 +254,7 @@ impl Crossbar {
     }
 
     /// Starts on the next window, if there is one and its weights are drawn.
+    #[inline(never)]
     fn begin<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         let since = match self.phase {
             Phase::Idle => cx.now,
@@ -208,8 +291,8 @@ impl Crossbar {
     }
 
     fn ask_for_weights<S: Schedule, K: SpanSink>(&self, cx: &mut Context<'_, S, K>) {
-        if let Some(sampler) = self.wiring.sampler {
-            cx.notify(sampler, super::sampler::DRAW);
+        if let Some(draw) = self.wiring.draw {
+            cx.notify(draw);
         }
     }
 
@@ -227,9 +310,10 @@ impl Crossbar {
         let lanes = wiring.replicas.start..wiring.replicas.start + self.copies;
         let energy = self.spec.energy.pulses(at, lanes, &wiring.row_blocks, first..first + pulses);
         let units = self.units;
-        let amount = |count, energy| Amount { units, repeats: pulses, period, count, energy };
-        cx.work(&self.spec.drive, start, self.token, amount(energy.rows, energy.drive));
-        cx.work(&self.spec.read, start, self.token, amount(u64::from(units.number) * u64::from(pulses), energy.read));
+        let amount = |count| Amount { units, repeats: pulses, period, count };
+        cx.work_with_energy(&self.spec.drive, start, self.token, amount(energy.rows), energy.drive);
+        let reads = u64::from(units.number) * u64::from(pulses);
+        cx.work_with_energy(&self.spec.read, start, self.token, amount(reads), energy.read);
     }
 
     /// Starts the read of the next pulse.
@@ -237,7 +321,7 @@ impl Crossbar {
     fn read<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         self.phase = Phase::Reading;
         self.book_reads(cx.now, self.pulse, 1, 0, cx);
-        cx.schedule(cx.now + self.spec.read.duration, SAMPLE);
+        cx.schedule(cx.now + self.spec.read.duration, Tag::Sample);
     }
 
     /// Gives the sample to the converter if it is free, and goes on with the pulses of the burst.
@@ -269,7 +353,7 @@ impl Crossbar {
         let detail = cx.in_window(now, now + u64::from(pulses) * (read + convert));
         let held = |cx: &mut Context<'_, S, K>, start, duration, repeats, period| {
             for (start, repeats) in rows(start, repeats, period, detail) {
-                let amount = Amount { units, repeats, period, count: 0, energy: 0 };
+                let amount = Amount { units, repeats, period, count: 0 };
                 cx.wait_repeated(Action::WaitResource, self.spec.read.site, start, duration, self.token, amount);
             }
         };
@@ -293,7 +377,7 @@ impl Crossbar {
             self.go_on(cx);
         } else {
             self.phase = Phase::Running;
-            cx.schedule(free, FREE);
+            cx.schedule(free, Tag::Free);
         }
     }
 
@@ -347,7 +431,7 @@ impl Crossbar {
     /// Books the rest of the run.
     pub fn finish<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         let units = self.all_units();
-        cx.wait(Action::WaitDrained, self.spec.read.site, self.idle_since, NO_TOKEN, units);
+        cx.wait(Action::WaitDrained, self.spec.read.site, self.idle_since, Token::NONE, units);
     }
 
     /// The part that it waits for, at the end of a run that stands still.
@@ -355,7 +439,7 @@ impl Crossbar {
     pub fn waits_for(&self) -> Option<PartId> {
         match self.phase {
             Phase::Holding(_) => Some(self.wiring.converter),
-            Phase::Starved(_) => self.wiring.sampler,
+            Phase::Starved(_) => self.wiring.draw.map(|draw| draw.part),
             _ => None,
         }
     }

@@ -3,17 +3,27 @@
 //! The lanes of all tiles of the layer take a position's values in steps. A pooled layer compares at every position and
 //! post-processes when a window is complete; the result is then written to the output buffer.
 
+use super::build::Build;
 use super::context::{Amount, Context, Job, Units};
+use super::tag::tags;
 use super::token::Token;
-use crate::dataflow::pixel_bytes;
+use crate::dataflow::{LOGIT_BITS, pixel_bytes};
+use crate::kernel::port::CREDIT;
 use crate::kernel::{Cycle, PortId, Schedule};
-use crate::trace::{Action, SpanSink};
+use crate::trace::{Action, Component, SpanSink};
 use crate::workload::NetLayer;
 
-/// A position has come.
-pub const POSITION: u32 = 1;
-/// It is processed and written.
-const DONE: u32 = 2;
+tags! {
+    /// What post-processing is told.
+    pub enum Tag {
+        /// A consumer that had no room has some.
+        Credit = CREDIT,
+        /// A position has come.
+        Position,
+        /// It is processed and written.
+        Done,
+    }
+}
 
 /// What the post-processing is and how it is wired.
 #[derive(Debug, Clone)]
@@ -28,18 +38,12 @@ pub struct DigitalSpec {
     pub output_bits: u32,
     /// Lanes of all tiles of the layer; the first is in the first tile.
     pub lanes: Units,
-    /// One step of the lanes.
+    /// One step of the lanes; energy of a value.
     pub process: Job,
-    /// Attojoules to post-process a value.
-    pub process_energy: u64,
-    /// One step of the lanes when pooling.
+    /// One step of the lanes when pooling; energy of comparing a value.
     pub pool: Job,
-    /// Attojoules to compare a value.
-    pub pool_energy: u64,
-    /// One access of the output buffer.
+    /// One access of the output buffer; energy of a byte.
     pub write: Job,
-    /// Attojoules to write a byte.
-    pub byte_energy: u64,
     /// Bytes that all tiles of the layer write in one access.
     pub bytes_per_access: u64,
     /// Tiles of the layer.
@@ -47,6 +51,27 @@ pub struct DigitalSpec {
 }
 
 impl DigitalSpec {
+    pub(super) fn build(at: &Build<'_>) -> Self {
+        let (l, layer, mapped) = at.layer();
+        let costs = &at.chip.costs;
+        let tiles = Units::tiles(mapped);
+        let job = |component, action, cost| at.job_of(Some(l), component, action, cost);
+        let process = job(Component::Digital, Action::PostProcess, &costs.post_process);
+        Self {
+            input: at.input(),
+            outputs: at.outputs().collect(),
+            layer: layer.clone(),
+            output_bits: if l == at.net.output { LOGIT_BITS } else { layer.output_bits },
+            lanes: tiles.times(at.chip.digital.lanes),
+            process,
+            // Comparing keeps the pace of post-processing.
+            pool: Job { action: Action::Pool, energy: costs.pool.energy.0, ..process },
+            write: job(Component::Buffer, Action::Write, &costs.buffer_write),
+            bytes_per_access: u64::from(at.chip.tile.output_buffer.bytes_per_cycle) * u64::from(tiles.number),
+            tiles,
+        }
+    }
+
     /// Cycles of pooling, post-processing and writing for `positions` positions that complete `pixels` pixels.
     #[must_use]
     pub fn cycles(&self, positions: u32, pixels: u32) -> [Cycle; 3] {
@@ -90,12 +115,15 @@ impl Digital {
 
     /// Handles an event.
     #[inline(never)]
-    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: u32, cx: &mut Context<'_, S, K>) {
+    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
         match tag {
-            POSITION => self.begin(cx),
-            DONE => self.pass_on(cx),
-            _ if self.refused_since.is_some() => self.pass_on(cx),
-            _ => {}
+            Tag::Position => self.begin(cx),
+            Tag::Done => self.pass_on(cx),
+            Tag::Credit => {
+                if self.refused_since.is_some() {
+                    self.pass_on(cx);
+                }
+            }
         }
     }
 
@@ -111,18 +139,18 @@ impl Digital {
         let [pool, process, write] = self.spec.cycles(token.lanes, pixels);
         let columns = u64::from(layer.columns);
         let mut start = cx.now;
-        let mut book = |job: Job, duration: Cycle, units: Units, count: u64, energy: u64| {
+        let mut book = |job: Job, duration: Cycle, units: Units, count: u64| {
             if count > 0 {
-                cx.work(&Job { duration, ..job }, start, token, Amount::once(units, count, count * energy));
+                cx.work(&Job { duration, ..job }, start, token, Amount::once(units, count));
             }
             start += duration;
         };
         let pooled = if layer.pool > 1 { u64::from(token.lanes) * columns } else { 0 };
-        book(self.spec.pool, pool, self.spec.lanes, pooled, self.spec.pool_energy);
-        book(self.spec.process, process, self.spec.lanes, u64::from(pixels) * columns, self.spec.process_energy);
-        book(self.spec.write, write, self.spec.tiles, self.spec.bytes(pixels), self.spec.byte_energy);
+        book(self.spec.pool, pool, self.spec.lanes, pooled);
+        book(self.spec.process, process, self.spec.lanes, u64::from(pixels) * columns);
+        book(self.spec.write, write, self.spec.tiles, self.spec.bytes(pixels));
         self.in_hand = Some((token, output));
-        cx.schedule(start, DONE);
+        cx.schedule(start, Tag::Done);
     }
 
     /// Sends the pixels to all consumers when all of them have room, and takes the next position.

@@ -4,27 +4,34 @@
 //! The next message may leave as soon as this one's tail has. Room at the other end is reserved before a message leaves.
 //!
 //! Links of the dataflow share the links of the interconnect. So a message that could leave asks, and those that ask in the
-//! same cycle leave in one order, oldest first ([`Departure`]), once all events of the cycle have run. The buffer at the
+//! same cycle leave in one order, oldest first ([`super::network::Departure`]), once all events of the cycle have run. The buffer at the
 //! other end has one write port: messages are written one after another, in the order in which they come, and a message is
 //! there when its own write has ended.
 
+use super::build::Build;
 use super::context::{Amount, Context, Job, Units};
-use super::network::Hop;
+use super::network::{Hop, Place};
+use super::tag::tags;
 use super::token::Token;
-use crate::kernel::{Cycle, PartId, PortId, Schedule};
-use crate::trace::{Action, NONE, SpanSink};
+use crate::dataflow::{LOGIT_BITS, Role, pixel_bytes};
+use crate::kernel::port::CREDIT;
+use crate::kernel::{Cycle, PortId, Schedule};
+use crate::trace::{Action, Component, NONE, SpanSink};
 use std::collections::VecDeque;
 
-/// Pixels have come.
-pub const PIXELS: u32 = 1;
-/// The tail of a message has left.
-const SENT: u32 = 2;
-/// A message has arrived and is written.
-const DELIVERED: u32 = 3;
-
-/// A message that could leave: image, member and link. Of those that ask in the same cycle the first in this order goes
-/// first: the oldest pass, and of its messages the one into the layer nearest to the input.
-pub type Departure = (u32, u32, PartId);
+tags! {
+    /// What a link is told.
+    pub enum Tag {
+        /// The consumer, which had no room, has some.
+        Credit = CREDIT,
+        /// Pixels have come.
+        Pixels,
+        /// The tail of a message has left.
+        Sent,
+        /// A message has arrived and is written.
+        Delivered,
+    }
+}
 
 /// What a link is and how it is wired.
 #[derive(Debug, Clone)]
@@ -35,24 +42,18 @@ pub struct LinkSpec {
     pub output: PortId,
     /// Links of the interconnect on the way.
     pub route: Vec<u32>,
-    /// One step of a link.
+    /// One step of a link; energy of a byte over one hop.
     pub transfer: Job,
-    /// Attojoules of a byte over one hop.
-    pub hop_energy: u64,
-    /// One access of the buffer at this end.
+    /// One access of the buffer at this end; energy of a byte.
     pub read: Job,
     /// That buffer.
     pub read_unit: Units,
-    /// Attojoules to read a byte.
-    pub read_energy: u64,
     /// Bytes read in one access.
     pub read_bytes: u64,
-    /// One access of the buffers at the other end.
+    /// One access of the buffers at the other end; energy of a byte.
     pub write: Job,
     /// Those buffers.
     pub write_units: Units,
-    /// Attojoules to write a byte.
-    pub write_energy: u64,
     /// Bytes written in one access.
     pub write_bytes: u64,
     /// Further copies of a message within the consumer's tiles.
@@ -68,6 +69,54 @@ pub struct LinkSpec {
 }
 
 impl LinkSpec {
+    /// The link into the layer of the node, or from that layer to the sink.
+    pub(super) fn build(at: &Build<'_>) -> Self {
+        let (l, layer, mapped) = at.layer();
+        let (costs, chip) = (&at.chip.costs, at.chip);
+        let (tile_in, tile_out, global) = (&chip.tile.input_buffer, &chip.tile.output_buffer, &chip.global_buffer);
+        let producer = at.producer().layer;
+        let to_sink = at.consumer().role == Role::Sink;
+        // Messages leave from the last tile of the producer and enter at the first tile of the consumer.
+        let last_tile = producer.map(|p| at.mapping.layers[p].tiles.end - 1);
+        let from = last_tile.map_or(Place::GlobalBuffer, Place::Tile);
+        let to = if to_sink { Place::GlobalBuffer } else { Place::Tile(mapped.tiles.start) };
+        let copies = if to_sink { 0 } else { mapped.tiles.len() as u32 - 1 };
+        let (map, bits) = if to_sink { (layer.output, LOGIT_BITS) } else { (layer.input, layer.input_bits) };
+        let transfer = at.job_of(producer, Component::Link, Action::Transfer, &costs.link);
+        let (read, read_bytes) = match producer {
+            // The source has read the row already.
+            None => (at.job(None, Component::GlobalBuffer, Action::Fetch, 0, 0), global.bytes_per_cycle),
+            Some(_) => {
+                (at.job_of(producer, Component::Buffer, Action::Fetch, &costs.buffer_read), tile_out.bytes_per_cycle)
+            }
+        };
+        let (write, write_to, write_bytes) = if to_sink {
+            let write = at.job_of(producer, Component::GlobalBuffer, Action::Write, &costs.global_write);
+            (write, NONE, global.bytes_per_cycle)
+        } else {
+            // The write belongs to the layer whose buffer it fills.
+            let write = at.job_of(Some(l), Component::Buffer, Action::Write, &costs.buffer_write);
+            (write, mapped.tiles.start, tile_in.bytes_per_cycle)
+        };
+        Self {
+            input: at.input(),
+            output: at.output(),
+            route: at.network.route(from, to),
+            transfer,
+            read,
+            read_unit: Units::one(last_tile.unwrap_or(NONE)),
+            read_bytes: u64::from(read_bytes),
+            write,
+            write_units: Units { first: write_to, number: copies + 1 },
+            write_bytes: u64::from(write_bytes),
+            copies,
+            spread: super::build::levels(u64::from(copies) + 1) * transfer.duration,
+            pixel_bytes: pixel_bytes(map.channels, bits),
+            pixels: map.positions(),
+            moves_turn: producer.is_some(),
+        }
+    }
+
     /// Cycles to read a message of `bytes` at this end and to write it at the other.
     #[must_use]
     pub fn ends(&self, bytes: u64) -> (Cycle, Cycle) {
@@ -105,15 +154,15 @@ impl Link {
 
     /// Handles an event.
     #[inline(never)]
-    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: u32, cx: &mut Context<'_, S, K>) {
+    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
         match tag {
-            SENT => {
+            Tag::Sent => {
                 if let Some(token) = self.leaving.take() {
                     cx.release(self.spec.input, token.lanes);
                 }
             }
-            DELIVERED => self.arrive(cx),
-            _ => {}
+            Tag::Delivered => self.arrive(cx),
+            Tag::Credit | Tag::Pixels => {}
         }
         self.ask(cx);
     }
@@ -139,36 +188,31 @@ impl Link {
         let bytes = u64::from(token.lanes) * self.spec.pixel_bytes;
         let (read, write) = self.spec.ends(bytes);
         let spec = &self.spec;
-        cx.work(
-            &Job { duration: read, ..spec.read },
-            cx.now,
-            token,
-            Amount::once(spec.read_unit, bytes, bytes * spec.read_energy),
-        );
+        cx.work(&Job { duration: read, ..spec.read }, cx.now, token, Amount::once(spec.read_unit, bytes));
         let tail = cx.shared.network.transfer(&spec.route, cx.now + read, bytes, &mut self.hops);
         let occupancy = cx.shared.network.occupancy(bytes);
         for hop in &self.hops {
             let link = Units::one(hop.link);
             let job = Job { duration: occupancy, ..spec.transfer };
             cx.wait_between(Action::WaitLink, job.site, hop.asked, hop.granted, token, link);
-            cx.work(&job, hop.granted, token, Amount::once(link, bytes, bytes * spec.hop_energy));
+            cx.work(&job, hop.granted, token, Amount::once(link, bytes));
         }
         if spec.copies > 0 {
             let count = bytes * u64::from(spec.copies);
             let spread = Job { duration: 0, ..spec.transfer };
-            cx.work(&spread, tail, token, Amount::once(Units::one(NONE), count, count * spec.hop_energy));
+            cx.work(&spread, tail, token, Amount::once(Units::one(NONE), count));
         }
         // The message before it may still be written.
         let start = self.written.max(tail + spec.spread);
         self.written = start + write;
         let count = bytes * u64::from(spec.copies + 1);
-        let amount = Amount::once(spec.write_units, count, count * spec.write_energy);
+        let amount = Amount::once(spec.write_units, count);
         cx.work(&Job { duration: write, ..spec.write }, start, token, amount);
         let sent = self.hops.first().map_or(cx.now + read, |hop| hop.granted + occupancy);
         self.leaving = Some(token);
         self.under_way.push_back(token);
-        cx.schedule(sent, SENT);
-        cx.schedule(self.written, DELIVERED);
+        cx.schedule(sent, Tag::Sent);
+        cx.schedule(self.written, Tag::Delivered);
     }
 
     fn arrive<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
@@ -178,10 +222,10 @@ impl Link {
         if self.spec.moves_turn
             && last
             && let Some(turn) = &mut cx.shared.turn
-            && let Some(parts) = turn.delivered()
+            && let Some(woken) = turn.delivered()
         {
-            for part in parts {
-                cx.notify(part, super::buffer::TURN);
+            for event in woken {
+                cx.notify(event);
             }
         }
     }

@@ -1,13 +1,17 @@
-//! The parts of the chip, one file each: what it is (spec), what it remembers (state), what it does at an event.
+//! The parts of the chip, one file each: what it is (spec), how that follows from chip and network, what it remembers
+//! (state), what it is told (tag) and what it does then.
 //!
 //! A part books time, energy and trace together through [`Context::work`], and every gap with its reason through
 //! [`Context::wait`], so that latency, energy and trace cannot disagree.
 
+pub mod tag;
 pub mod token;
 pub mod turn;
 pub mod network;
 pub mod context;
 pub mod energy;
+pub mod readout;
+pub mod build;
 pub mod crossbar;
 pub mod converter;
 pub mod sampler;

@@ -5,7 +5,7 @@
 //! which messages ask.
 
 use crate::config::Interconnect;
-use crate::kernel::Cycle;
+use crate::kernel::{Cycle, PartId};
 
 /// The interconnect of a chip with `tiles` tiles. Tile numbers are those of the mapping; the global buffer has a place of
 /// its own.
@@ -41,6 +41,10 @@ pub enum Place {
     /// A tile.
     Tile(u32),
 }
+
+/// A message that could leave: image, member and link. Of those that ask in the same cycle the first in this order goes
+/// first: the oldest pass, and of its messages the one into the layer nearest to the input.
+pub type Departure = (u32, u32, PartId);
 
 /// One link on a message's way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

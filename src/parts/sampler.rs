@@ -3,23 +3,32 @@
 //! The first sample is drawn while the chip waits for an image: its energy is booked at cycle 0 and takes no time of the
 //! run. Every other one is drawn as soon as a bank of latches is free.
 
+use super::build::Build;
 use super::context::{Amount, Context, Job, Units};
-use super::crossbar::{DRAWN, NO_TOKEN};
-use crate::kernel::{Cycle, PartId, Schedule};
-use crate::trace::SpanSink;
+use super::tag::tags;
+use super::token::Token;
+use crate::config::{Chip, Draws, Sampler as SamplerKind};
+use crate::dataflow::Role;
+use crate::kernel::{Cycle, Event, Schedule};
+use crate::trace::{Action, Component, SpanSink};
 
-/// The crossbar has taken a sample and wants the next one.
-pub const DRAW: u32 = 1;
-/// The first sample is booked.
-pub const PRELOAD: u32 = 2;
-/// The sample is drawn.
-const DONE: u32 = 3;
+tags! {
+    /// What generators are told.
+    pub enum Tag {
+        /// The crossbar has taken a sample and wants the next one.
+        Draw,
+        /// The run starts: the first sample is booked.
+        Preload,
+        /// The sample is drawn.
+        Done,
+    }
+}
 
 /// What the generators are and how they are wired.
 #[derive(Debug, Clone)]
 pub struct SamplerSpec {
-    /// The crossbar that it serves.
-    pub crossbar: PartId,
+    /// Tells the crossbar that it serves that a sample is drawn.
+    pub drawn: Event,
     /// Drawing one sample of an array.
     pub draw: Job,
     /// Generators of one copy of the layer: one an array.
@@ -37,6 +46,31 @@ pub struct SamplerSpec {
 }
 
 impl SamplerSpec {
+    pub(super) fn build(at: &Build<'_>) -> Self {
+        let (l, layer, mapped) = at.layer();
+        let (group, costs) = (at.group(), &at.chip.costs);
+        let SamplerKind::Generator { probability_bits, draws, .. } = at.chip.sampler else {
+            unreachable!("only generators have a stage of their own")
+        };
+        let synapses = group.synapses_per_array() * u64::from(group.arrays_per_replica());
+        let bits = synapses * u64::from(probability_bits);
+        let per_synapse = costs.draw.energy.0 + costs.probability_fetch.energy.0;
+        let passes = u64::from(at.config.schedule.images) * u64::from(mapped.passes);
+        let batches = u64::from(layer.positions.div_ceil(mapped.replication));
+        let last_lanes = layer.positions - (batches as u32 - 1) * mapped.replication;
+        let duration = draw_cycles(at.chip, group.synapses_per_array());
+        Self {
+            drawn: at.signal(Role::Crossbar).expect("a sampler serves a crossbar"),
+            draw: at.job(Some(l), Component::Generator, Action::Draw, duration, 0),
+            generators: Units { first: group.first_array, number: group.arrays_per_replica() },
+            bits,
+            energy: bits * costs.random_bit.energy.0 + synapses * per_synapse,
+            replicas: group.replicas.clone(),
+            samples: if draws == Draws::PerMember { passes } else { passes * batches },
+            per_position: (draws == Draws::PerPosition).then_some((batches, last_lanes)),
+        }
+    }
+
     /// Copies that take part in a sample.
     fn copies(&self, sample: u64) -> u32 {
         let lanes = match self.per_position {
@@ -44,6 +78,18 @@ impl SamplerSpec {
             _ => u32::MAX,
         };
         lanes.clamp(self.replicas.start, self.replicas.end) - self.replicas.start
+    }
+}
+
+/// Cycles to draw one weight sample of an array with `synapses`: ceil(n b / g) steps of the generator.
+#[must_use]
+pub fn draw_cycles(chip: &Chip, synapses: u64) -> u64 {
+    match chip.sampler {
+        SamplerKind::Generator { bits_per_cycle, probability_bits, .. } => {
+            let step = chip.costs.random_bit.time.cycles(chip.clock).max(1);
+            (synapses * u64::from(probability_bits)).div_ceil(u64::from(bits_per_cycle)) * step
+        }
+        SamplerKind::Comparator { .. } => 0,
     }
 }
 
@@ -71,18 +117,18 @@ impl Sampler {
 
     /// Handles an event.
     #[inline(never)]
-    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: u32, cx: &mut Context<'_, S, K>) {
+    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
         match tag {
-            DONE => cx.notify(self.spec.crossbar, DRAWN),
-            _ if self.started == self.spec.samples => {}
-            PRELOAD => {
+            Tag::Done => cx.notify(self.spec.drawn),
+            Tag::Draw | Tag::Preload if self.started == self.spec.samples => {}
+            Tag::Preload => {
                 self.book(Job { duration: 0, ..self.spec.draw }, cx.now, cx);
             }
-            _ => {
+            Tag::Draw => {
                 let start = self.free_at.max(cx.now);
                 self.free_at = start + self.spec.draw.duration;
                 self.book(self.spec.draw, start, cx);
-                cx.schedule(self.free_at, DONE);
+                cx.schedule(self.free_at, Tag::Done);
             }
         }
     }
@@ -93,6 +139,7 @@ impl Sampler {
         self.started += 1;
         self.bits += bits;
         let energy = self.spec.energy * u64::from(copies);
-        cx.work(&job, start, NO_TOKEN, Amount::once(self.spec.generators.times(copies), bits, energy));
+        let amount = Amount::once(self.spec.generators.times(copies), bits);
+        cx.work_with_energy(&job, start, Token::NONE, amount, energy);
     }
 }

@@ -46,15 +46,15 @@ impl<S: Schedule, K: SpanSink> Handler<S> for Simulation<K> {
             let part = &mut self.parts[part as usize];
             self.counts[part.kind()] += 1;
             match part {
-                Part::Crossbar(part) => part.handle(tag, cx),
-                Part::Converter(part) => part.handle(tag, cx),
-                Part::Accumulator(part) => part.handle(tag, cx),
-                Part::Buffer(part) => part.handle(tag, cx),
-                Part::Digital(part) => part.handle(tag, cx),
-                Part::Link(part) => part.handle(tag, cx),
-                Part::Sampler(part) => part.handle(tag, cx),
-                Part::Source(part) => part.handle(tag, cx),
-                Part::Sink(part) => part.handle(tag, cx),
+                Part::Crossbar(part) => part.handle(tag.into(), cx),
+                Part::Converter(part) => part.handle(tag.into(), cx),
+                Part::Accumulator(part) => part.handle(tag.into(), cx),
+                Part::Buffer(part) => part.handle(tag.into(), cx),
+                Part::Digital(part) => part.handle(tag.into(), cx),
+                Part::Link(part) => part.handle(tag.into(), cx),
+                Part::Sampler(part) => part.handle(tag.into(), cx),
+                Part::Source(part) => part.handle(tag.into(), cx),
+                Part::Sink(part) => part.handle(tag.into(), cx),
             }
         }
     }
@@ -103,8 +103,8 @@ impl<K: SpanSink> Simulation<K> {
     ) -> Result<(Outcome, K), Error> {
         for (id, part) in self.parts.iter().enumerate() {
             let tag = match part {
-                Part::Source(_) => source::START,
-                Part::Sampler(_) => sampler::PRELOAD,
+                Part::Source(_) => source::Tag::Start.into(),
+                Part::Sampler(_) => sampler::Tag::Preload.into(),
                 _ => continue,
             };
             queue.push(0, Event { part: id as PartId, tag });

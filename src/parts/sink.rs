@@ -1,11 +1,18 @@
 //! Takes the answers at the global buffer.
 
+use super::build::Build;
 use super::context::Context;
+use super::tag::tags;
 use crate::kernel::{PortId, Schedule};
 use crate::trace::SpanSink;
 
-/// Logits have come.
-pub const ANSWER: u32 = 1;
+tags! {
+    /// What the sink is told.
+    pub enum Tag {
+        /// Logits have come.
+        Answer,
+    }
+}
 
 /// Takes what arrives.
 #[derive(Debug)]
@@ -17,9 +24,15 @@ pub struct Sink {
 }
 
 impl Sink {
+    /// The sink of a network's answers.
+    pub(super) fn build(at: &Build<'_>) -> Self {
+        Self { input: at.input(), pixels: at.net.layers[at.net.output].output.positions() }
+    }
+
     /// Handles an event.
     #[inline(never)]
-    pub fn handle<S: Schedule, K: SpanSink>(&mut self, _: u32, cx: &mut Context<'_, S, K>) {
+    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
+        let Tag::Answer = tag;
         while let Some(token) = cx.take(self.input) {
             cx.release(self.input, token.lanes);
             cx.shared.answers += u64::from(token.position + token.lanes == self.pixels);

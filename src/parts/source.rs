@@ -1,14 +1,27 @@
 //! Sends images out of the global buffer, row by row.
 
+use super::build::Build;
 use super::context::{Amount, Context, Job, Units};
+use super::tag::tags;
 use super::token::Token;
+use crate::dataflow::pixel_bytes;
+use crate::kernel::port::CREDIT;
 use crate::kernel::{Cycle, PortId, Schedule};
-use crate::trace::SpanSink;
+use crate::trace::{Action, Component, SpanSink};
 
-/// The run starts.
-pub const START: u32 = 1;
-/// A row is read.
-const DONE: u32 = 2;
+tags! {
+    /// What the source is told.
+    pub enum Tag {
+        /// The link that had no room has some.
+        Credit = CREDIT,
+        /// The run starts.
+        Start,
+        /// The turn has moved on.
+        Turn,
+        /// A row is read.
+        Done,
+    }
+}
 
 /// What the source is and how it is wired.
 #[derive(Debug, Clone)]
@@ -23,15 +36,26 @@ pub struct SourceSpec {
     pub width: u32,
     /// Bytes of a pixel.
     pub pixel_bytes: u64,
-    /// One access of the global buffer.
+    /// One access of the global buffer; energy of a byte.
     pub read: Job,
-    /// Attojoules to read a byte.
-    pub byte_energy: u64,
     /// Bytes read in one access.
     pub bytes_per_access: u64,
 }
 
 impl SourceSpec {
+    pub(super) fn build(at: &Build<'_>) -> Self {
+        let input = at.net.input;
+        Self {
+            outputs: at.outputs().collect(),
+            images: at.config.schedule.images,
+            height: input.height,
+            width: input.width,
+            pixel_bytes: pixel_bytes(input.channels, at.net.input_bits),
+            read: at.job_of(None, Component::GlobalBuffer, Action::Fetch, &at.chip.costs.global_read),
+            bytes_per_access: u64::from(at.chip.global_buffer.bytes_per_cycle),
+        }
+    }
+
     /// Cycles to read one row.
     #[must_use]
     pub fn row_cycles(&self) -> Cycle {
@@ -66,9 +90,10 @@ impl Source {
 
     /// Handles an event.
     #[inline(never)]
-    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: u32, cx: &mut Context<'_, S, K>) {
-        if tag == DONE {
-            self.ready = true;
+    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
+        match tag {
+            Tag::Done => self.ready = true,
+            Tag::Credit | Tag::Start | Tag::Turn => {}
         }
         if self.ready {
             self.pass_on(cx);
@@ -90,8 +115,8 @@ impl Source {
         self.reading = true;
         let bytes = u64::from(self.spec.width) * self.spec.pixel_bytes;
         let job = Job { duration: self.spec.row_cycles(), ..self.spec.read };
-        cx.work(&job, cx.now, self.token(), Amount::once(Units::one(0), bytes, bytes * self.spec.byte_energy));
-        cx.schedule(cx.now + job.duration, DONE);
+        cx.work(&job, cx.now, self.token(), Amount::once(Units::one(0), bytes));
+        cx.schedule(cx.now + job.duration, Tag::Done);
     }
 
     fn pass_on<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {

@@ -1,5 +1,6 @@
 //! What travels between parts.
 
+use crate::trace::NONE;
 use std::ops::Range;
 
 /// A piece of work on its way through the chip: some neighbouring positions of one pass of one layer.
@@ -22,6 +23,9 @@ pub struct Token {
 }
 
 impl Token {
+    /// No work in hand.
+    pub const NONE: Self = Self { image: NONE, member: NONE, position: NONE, lanes: 0, pulses: 0, last: false };
+
     /// How many of some copies of the layer have a position of their own in it: lane i is the work of copy i.
     #[inline]
     #[must_use]

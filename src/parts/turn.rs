@@ -1,6 +1,6 @@
 //! Whose turn it is when one layer of one member runs at a time.
 
-use crate::kernel::PartId;
+use crate::kernel::Event;
 
 /// Position in the order of a sequential schedule, and whom to wake.
 #[derive(Debug, Clone)]
@@ -17,21 +17,16 @@ pub struct Turn {
     first_ensembling_layer: u32,
     /// For each layer, how many links carry its output.
     links: Vec<u32>,
-    /// For each layer, its buffer.
-    buffers: Vec<PartId>,
-    source: PartId,
+    /// For each layer, what wakes its buffer.
+    buffers: Vec<Event>,
+    /// What wakes the source.
+    source: Event,
 }
 
 impl Turn {
     /// The first layer of the first image.
     #[must_use]
-    pub fn new(
-        links: Vec<u32>,
-        buffers: Vec<PartId>,
-        source: PartId,
-        members: u32,
-        first_ensembling_layer: u32,
-    ) -> Self {
+    pub fn new(links: Vec<u32>, buffers: Vec<Event>, source: Event, members: u32, first_ensembling_layer: u32) -> Self {
         Self {
             layer: 0,
             image: 0,
@@ -51,9 +46,9 @@ impl Turn {
         (self.layer, self.image, self.member) == (layer, image, member)
     }
 
-    /// Notes that a link has delivered the last output of the pass whose turn it is. Returns the parts to wake when the
-    /// turn moves on.
-    pub fn delivered(&mut self) -> Option<[PartId; 2]> {
+    /// Notes that a link has delivered the last output of the pass whose turn it is. Returns what wakes the parts
+    /// concerned when the turn moves on.
+    pub fn delivered(&mut self) -> Option<[Event; 2]> {
         self.pending -= 1;
         if self.pending > 0 {
             return None;

@@ -2,7 +2,7 @@
 
 use crate::config::{AdcInput, Config, Cost, Interconnect, Sampler, Scheme};
 use crate::mapping::Mapping;
-use crate::parts::assemble::adc_cost;
+use crate::parts::readout::adc_cost;
 use crate::report::facts::InventoryItem;
 use crate::trace::Component;
 use crate::workload::Net;

@@ -1,0 +1,156 @@
+//! What a part is built from: its stage of the dataflow, wired, with chip, network and mapping.
+
+use super::context::{Job, Site};
+use super::energy::RowActivity;
+use super::network::Network;
+use crate::config::{Chip, Config, Cost};
+use crate::dataflow::{Channel, Role, Stage};
+use crate::kernel::{Event, PartId, PortId};
+use crate::mapping::{ArrayGroup, LayerMapping, Mapping};
+use crate::trace::{Action, Component, NONE};
+use crate::units::Time;
+use crate::workload::{Net, NetLayer};
+use petgraph::Direction;
+use petgraph::graph::{DiGraph, EdgeReference, NodeIndex};
+use petgraph::visit::EdgeRef;
+use std::sync::Arc;
+
+/// An edge of the dataflow in the engine.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wire {
+    /// Its port; none for a signal.
+    pub port: Option<PortId>,
+    /// What the target is told by it.
+    pub event: Event,
+}
+
+/// A stage of the dataflow about to become a part.
+#[derive(Debug, Clone, Copy)]
+pub struct Build<'a> {
+    pub(super) config: &'a Config,
+    pub(super) chip: &'a Chip,
+    pub(super) net: &'a Net,
+    pub(super) mapping: &'a Mapping,
+    pub(super) network: &'a Network,
+    /// Counts of driven rows, where images were evaluated.
+    pub(super) activity: Option<&'a Arc<dyn RowActivity>>,
+    pub(super) graph: &'a DiGraph<Stage, Channel>,
+    /// By index of the edge.
+    pub(super) wires: &'a [Wire],
+    pub(super) node: NodeIndex,
+}
+
+impl<'a> Build<'a> {
+    /// The stage itself.
+    pub(super) fn stage(&self) -> &'a Stage {
+        &self.graph[self.node]
+    }
+
+    /// Index, shape and mapping of its layer.
+    pub(super) fn layer(&self) -> (usize, &'a NetLayer, &'a LayerMapping) {
+        let l = self.stage().layer.expect("the stage belongs to a layer");
+        (l, &self.net.layers[l], &self.mapping.layers[l])
+    }
+
+    /// Its group of arrays.
+    pub(super) fn group(&self) -> &'a ArrayGroup {
+        let group = self.stage().group.expect("the stage belongs to a group of arrays");
+        &self.layer().2.groups[group]
+    }
+
+    /// Edges with a port, in the order in which they were added, each with the stage at the other end.
+    fn ports(self, direction: Direction) -> impl Iterator<Item = (NodeIndex, PortId)> + use<'a> {
+        // petgraph lists the edge added last first.
+        let mut edges: Vec<EdgeReference<'a, Channel>> = self.graph.edges_directed(self.node, direction).collect();
+        edges.reverse();
+        edges.into_iter().filter_map(move |edge| {
+            let other = if direction == Direction::Incoming { edge.source() } else { edge.target() };
+            self.wires[edge.id().index()].port.map(|port| (other, port))
+        })
+    }
+
+    /// Stages that feed it, with the ports between.
+    pub(super) fn inputs(&self) -> impl Iterator<Item = (NodeIndex, PortId)> + use<'a> {
+        self.ports(Direction::Incoming)
+    }
+
+    /// Its only input.
+    pub(super) fn input(&self) -> PortId {
+        self.inputs().next().expect("the stage has an input").1
+    }
+
+    /// Ports to the stages that it feeds.
+    pub(super) fn outputs(&self) -> impl Iterator<Item = PortId> + use<'a> {
+        self.ports(Direction::Outgoing).map(|(_, port)| port)
+    }
+
+    /// Its only output.
+    pub(super) fn output(&self) -> PortId {
+        self.outputs().next().expect("the stage has an output")
+    }
+
+    /// The stage that feeds it.
+    pub(super) fn producer(&self) -> &'a Stage {
+        let (node, _) = self.inputs().next().expect("the stage has an input");
+        &self.graph[node]
+    }
+
+    /// The stage that it feeds.
+    pub(super) fn consumer(&self) -> &'a Stage {
+        &self.graph[self.consumer_node()]
+    }
+
+    /// Part of the stage that it feeds.
+    pub(super) fn consumer_part(&self) -> PartId {
+        self.consumer_node().index() as PartId
+    }
+
+    fn consumer_node(&self) -> NodeIndex {
+        self.ports(Direction::Outgoing).next().expect("the stage has an output").0
+    }
+
+    /// What the stage of a role is told by the signal to it, if there is one.
+    pub(super) fn signal(&self, to: Role) -> Option<Event> {
+        let mut edges = self.graph.edges_directed(self.node, Direction::Outgoing);
+        let edge = edges.find(|edge| self.graph[edge.target()].role == to)?;
+        Some(self.wires[edge.id().index()].event)
+    }
+
+    /// A time in whole cycles.
+    pub(super) fn cycles(&self, time: Time) -> u64 {
+        time.cycles(self.chip.clock)
+    }
+
+    /// An action of a component for a layer.
+    pub(super) fn job(
+        &self,
+        layer: Option<usize>,
+        component: Component,
+        action: Action,
+        duration: u64,
+        energy: u64,
+    ) -> Job {
+        let layer = layer.map_or(NONE, |l| l as u32);
+        Job { site: Site { component, layer }, action, duration, energy }
+    }
+
+    /// The same with time and energy of an entry of the cost table.
+    pub(super) fn job_of(&self, layer: Option<usize>, component: Component, action: Action, cost: &Cost) -> Job {
+        self.job(layer, component, action, self.cycles(cost.time), cost.energy.0)
+    }
+}
+
+/// One of `known` that equals `spec`, so that what many parts read stays in the cache; a new one if there is none.
+pub(super) fn shared<T: PartialEq>(known: &mut Vec<Arc<T>>, spec: T) -> Arc<T> {
+    // Those of the layer in hand stand at the end.
+    let found = known.iter().rev().find(|other| ***other == spec).cloned();
+    found.unwrap_or_else(|| {
+        known.push(Arc::new(spec));
+        Arc::clone(&known[known.len() - 1])
+    })
+}
+
+/// Levels of a binary tree over `leaves`.
+pub(super) fn levels(leaves: u64) -> u64 {
+    u64::from(leaves.max(1).next_power_of_two().trailing_zeros())
+}
