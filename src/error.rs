@@ -79,6 +79,15 @@ fn lines(problems: &[Problem]) -> String {
     problems.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// At most forty characters of a text, for messages.
+#[must_use]
+pub fn shorten(text: &str) -> String {
+    if text.chars().nth(40).is_none() {
+        return text.to_owned();
+    }
+    text.chars().take(37).chain("...".chars()).collect()
+}
+
 /// Edit distance of two names (insertions, deletions, replacements, swaps of neighbours), case ignored.
 fn distance(a: &str, b: &str) -> usize {
     let a: Vec<char> = a.to_lowercase().chars().collect();

@@ -4,7 +4,10 @@
 //! integer (picoseconds, attojoules, microvolts, ...), so that sums do not depend on their order and golden files are
 //! bit-exact. A value finer than the base unit is refused rather than rounded.
 
+use crate::error::shorten;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use std::borrow::Cow;
 use std::fmt;
 
 /// One unit that a quantity may be written in: its symbol and how many base units it holds.
@@ -16,8 +19,15 @@ pub struct Unit {
     pub scale: u64,
 }
 
-const fn unit(symbol: &'static str, scale: u64) -> Unit {
-    Unit { symbol, scale }
+/// What an amount is of, and how it is written.
+#[derive(Debug)]
+pub struct Quantity {
+    /// What messages call it.
+    pub name: &'static str,
+    /// A well-formed value, for messages and the schema.
+    pub example: &'static str,
+    /// The units it may be written in, smallest (the base) first.
+    pub units: &'static [Unit],
 }
 
 /// What went wrong when a quantity was read from text.
@@ -31,109 +41,154 @@ pub enum UnitError {
     NoUnit { expected: String, example: &'static str },
     /// The unit is not one of this quantity.
     #[error("unknown {quantity} unit \"{found}\"; expected one of {expected}")]
-    UnknownUnit { quantity: &'static str, found: String, expected: String },
+    UnknownUnit { quantity: &'static str, found: String, expected: String, near: Option<String> },
     /// The value is finer than the base unit, or too large for 64 bits.
     #[error("\"{found}\" cannot be held: the finest step of a {quantity} is 1 {base}, the largest value {max} {base}")]
     OutOfRange { quantity: &'static str, found: String, base: &'static str, max: u64 },
 }
 
-/// A decimal number with a unit, turned into base units without rounding.
-fn parse_quantity(
-    text: &str,
-    quantity: &'static str,
-    units: &'static [Unit],
-    example: &'static str,
-) -> Result<u64, UnitError> {
-    let trimmed = text.trim();
-    let split = trimmed.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_')).unwrap_or(trimmed.len());
-    let (number, symbol) = trimmed.split_at(split);
-    let number: String = number.chars().filter(|c| *c != '_').collect();
-    let symbol = symbol.trim();
-    let digits = number.chars().filter(char::is_ascii_digit).count();
-    if digits == 0 || number.matches('.').count() > 1 {
-        return Err(UnitError::NoNumber { found: text.to_owned(), example });
-    }
-    let expected = || units.iter().map(|u| u.symbol).collect::<Vec<_>>().join(", ");
-    if symbol.is_empty() {
-        return Err(UnitError::NoUnit { expected: expected(), example });
-    }
-    // The micro sign and the Greek letter mu are written by people; both mean `u`.
-    let ascii = symbol.replace(['\u{b5}', '\u{3bc}'], "u").replace('\u{b2}', "2");
-    let unit = units.iter().find(|u| u.symbol == ascii).ok_or_else(|| UnitError::UnknownUnit {
-        quantity,
-        found: symbol.to_owned(),
-        expected: expected(),
-    })?;
-    let out_of_range = || UnitError::OutOfRange {
-        quantity,
-        found: text.to_owned(),
-        base: units[0].symbol,
-        max: u64::MAX / units[0].scale,
-    };
-    let (whole, fraction) = number.split_once('.').unwrap_or((&number, ""));
-    let mut value: u128 = 0;
-    for c in whole.chars().chain(fraction.chars()) {
-        let digit = c.to_digit(10).expect("only digits are left") as u128;
-        value = value.checked_mul(10).and_then(|v| v.checked_add(digit)).ok_or_else(out_of_range)?;
-    }
-    let mut scaled = value.checked_mul(u128::from(unit.scale)).ok_or_else(out_of_range)?;
-    for _ in 0..fraction.len() {
-        if scaled % 10 != 0 {
-            return Err(out_of_range());
+impl UnitError {
+    /// What was probably meant.
+    #[must_use]
+    pub fn help(&self) -> Option<&str> {
+        match self {
+            UnitError::UnknownUnit { near, .. } => near.as_deref(),
+            _ => None,
         }
-        scaled /= 10;
     }
-    u64::try_from(scaled).map_err(|_| out_of_range())
 }
 
-/// The shortest exact text: the largest unit that leaves at most three decimals.
-fn format_quantity(value: u64, units: &'static [Unit]) -> String {
-    for unit in units.iter().rev() {
-        let whole = value / unit.scale;
-        let rest = value % unit.scale;
-        if whole == 0 {
-            continue;
+impl Quantity {
+    /// The one that messages call `name`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Quantity> {
+        QUANTITIES.iter().copied().find(|quantity| quantity.name == name)
+    }
+
+    /// The symbols of its units, listed.
+    #[must_use]
+    pub fn symbols(&self, separator: &str) -> String {
+        self.units.iter().map(|unit| unit.symbol).collect::<Vec<_>>().join(separator)
+    }
+
+    /// A decimal number with a unit, turned into base units without rounding.
+    ///
+    /// # Errors
+    /// [`UnitError`] when the text is no number, has no or another quantity's unit, or needs a finer step than the base
+    /// unit.
+    pub fn parse(&self, text: &str) -> Result<u64, UnitError> {
+        let trimmed = text.trim();
+        let split = trimmed.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_')).unwrap_or(trimmed.len());
+        let (number, symbol) = trimmed.split_at(split);
+        let number: String = number.chars().filter(|c| *c != '_').collect();
+        let symbol = symbol.trim();
+        let digits = number.chars().filter(char::is_ascii_digit).count();
+        if digits == 0 || number.matches('.').count() > 1 {
+            return Err(UnitError::NoNumber { found: shorten(text), example: self.example });
         }
-        let thousandths = u128::from(rest) * 1000;
-        if thousandths % u128::from(unit.scale) == 0 {
-            let fraction = (thousandths / u128::from(unit.scale)) as u64;
-            if fraction == 0 {
-                return format!("{whole} {}", unit.symbol);
+        if symbol.is_empty() {
+            return Err(UnitError::NoUnit { expected: self.symbols(", "), example: self.example });
+        }
+        // The micro sign and the Greek letter mu are written by people; both mean `u`.
+        let ascii = symbol.replace(['\u{b5}', '\u{3bc}'], "u").replace('\u{b2}', "2");
+        let unit = self.units.iter().find(|u| u.symbol == ascii).ok_or_else(|| UnitError::UnknownUnit {
+            quantity: self.name,
+            found: shorten(symbol),
+            expected: self.symbols(", "),
+            near: self.near(&number, &ascii),
+        })?;
+        let base = self.units[0];
+        let out_of_range = || UnitError::OutOfRange {
+            quantity: self.name,
+            found: shorten(text),
+            base: base.symbol,
+            max: u64::MAX / base.scale,
+        };
+        let (whole, fraction) = number.split_once('.').unwrap_or((&number, ""));
+        let mut value: u128 = 0;
+        for c in whole.chars().chain(fraction.chars()) {
+            let digit = c.to_digit(10).expect("only digits are left") as u128;
+            value = value.checked_mul(10).and_then(|v| v.checked_add(digit)).ok_or_else(out_of_range)?;
+        }
+        let mut scaled = value.checked_mul(u128::from(unit.scale)).ok_or_else(out_of_range)?;
+        for _ in 0..fraction.len() {
+            if scaled % 10 != 0 {
+                return Err(out_of_range());
             }
-            let decimals = format!("{fraction:03}");
-            return format!("{whole}.{} {}", decimals.trim_end_matches('0'), unit.symbol);
+            scaled /= 10;
         }
+        u64::try_from(scaled).map_err(|_| out_of_range())
     }
-    format!("{value} {}", units[0].symbol)
+
+    /// The unit that was meant by one in the wrong case, or by `KB` for `KiB`.
+    fn near(&self, number: &str, symbol: &str) -> Option<String> {
+        if let Some(unit) = self.units.iter().find(|unit| unit.symbol.eq_ignore_ascii_case(symbol)) {
+            return Some(format!("did you mean \"{number} {}\"?", unit.symbol));
+        }
+        let unit = self.units.iter().find(|unit| unit.symbol.replace('i', "").eq_ignore_ascii_case(symbol))?;
+        let Unit { symbol, scale } = unit;
+        Some(format!("did you mean \"{number} {symbol}\"? 1 {symbol} is {scale} {}", self.units[0].symbol))
+    }
+
+    /// The shortest exact text: the largest unit that leaves at most three decimals.
+    #[must_use]
+    pub fn format(&self, value: u64) -> String {
+        for unit in self.units.iter().rev() {
+            let whole = value / unit.scale;
+            let rest = value % unit.scale;
+            if whole == 0 {
+                continue;
+            }
+            let thousandths = u128::from(rest) * 1000;
+            if thousandths % u128::from(unit.scale) == 0 {
+                let fraction = (thousandths / u128::from(unit.scale)) as u64;
+                if fraction == 0 {
+                    return format!("{whole} {}", unit.symbol);
+                }
+                let decimals = format!("{fraction:03}");
+                return format!("{whole}.{} {}", decimals.trim_end_matches('0'), unit.symbol);
+            }
+        }
+        format!("{value} {}", self.units[0].symbol)
+    }
+
+    /// What a value is in a JSON Schema.
+    fn schema(&self) -> Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": format!(r"^\s*[0-9_]*\.?[0-9_]*\s*({})\s*$", self.symbols("|")),
+            "examples": [self.example],
+            "x-quantity": self.name,
+        })
+    }
 }
 
-macro_rules! quantity {
-    ($(#[$doc:meta])* $name:ident, $label:literal, $example:literal, [$($symbol:literal = $scale:literal),+ $(,)?]) => {
+macro_rules! quantities {
+    ($($(#[$doc:meta])* $name:ident, $label:literal, $example:literal, [$($symbol:literal = $scale:literal),+];)*) => {
+        /// All of them.
+        const QUANTITIES: &[&Quantity] = &[$(&$name::QUANTITY),*];
+        $(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
         pub struct $name(pub u64);
 
         impl $name {
-            /// What the quantity is called in messages.
-            pub const QUANTITY: &'static str = $label;
-            /// A well-formed value, for messages and the schema.
-            pub const EXAMPLE: &'static str = $example;
-            /// The units it may be written in, smallest (the base) first.
-            pub const UNITS: &'static [Unit] = &[$(unit($symbol, $scale)),+];
+            /// What it is an amount of.
+            pub const QUANTITY: Quantity =
+                Quantity { name: $label, example: $example, units: &[$(Unit { symbol: $symbol, scale: $scale }),+] };
 
             /// Reads a number with a unit.
             ///
             /// # Errors
-            /// [`UnitError`] when the text is no number, has no or another quantity's unit, or needs a finer step than
-            /// the base unit.
+            /// As [`Quantity::parse`].
             pub fn parse(text: &str) -> Result<Self, UnitError> {
-                parse_quantity(text, Self::QUANTITY, Self::UNITS, Self::EXAMPLE).map(Self)
+                Self::QUANTITY.parse(text).map(Self)
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&format_quantity(self.0, Self::UNITS))
+                f.pad(&Self::QUANTITY.format(self.0))
             }
         }
 
@@ -149,54 +204,53 @@ macro_rules! quantity {
                 Self::parse(&text).map_err(D::Error::custom)
             }
         }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                Self::QUANTITY.schema()
+            }
+        }
+        )*
     };
 }
 
-quantity!(
+quantities! {
     /// Time in picoseconds.
     Time, "time", "10 ns",
-    ["ps" = 1, "ns" = 1_000, "us" = 1_000_000, "ms" = 1_000_000_000, "s" = 1_000_000_000_000]
-);
-quantity!(
+    ["ps" = 1, "ns" = 1_000, "us" = 1_000_000, "ms" = 1_000_000_000, "s" = 1_000_000_000_000];
     /// Frequency in hertz.
     Frequency, "frequency", "1 GHz",
-    ["Hz" = 1, "kHz" = 1_000, "MHz" = 1_000_000, "GHz" = 1_000_000_000]
-);
-quantity!(
+    ["Hz" = 1, "kHz" = 1_000, "MHz" = 1_000_000, "GHz" = 1_000_000_000];
     /// Energy in attojoules (1e-18 J).
     Energy, "energy", "42 fJ",
-    ["aJ" = 1, "fJ" = 1_000, "pJ" = 1_000_000, "nJ" = 1_000_000_000, "uJ" = 1_000_000_000_000]
-);
-quantity!(
+    ["aJ" = 1, "fJ" = 1_000, "pJ" = 1_000_000, "nJ" = 1_000_000_000, "uJ" = 1_000_000_000_000];
     /// Power in femtowatts.
     Power, "power", "1.1 nW",
-    ["fW" = 1, "pW" = 1_000, "nW" = 1_000_000, "uW" = 1_000_000_000, "mW" = 1_000_000_000_000]
-);
-quantity!(
+    ["fW" = 1, "pW" = 1_000, "nW" = 1_000_000, "uW" = 1_000_000_000, "mW" = 1_000_000_000_000];
     /// Area in square nanometres.
     Area, "area", "124 um2",
-    ["nm2" = 1, "um2" = 1_000_000, "mm2" = 1_000_000_000_000]
-);
-quantity!(
+    ["nm2" = 1, "um2" = 1_000_000, "mm2" = 1_000_000_000_000];
     /// Voltage in microvolts.
     Voltage, "voltage", "0.2 V",
-    ["uV" = 1, "mV" = 1_000, "V" = 1_000_000]
-);
-quantity!(
+    ["uV" = 1, "mV" = 1_000, "V" = 1_000_000];
     /// Conductance in picosiemens.
     Conductance, "conductance", "25 uS",
-    ["pS" = 1, "nS" = 1_000, "uS" = 1_000_000, "mS" = 1_000_000_000]
-);
-quantity!(
+    ["pS" = 1, "nS" = 1_000, "uS" = 1_000_000, "mS" = 1_000_000_000];
     /// Length in nanometres; names a technology node as well.
     Length, "length", "22 nm",
-    ["nm" = 1, "um" = 1_000, "mm" = 1_000_000]
-);
-quantity!(
+    ["nm" = 1, "um" = 1_000, "mm" = 1_000_000];
     /// Amount of data in bytes.
     Bytes, "data size", "64 KiB",
-    ["B" = 1, "KiB" = 1_024, "MiB" = 1_048_576, "GiB" = 1_073_741_824]
-);
+    ["B" = 1, "KiB" = 1_024, "MiB" = 1_048_576, "GiB" = 1_073_741_824];
+}
 
 impl Time {
     /// Whole clock cycles that cover this time, rounded up (0 stays 0).

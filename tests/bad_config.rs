@@ -1037,22 +1037,21 @@ fn files_that_cannot_be_read_are_named() {
 
 /// Reads any text as every kind of file; only a panic is a failure.
 fn survive(text: &str) {
-    use crossbayes::config::decode::{Decode, Decoder};
-    use crossbayes::config::diagnostic::{ConfigErrors, Source, Sources};
+    use crossbayes::config::decode::decode;
+    use crossbayes::config::diagnostic::{ConfigErrors, Diagnostics, Source, Sources};
     use crossbayes::config::{Chip, Config, CostTable, Workload, tree};
     let mut sources = Sources::default();
     sources.add(Source { name: "fuzz".to_owned(), text: text.to_owned(), is_override: false });
-    let diagnostics = match tree::read(text, 0) {
-        Err(error) => vec![error.into()],
+    let mut diagnostics = Diagnostics::default();
+    match tree::read(text, 0) {
+        Err(error) => diagnostics.push(|| error.into()),
         Ok(node) => {
-            let mut decoder = Decoder::new();
-            Chip::decode(&node, None, &mut decoder);
-            CostTable::decode(&node, None, &mut decoder);
-            Workload::decode(&node, None, &mut decoder);
-            Config::decode(&node, None, &mut decoder);
-            decoder.into_diagnostics()
+            decode::<Chip>(&node, &mut diagnostics);
+            decode::<CostTable>(&node, &mut diagnostics);
+            decode::<Workload>(&node, &mut diagnostics);
+            decode::<Config>(&node, &mut diagnostics);
         }
-    };
+    }
     let _ = ConfigErrors::new(sources, diagnostics).render(true);
 }
 

@@ -1,13 +1,32 @@
 //! What one key cannot tell: checks of whole values, each problem with its path within the value.
 
+use crate::config::de::from_node;
+use crate::config::tree::Node;
 use crate::config::{
     Adc, AdcInput, Array, Chip, Config, CostTable, Driver, MAX_PASSES, Posterior, Sampler, Samples, ScheduleSpec,
     Window, Workload,
 };
 use crate::error::{Problem, nearest};
 
+/// What is wrong with the value of the type called `name` that stands in `node`.
+pub(super) fn of(name: &str, node: &Node) -> Vec<Problem> {
+    fn whole<T: serde::de::DeserializeOwned>(node: &Node, check: fn(&T) -> Vec<Problem>) -> Vec<Problem> {
+        from_node(node).map_or_else(|_| Vec::new(), |value| check(&value))
+    }
+    match name {
+        "Array" => whole(node, array),
+        "Driver" => whole(node, driver),
+        "ScheduleSpec" => whole(node, schedule),
+        "CostTable" => whole(node, cost_table),
+        "Chip" => whole(node, chip),
+        "Workload" => whole(node, workload),
+        "Config" => whole(node, config),
+        _ => Vec::new(),
+    }
+}
+
 /// Columns hold whole synapses; an on cell conducts more than an off one.
-pub(super) fn array(array: &Array) -> Vec<Problem> {
+fn array(array: &Array) -> Vec<Problem> {
     let mut problems = Vec::new();
     if array.cells_per_synapse > 0 && !array.columns.is_multiple_of(array.cells_per_synapse) {
         problems.push(Problem::new(
@@ -31,7 +50,7 @@ pub(super) fn array(array: &Array) -> Vec<Problem> {
 }
 
 /// Bit-serial inputs only.
-pub(super) fn driver(driver: &Driver) -> Vec<Problem> {
+fn driver(driver: &Driver) -> Vec<Problem> {
     if driver.bits_per_pulse == 1 {
         return Vec::new();
     }
@@ -45,7 +64,7 @@ pub(super) fn driver(driver: &Driver) -> Vec<Problem> {
 }
 
 /// A window of at least one cycle.
-pub(super) fn schedule(schedule: &ScheduleSpec) -> Vec<Problem> {
+fn schedule(schedule: &ScheduleSpec) -> Vec<Problem> {
     match schedule.window {
         Window::Cycles { from, to } if from >= to => {
             vec![Problem::new(
@@ -58,7 +77,7 @@ pub(super) fn schedule(schedule: &ScheduleSpec) -> Vec<Problem> {
 }
 
 /// Every resolution at most once, and at least one.
-pub(super) fn cost_table(table: &CostTable) -> Vec<Problem> {
+fn cost_table(table: &CostTable) -> Vec<Problem> {
     if table.adc.is_empty() {
         return vec![Problem::new("adc", "adc has no entry; expected one for each resolution")];
     }
@@ -75,7 +94,7 @@ pub(super) fn cost_table(table: &CostTable) -> Vec<Problem> {
 }
 
 /// Parts of a chip that must fit each other.
-pub(super) fn chip(chip: &Chip) -> Vec<Problem> {
+fn chip(chip: &Chip) -> Vec<Problem> {
     let mut problems: Vec<Problem> = converters(&chip.array, &chip.adc).into_iter().collect();
     if !chip.costs.adc.is_empty() && !chip.costs.adc.iter().any(|entry| entry.bits == chip.adc.bits) {
         let bits: Vec<String> = chip.costs.adc.iter().map(|entry| entry.bits.to_string()).collect();
@@ -129,7 +148,7 @@ fn converters(array: &Array, adc: &Adc) -> Option<Problem> {
 }
 
 /// The network, and a posterior that belongs to it.
-pub(super) fn workload(workload: &Workload) -> Vec<Problem> {
+fn workload(workload: &Workload) -> Vec<Problem> {
     let mut problems = crate::workload::resolve(workload).err().unwrap_or_default();
     if let Posterior::Synthetic { probabilistic, .. } = &workload.posterior
         && !workload.layers.is_empty()
@@ -148,7 +167,7 @@ pub(super) fn workload(workload: &Workload) -> Vec<Problem> {
 }
 
 /// What a run asks of its chip and network.
-pub(super) fn config(config: &Config) -> Vec<Problem> {
+fn config(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
     let names = || config.workload.layers.iter().map(|layer| layer.name.as_str());
     let replication = &config.mapping.replication;

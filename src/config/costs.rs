@@ -1,91 +1,99 @@
 //! The cost table: what each action of each part takes, with its source.
 
-use crate::config::check;
-use crate::config::declare::record;
 use crate::units::{Area, Energy, Length, Power, Time};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-record! {
-    /// What one action costs, and what one instance of the part that does it occupies.
-    pub struct Cost {
-        /// Time of one action.
-        pub time: Time ["0 ps"..="1 ms"],
-        /// Energy of one action.
-        pub energy: Energy ["0 aJ"..="1 nJ"],
-        /// Area of one instance.
-        pub area: Area ["0 nm2"..="100 mm2"],
-        /// Leakage of one instance.
-        pub leakage: Power ["0 fW"..="1000 mW"],
-        /// Where the numbers are from.
-        pub source: String [1..],
-        /// How far they may be trusted.
-        pub accuracy: String [1..],
-    }
+/// What one action costs, and what one instance of the part that does it occupies.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cost {
+    /// Time of one action.
+    #[schemars(extend("x-range" = ["0 ps", "1 ms"]))]
+    pub time: Time,
+    /// Energy of one action.
+    #[schemars(extend("x-range" = ["0 aJ", "1 nJ"]))]
+    pub energy: Energy,
+    /// Area of one instance.
+    #[schemars(extend("x-range" = ["0 nm2", "100 mm2"]))]
+    pub area: Area,
+    /// Leakage of one instance.
+    #[schemars(extend("x-range" = ["0 fW", "1000 mW"]))]
+    pub leakage: Power,
+    /// Where the numbers are from.
+    #[schemars(length(min = 1))]
+    pub source: String,
+    /// How far they may be trusted.
+    #[schemars(length(min = 1))]
+    pub accuracy: String,
 }
 
-record! {
-    /// A converter of one resolution.
-    pub struct AdcCost {
-        /// Resolution in bits.
-        pub bits: u32 [1..=16],
-        /// One conversion; area and leakage of one converter.
-        pub convert: Cost,
-    }
+/// A converter of one resolution.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdcCost {
+    /// Resolution in bits.
+    #[schemars(range(min = 1, max = 16))]
+    pub bits: u32,
+    /// One conversion; area and leakage of one converter.
+    pub convert: Cost,
 }
 
-record! {
-    /// Costs of all parts of a chip at one corner.
-    #[check(check::cost_table)]
-    #[file(true)]
-    pub struct CostTable {
-        /// Name of the corner, e.g. `neurosim_22nm`.
-        pub name: String [1..],
-        /// One paragraph for people.
-        pub description: String = String::new(),
-        /// Technology node of the numbers.
-        pub node: Length ["1 nm"..="1 um"],
-        /// One cell: area and leakage only; the energy of a read is V^2 G t, its time the array's `read_time`.
-        pub cell: Cost,
-        /// One wordline pulse over 128 cells (scaled to the columns of the array); area and leakage of one wordline's
-        /// driver.
-        pub wordline: Cost,
-        /// Taking one sample; per converter input. Time 0: the sample is taken as the read ends.
-        pub sample_and_hold: Cost,
-        /// Column multiplexer in front of one converter; energy per conversion.
-        pub multiplexer: Cost,
-        /// Converters, one entry a resolution.
-        pub adc: Vec<AdcCost>,
-        /// One comparison of the row-serial sampler; area of one comparator.
-        pub comparator: Cost,
-        /// One accumulation behind a comparator; area of one accumulator. Time: drain after the last row.
-        pub sampled_accumulate: Cost,
-        /// One fresh random bit; area of the generator per bit of its width.
-        pub random_bit: Cost,
-        /// Comparing b random bits with p and latching the drawn weight; area of one latch pair with its comparator
-        /// share.
-        pub draw: Cost,
-        /// Fetching the stored p of one synapse; area of its storage.
-        pub probability_fetch: Cost,
-        /// One shift-and-add; area of one unit. Time: latency after the conversion, pipelined.
-        pub shift_add: Cost,
-        /// One addition of the adder tree over row blocks; area of one adder. Time: latency of one level of the tree.
-        pub adder: Cost,
-        /// Batch-norm scale and shift, activation and quantisation of one value; area of one lane. Time: one step of
-        /// the lanes.
-        pub post_process: Cost,
-        /// One comparison of max-pooling; area of one lane's comparator. Its time is part of `post_process`.
-        pub pool: Cost,
-        /// One byte read from a tile buffer; time of one access of `bytes_per_cycle`; area and leakage of one byte.
-        pub buffer_read: Cost,
-        /// One byte written to a tile buffer; area and leakage are `buffer_read`'s (0 here).
-        pub buffer_write: Cost,
-        /// One byte read from the global buffer; area and leakage of one byte.
-        pub global_read: Cost,
-        /// One byte written to the global buffer; area and leakage are `global_read`'s (0 here).
-        pub global_write: Cost,
-        /// One byte over one hop; time of one step of a link, which is also the latency of a hop; area and leakage of
-        /// one router or branch.
-        pub link: Cost,
-    }
+/// Costs of all parts of a chip at one corner.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CostTable {
+    /// Name of the corner, e.g. `neurosim_22nm`.
+    #[schemars(length(min = 1))]
+    pub name: String,
+    /// One paragraph for people.
+    #[serde(default)]
+    pub description: String,
+    /// Technology node of the numbers.
+    #[schemars(extend("x-range" = ["1 nm", "1 um"]))]
+    pub node: Length,
+    /// One cell: area and leakage only; the energy of a read is V^2 G t, its time the array's `read_time`.
+    pub cell: Cost,
+    /// One wordline pulse over 128 cells (scaled to the columns of the array); area and leakage of one wordline's
+    /// driver.
+    pub wordline: Cost,
+    /// Taking one sample; per converter input. Time 0: the sample is taken as the read ends.
+    pub sample_and_hold: Cost,
+    /// Column multiplexer in front of one converter; energy per conversion.
+    pub multiplexer: Cost,
+    /// Converters, one entry a resolution.
+    pub adc: Vec<AdcCost>,
+    /// One comparison of the row-serial sampler; area of one comparator.
+    pub comparator: Cost,
+    /// One accumulation behind a comparator; area of one accumulator. Time: drain after the last row.
+    pub sampled_accumulate: Cost,
+    /// One fresh random bit; area of the generator per bit of its width.
+    pub random_bit: Cost,
+    /// Comparing b random bits with p and latching the drawn weight; area of one latch pair with its comparator
+    /// share.
+    pub draw: Cost,
+    /// Fetching the stored p of one synapse; area of its storage.
+    pub probability_fetch: Cost,
+    /// One shift-and-add; area of one unit. Time: latency after the conversion, pipelined.
+    pub shift_add: Cost,
+    /// One addition of the adder tree over row blocks; area of one adder. Time: latency of one level of the tree.
+    pub adder: Cost,
+    /// Batch-norm scale and shift, activation and quantisation of one value; area of one lane. Time: one step of
+    /// the lanes.
+    pub post_process: Cost,
+    /// One comparison of max-pooling; area of one lane's comparator. Its time is part of `post_process`.
+    pub pool: Cost,
+    /// One byte read from a tile buffer; time of one access of `bytes_per_cycle`; area and leakage of one byte.
+    pub buffer_read: Cost,
+    /// One byte written to a tile buffer; area and leakage are `buffer_read`'s (0 here).
+    pub buffer_write: Cost,
+    /// One byte read from the global buffer; area and leakage of one byte.
+    pub global_read: Cost,
+    /// One byte written to the global buffer; area and leakage are `global_read`'s (0 here).
+    pub global_write: Cost,
+    /// One byte over one hop; time of one step of a link, which is also the latency of a hop; area and leakage of
+    /// one router or branch.
+    pub link: Cost,
 }
 
 impl CostTable {

@@ -1,138 +1,37 @@
-//! From the tree of a file to typed values, collecting every problem on the way.
+//! From the tree of a file to typed values. One walk over the tree, led by the JSON Schema of the types, finds every
+//! problem; serde then builds the value.
+//!
+//! A value outside of its range is reported and yet built, so that what else is wrong is found in the same go.
 
-use crate::config::diagnostic::Diagnostic;
-use crate::config::shape::{Bound, Kind, Range};
+use crate::config::check;
+use crate::config::de::from_node;
+use crate::config::diagnostic::{Diagnostic, Diagnostics};
+use crate::config::path::place;
+use crate::config::schema::{self, Schema};
 use crate::config::tree::{Entry, Node, Span, Value};
-use crate::error::{Problem, nearest};
+use crate::error::nearest;
+use crate::units::Quantity;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
-/// A type that a configuration holds.
-pub trait Decode: Sized {
-    /// What the type is, for the schema and the key reference.
-    fn kind() -> Kind;
-
-    /// Reads a value. Problems go to the decoder; `None` means that there is no value to go on with. A value outside of
-    /// `range` is reported and yet returned, so that what else is wrong is found in the same go.
-    fn decode(node: &Node, range: Option<&Range>, cx: &mut Decoder) -> Option<Self>;
-}
-
-/// Collects problems; knows the key whose value is being read.
-#[derive(Debug, Default)]
-pub struct Decoder {
-    diagnostics: Vec<Diagnostic>,
-    /// The key being read, with `[i]` inside a list.
-    key: String,
-}
-
-impl Decoder {
-    /// A decoder without problems yet.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+/// Reads a value of one of the configuration's types out of `node`; none where a problem (each goes to `found`) leaves
+/// none to go on with.
+pub fn decode<T: JsonSchema + DeserializeOwned>(node: &Node, found: &mut Diagnostics) -> Option<T> {
+    if !(Walk { found }).named(node, &T::schema_name(), "") {
+        return None;
     }
-
-    /// What was found.
-    #[must_use]
-    pub fn into_diagnostics(self) -> Vec<Diagnostic> {
-        self.diagnostics
-    }
-
-    /// Adds a problem.
-    pub fn report(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
-    }
-
-    /// Adds the problems of a value that was read from `node`; their paths start there.
-    pub fn report_problems(&mut self, node: &Node, problems: Vec<Problem>) {
-        for problem in problems {
-            self.diagnostics.push(place(node, problem));
-        }
-    }
-
-    /// Runs `read` with another current key.
-    fn within<T>(&mut self, key: String, read: impl FnOnce(&mut Self) -> T) -> T {
-        let outer = std::mem::replace(&mut self.key, key);
-        let value = read(self);
-        self.key = outer;
-        value
-    }
-
-    /// "rows: " in front of a message, where a key is known.
-    fn subject(&self) -> String {
-        if self.key.is_empty() { String::new() } else { format!("{}: ", self.key) }
-    }
-
-    /// Reports a value of the wrong type.
-    pub fn wrong_type<T>(&mut self, node: &Node, expected: &str) -> Option<T> {
-        if node.value != Value::Faulty {
-            let message = format!("{}expected {expected}, found {}", self.subject(), node.describe());
-            self.report(Diagnostic::new(node.span, message));
-        }
-        None
-    }
-
-    /// Reports a value outside of its range.
-    fn out_of_range(&mut self, span: Span, found: &str, range: &Range) {
-        let key = if self.key.is_empty() { "the value" } else { &self.key };
-        let message = format!("{key} is {found}; expected {range}");
-        self.report(Diagnostic::new(span, message));
-    }
-
-    /// The name of the variant of enum `choice` that `node` chooses; none (reported) where it is no variant.
-    pub fn variant(&mut self, node: &Node, choice: &str, variants: &[&'static str]) -> Option<&'static str> {
-        let found = match &node.value {
-            Value::Name(name) | Value::Bare(name) => name,
-            Value::Struct { name: Some(name), .. } | Value::Tuple { name: Some(name), .. } => name,
-            Value::Text(text) if variants.iter().any(|v| names_variant(text, v)) => {
-                let message = format!("{}expected {text} without quotes, found a text", self.subject());
-                self.report(Diagnostic::new(node.span, message));
-                return None;
-            }
-            _ => return self.wrong_type(node, &format!("one of {}", variants.join(", "))),
-        };
-        if let Some(variant) = variants.iter().find(|v| names_variant(found, v)) {
-            return Some(variant);
-        }
-        let subject = if self.key.is_empty() { choice.to_owned() } else { self.key.clone() };
-        let message = format!("unknown variant \"{found}\" of {subject}; expected one of {}", variants.join(", "));
-        // The names in a file and their snake_case spellings are both right, so both are compared.
-        let snake: Vec<String> = variants.iter().map(|v| snake_case(v)).collect();
-        let near = nearest(found, variants.iter().copied())
-            .or_else(|| nearest(found, snake.iter().map(String::as_str)))
-            .and_then(|near| variants.iter().find(|v| names_variant(near, v)));
-        let mut diagnostic = Diagnostic::new(name_span(node, found), message);
-        if let Some(near) = near {
-            diagnostic = diagnostic.help(format!("did you mean {near}?"));
-        }
-        self.report(diagnostic);
-        None
-    }
-
-    /// Checks that a variant without content has none.
-    pub fn unit_variant(&mut self, node: &Node, variant: &str) -> Option<()> {
-        if matches!(&node.value, Value::Name(_) | Value::Bare(_)) {
-            return Some(());
-        }
-        let message = format!("{}{variant} holds nothing; expected {variant} without parentheses", self.subject());
-        self.report(Diagnostic::new(node.span, message));
-        None
-    }
-
-    /// The one value of a variant.
-    pub fn newtype_variant<'a>(&mut self, node: &'a Node, variant: &str) -> Option<&'a Node> {
-        match &node.value {
-            Value::Tuple { items, .. } if items.len() == 1 => Some(&items[0]),
-            _ => {
-                let message = format!("{}{variant} holds one value; expected {variant}(..)", self.subject());
-                self.report(Diagnostic::new(node.span, message));
-                None
-            }
+    match from_node(node) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            found.push(|| Diagnostic::new(node.span, error.to_string()));
+            None
         }
     }
 }
 
 /// Whether `found` is the variant's name, as in Rust or in snake_case.
-fn names_variant(found: &str, variant: &str) -> bool {
+pub(super) fn names_variant(found: &str, variant: &str) -> bool {
     found == variant || found == snake_case(variant)
 }
 
@@ -149,6 +48,11 @@ pub fn snake_case(name: &str) -> String {
     snake
 }
 
+/// "rows: " in front of a message, where a key is known.
+fn subject(key: &str) -> String {
+    if key.is_empty() { String::new() } else { format!("{key}: ") }
+}
+
 /// The name at the start of a node.
 fn name_span(node: &Node, name: &str) -> Span {
     let mut span = node.span;
@@ -159,292 +63,127 @@ fn name_span(node: &Node, name: &str) -> Span {
     span
 }
 
-/// The diagnostic of a problem within `root`: its path is followed as far as the text goes. What is not given has its
-/// default; the message then names the key.
-#[must_use]
-pub fn place(root: &Node, problem: Problem) -> Diagnostic {
-    let mut node = root.inner();
-    let mut rest = problem.path.as_str();
-    while !rest.is_empty() {
-        let (segment, after) = split_path(rest);
-        let next = match segment {
-            Segment::Key(key) => node.get(key),
-            Segment::Index(index) => match &node.value {
-                Value::List(items) | Value::Tuple { items, .. } => items.get(index),
-                Value::Struct { entries, .. } => entries.get(index).map(|e| &e.value),
-                Value::Map(pairs) => pairs.get(index).map(|(_, value)| value),
-                _ => None,
-            },
-        };
-        let Some(next) = next else { break };
-        node = next.inner();
-        rest = after;
+/// The walk. Its functions take the key whose value is read (`[i]` within a list; empty: the whole file), and tell
+/// whether there is a value to build.
+struct Walk<'a> {
+    found: &'a mut Diagnostics,
+}
+
+impl Walk<'_> {
+    fn report(&mut self, span: Span, message: impl Into<String>) {
+        self.found.push(|| Diagnostic::new(span, message));
     }
-    let message = if rest.is_empty() {
-        problem.message
-    } else {
-        format!("{} ({rest} is not given and has its default)", problem.message)
-    };
-    Diagnostic { span: node.span, message, help: problem.hint }
-}
 
-/// One step of a dotted path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Segment<'a> {
-    Key(&'a str),
-    Index(usize),
-}
-
-/// The first step of `a.b[2].c` and what follows it.
-#[must_use]
-pub fn split_path(path: &str) -> (Segment<'_>, &str) {
-    if let Some((index, after)) = path.strip_prefix('[').and_then(|rest| rest.split_once(']'))
-        && let Ok(index) = index.parse()
-    {
-        return (Segment::Index(index), after.strip_prefix('.').unwrap_or(after));
-    }
-    // A key has at least one character, whatever it is: a path always gets shorter.
-    let end = path.char_indices().skip(1).find(|(_, c)| matches!(c, '.' | '[')).map_or(path.len(), |(i, _)| i);
-    let (key, after) = path.split_at(end);
-    (Segment::Key(key), after.strip_prefix('.').unwrap_or(after))
-}
-
-/// The keys of a struct while it is read.
-#[derive(Debug)]
-pub struct Fields<'a> {
-    node: &'a Node,
-    /// What messages call the struct: the key that holds it, or its type.
-    owner: String,
-    entries: BTreeMap<&'a str, &'a Entry>,
-    legal: Vec<&'static str>,
-    missing: Vec<&'static str>,
-}
-
-impl<'a> Fields<'a> {
-    /// Starts on a struct (of type `name`, which may stand before the parentheses); duplicate keys are reported.
-    pub fn open(node: &'a Node, name: &str, cx: &mut Decoder) -> Option<Self> {
-        let owner = if cx.key.is_empty() { snake_case(name) } else { cx.key.clone() };
-        let (found, given): (Option<&String>, &[Entry]) = match &node.value {
-            Value::Struct { name, entries } => (name.as_ref(), entries),
-            Value::Tuple { name, items } if items.is_empty() => (name.as_ref(), &[]),
-            Value::Name(found) if found == name => (Some(found), &[]),
-            _ => return cx.wrong_type(node, &format!("a struct {name}(..)")),
-        };
-        if let Some(found) = found.filter(|found| found.as_str() != name) {
-            let message = format!("{}expected a struct {name}(..), found {found}(..)", cx.subject());
-            cx.report(Diagnostic::new(name_span(node, found), message));
+    fn wrong_type(&mut self, node: &Node, key: &str, expected: &str) -> bool {
+        if node.value != Value::Faulty {
+            self.report(node.span, format!("{}expected {expected}, found {}", subject(key), node.describe()));
         }
-        let mut entries: BTreeMap<&str, &Entry> = BTreeMap::new();
-        for entry in given {
-            if let Some(first) = entries.get(entry.key.as_str()) {
-                let line = first.key_span.start.line;
-                // A struct given by `--set` has no lines.
-                let first = if line > 0 { format!("; line {line} has it already") } else { String::new() };
-                let message = format!("duplicate key \"{}\" of {owner}{first}", entry.key);
-                cx.report(Diagnostic::new(entry.key_span, message));
-            } else {
-                entries.insert(&entry.key, entry);
+        false
+    }
+
+    fn out_of_range(&mut self, node: &Node, key: &str, found: &str, range: &str) {
+        let key = if key.is_empty() { "the value" } else { key };
+        self.report(node.span, format!("{key} is {found}; expected {range}"));
+    }
+
+    /// A value of the struct or enum called `name`.
+    fn named(&mut self, node: &Node, name: &str, key: &str) -> bool {
+        let schema = schema::named(name);
+        let whole = match schema.variants() {
+            Some(variants) => self.choice(node, name, variants, key),
+            None => self.record(node, name, schema, key),
+        };
+        if whole {
+            for problem in check::of(name, node) {
+                self.found.push(|| place(node, problem));
             }
         }
-        Some(Self { node, owner, entries, legal: Vec::new(), missing: Vec::new() })
+        whole
     }
 
-    /// Starts on the fields of an enum variant, whose name has been read already.
-    pub fn open_variant(node: &'a Node, variant: &str, cx: &mut Decoder) -> Option<Self> {
-        if matches!(&node.value, Value::Name(_) | Value::Bare(_)) {
-            return Some(Self {
-                node,
-                owner: variant.to_owned(),
-                entries: BTreeMap::new(),
-                legal: Vec::new(),
-                missing: Vec::new(),
-            });
-        }
-        if matches!(&node.value, Value::Tuple { items, .. } if !items.is_empty()) {
-            return cx.wrong_type(node, &format!("keys in {variant}(..)"));
-        }
-        let written = match &node.value {
-            Value::Struct { name: Some(name), .. } | Value::Tuple { name: Some(name), .. } => name.clone(),
-            _ => variant.to_owned(),
+    fn value(&mut self, node: &Node, schema: Schema, key: &str) -> bool {
+        let (node, schema) = match schema.optional() {
+            Some(_) if node.is_none() => return true,
+            Some(inner) => (node.inner(), inner),
+            None => (node, schema),
         };
-        let mut fields = Self::open(node, &written, cx)?;
-        fields.owner = variant.to_owned();
-        Some(fields)
-    }
-
-    /// The value of `key`, or its default; a missing key without default is kept for [`Fields::close`].
-    pub fn take<T: Decode>(
-        &mut self,
-        key: &'static str,
-        range: Option<Range>,
-        default: Option<T>,
-        cx: &mut Decoder,
-    ) -> Option<T> {
-        self.legal.push(key);
-        match self.entries.remove(key) {
-            Some(entry) => cx.within(key.to_owned(), |cx| T::decode(&entry.value, range.as_ref(), cx)),
-            None => {
-                if default.is_none() {
-                    self.missing.push(key);
+        if let Some(name) = schema.reference() {
+            return self.named(node, name, key);
+        }
+        if let Some(number) = schema.pairs() {
+            return self.pairs(node, number, key);
+        }
+        if let Some(quantity) = schema.quantity() {
+            return self.quantity(node, quantity, schema, key);
+        }
+        match schema.kind() {
+            "boolean" => matches!(node.value, Value::Bool(_)) || self.wrong_type(node, key, "true or false"),
+            "integer" => self.integer(node, schema, key),
+            "number" => self.real(node, schema, key),
+            "array" => {
+                let Value::List(items) = &node.value else { return self.wrong_type(node, key, "a list [..]") };
+                let whole = |(i, item)| self.value(item, schema.items(), &format!("{key}[{i}]"));
+                items.iter().enumerate().map(whole).fold(true, |all, whole| all && whole)
+            }
+            _ => {
+                let (Value::Text(text) | Value::Bare(text)) = &node.value else {
+                    return self.wrong_type(node, key, "a text in quotes");
+                };
+                if schema.is_never_empty() && text.trim().is_empty() {
+                    self.report(node.span, format!("{}the text is empty", subject(key)));
                 }
-                default
+                true
             }
         }
     }
 
-    /// Reports keys that do not exist, each with the nearest one that does, and keys that are missing.
-    pub fn close(mut self, cx: &mut Decoder) {
-        for entry in self.entries.values() {
-            let message =
-                format!("unknown key \"{}\" of {}; expected one of {}", entry.key, self.owner, self.legal.join(", "));
-            let mut diagnostic = Diagnostic::new(entry.key_span, message);
-            // A key that is missing is the likeliest one meant, and need not be reported as missing too.
-            let near = nearest(&entry.key, self.missing.iter().copied());
-            if let Some(near) = near.or_else(|| nearest(&entry.key, self.legal.iter().copied())) {
-                diagnostic = diagnostic.help(format!("did you mean \"{near}\"?"));
-                self.missing.retain(|key| *key != near);
-            }
-            cx.report(diagnostic);
+    fn integer(&mut self, node: &Node, schema: Schema, key: &str) -> bool {
+        let Value::Integer(value) = node.value else { return self.wrong_type(node, key, "a whole number") };
+        let largest = schema.largest();
+        let fits = u64::try_from(value).is_ok_and(|value| value <= largest);
+        if !fits || !schema.allows(value as f64) {
+            let range = schema.range().unwrap_or_else(|| format!("0..={largest}"));
+            self.out_of_range(node, key, &value.to_string(), &range);
         }
-        for key in &self.missing {
-            cx.report(Diagnostic::new(self.node.span, format!("missing key \"{key}\" of {}", self.owner)));
-        }
-    }
-}
-
-impl Decode for bool {
-    fn kind() -> Kind {
-        Kind::Boolean
+        fits
     }
 
-    fn decode(node: &Node, _range: Option<&Range>, cx: &mut Decoder) -> Option<Self> {
-        match node.value {
-            Value::Bool(value) => Some(value),
-            _ => cx.wrong_type(node, "true or false"),
-        }
-    }
-}
-
-/// Reads a whole number of at most `largest`.
-fn decode_integer(node: &Node, largest: u64, range: Option<&Range>, cx: &mut Decoder) -> Option<u64> {
-    let Value::Integer(value) = node.value else {
-        return cx.wrong_type(node, "a whole number");
-    };
-    let of_type = Range { least: Bound::Integer(0), most: Some(Bound::Integer(largest)) };
-    let Some(value) = u64::try_from(value).ok().filter(|v| *v <= largest) else {
-        cx.out_of_range(node.span, &value.to_string(), range.unwrap_or(&of_type));
-        return None;
-    };
-    if let Some(range) = range {
-        let least = matches!(range.least, Bound::Integer(least) if value < least);
-        let most = matches!(range.most, Some(Bound::Integer(most)) if value > most);
-        if least || most {
-            cx.out_of_range(node.span, &value.to_string(), range);
-        }
-    }
-    Some(value)
-}
-
-impl Decode for u32 {
-    fn kind() -> Kind {
-        Kind::Integer { largest: u64::from(u32::MAX) }
-    }
-
-    fn decode(node: &Node, range: Option<&Range>, cx: &mut Decoder) -> Option<Self> {
-        decode_integer(node, u64::from(u32::MAX), range, cx).and_then(|value| u32::try_from(value).ok())
-    }
-}
-
-impl Decode for u64 {
-    fn kind() -> Kind {
-        Kind::Integer { largest: u64::MAX }
-    }
-
-    fn decode(node: &Node, range: Option<&Range>, cx: &mut Decoder) -> Option<Self> {
-        decode_integer(node, u64::MAX, range, cx)
-    }
-}
-
-impl Decode for f64 {
-    fn kind() -> Kind {
-        Kind::Real
-    }
-
-    fn decode(node: &Node, range: Option<&Range>, cx: &mut Decoder) -> Option<Self> {
+    fn real(&mut self, node: &Node, schema: Schema, key: &str) -> bool {
         let value = match node.value {
             Value::Float(value) => value,
             Value::Integer(value) => value as f64,
-            _ => return cx.wrong_type(node, "a number"),
+            _ => return self.wrong_type(node, key, "a number"),
         };
-        if let Some(range) = range {
-            let least = matches!(range.least, Bound::Real(least) if value < least);
-            let most = matches!(range.most, Some(Bound::Real(most)) if value > most);
-            if least || most {
-                cx.out_of_range(node.span, &value.to_string(), range);
+        if !schema.allows(value) {
+            self.out_of_range(node, key, &value.to_string(), &schema.range().unwrap_or_default());
+        }
+        true
+    }
+
+    fn quantity(&mut self, node: &Node, quantity: &Quantity, schema: Schema, key: &str) -> bool {
+        let (Value::Text(text) | Value::Bare(text)) = &node.value else {
+            let expected = format!("a {} as text with a unit, such as \"{}\"", quantity.name, quantity.example);
+            return self.wrong_type(node, key, &expected);
+        };
+        match quantity.parse(text) {
+            Ok(value) => {
+                let bound = |text: &str| quantity.parse(text).expect("the bounds of a key are quantities");
+                if schema.bounds().is_some_and(|[least, most]| value < bound(least) || value > bound(most)) {
+                    let range = schema.range().unwrap_or_default();
+                    self.out_of_range(node, key, &quantity.format(value), &range);
+                }
+                true
+            }
+            Err(error) => {
+                let message = format!("{}{error}", subject(key));
+                self.found.push(|| Diagnostic { span: node.span, message, help: error.help().map(str::to_owned) });
+                false
             }
         }
-        Some(value)
-    }
-}
-
-impl Decode for String {
-    fn kind() -> Kind {
-        Kind::Text
     }
 
-    fn decode(node: &Node, range: Option<&Range>, cx: &mut Decoder) -> Option<Self> {
-        let (Value::Text(text) | Value::Bare(text)) = &node.value else {
-            return cx.wrong_type(node, "a text in quotes");
-        };
-        if matches!(range, Some(Range { least: Bound::Integer(1..), .. })) && text.trim().is_empty() {
-            let message = format!("{}the text is empty", cx.subject());
-            cx.report(Diagnostic::new(node.span, message));
-        }
-        Some(text.clone())
-    }
-}
-
-impl<T: Decode> Decode for Option<T> {
-    fn kind() -> Kind {
-        Kind::Optional(Box::new(T::kind()))
-    }
-
-    /// `None`, `Some(x)` or plain `x`. The outer option says whether there is a value to go on with.
-    fn decode(node: &Node, range: Option<&Range>, cx: &mut Decoder) -> Option<Self> {
-        match &node.value {
-            Value::Name(name) | Value::Bare(name) if name == "None" || name == "none" => Some(None),
-            _ => T::decode(node.inner(), range, cx).map(Some),
-        }
-    }
-}
-
-impl<T: Decode> Decode for Vec<T> {
-    fn kind() -> Kind {
-        Kind::List(Box::new(T::kind()))
-    }
-
-    /// Each item within `range`.
-    fn decode(node: &Node, range: Option<&Range>, cx: &mut Decoder) -> Option<Self> {
-        let Value::List(items) = &node.value else {
-            return cx.wrong_type(node, "a list [..]");
-        };
-        let key = cx.key.clone();
-        let decoded: Vec<Option<T>> = items
-            .iter()
-            .enumerate()
-            .map(|(i, item)| cx.within(format!("{key}[{i}]"), |cx| T::decode(item, range, cx)))
-            .collect();
-        decoded.into_iter().collect()
-    }
-}
-
-impl Decode for Vec<(String, u32)> {
-    fn kind() -> Kind {
-        Kind::Pairs
-    }
-
-    /// `[("conv1", 4)]`, `{"conv1": 4}` or `(conv1: 4)`; each number within `range`.
-    fn decode(node: &Node, range: Option<&Range>, cx: &mut Decoder) -> Option<Self> {
+    /// `[("conv1", 4)]`, `{"conv1": 4}` or `(conv1: 4)`.
+    fn pairs(&mut self, node: &Node, number: Schema, key: &str) -> bool {
         const EXPECTED: &str = "pairs of a name and a number, such as [(\"conv1\", 4)]";
         let named = |key: &Node| match &key.value {
             Value::Text(text) => Some(text.clone()),
@@ -460,90 +199,132 @@ impl Decode for Vec<(String, u32)> {
                     _ => (None, item),
                 })
                 .collect(),
-            _ => return cx.wrong_type(node, EXPECTED),
+            _ => return self.wrong_type(node, key, EXPECTED),
         };
-        let key = cx.key.clone();
-        let decoded: Vec<Option<(String, u32)>> = pairs
-            .into_iter()
-            .map(|(name, value)| {
-                let Some(name) = name else { return cx.wrong_type(value, EXPECTED) };
-                let number = cx.within(format!("{key}.{name}"), |cx| u32::decode(value, range, cx))?;
-                Some((name, number))
-            })
-            .collect();
-        decoded.into_iter().collect()
+        let whole = |(name, value): (Option<String>, &Node)| match name {
+            Some(name) => self.value(value, number, &format!("{key}.{name}")),
+            None => self.wrong_type(value, key, EXPECTED),
+        };
+        pairs.into_iter().map(whole).fold(true, |all, whole| all && whole)
     }
-}
 
-/// Reads a quantity from its text; the messages are those of [`crate::units`].
-macro_rules! decode_quantity {
-    ($($name:ident)*) => {$(
-        impl Decode for crate::units::$name {
-            fn kind() -> Kind {
-                Kind::Quantity { name: Self::QUANTITY, units: Self::UNITS, example: Self::EXAMPLE }
+    fn record(&mut self, node: &Node, name: &str, schema: Schema, key: &str) -> bool {
+        let owner = if key.is_empty() { snake_case(name) } else { key.to_owned() };
+        let (found, given): (Option<&String>, &[Entry]) = match &node.value {
+            Value::Struct { name, entries } => (name.as_ref(), entries),
+            Value::Tuple { name, items } if items.is_empty() => (name.as_ref(), &[]),
+            Value::Name(found) if found == name => (Some(found), &[]),
+            _ => return self.wrong_type(node, key, &format!("a struct {name}(..)")),
+        };
+        if let Some(found) = found.filter(|found| found.as_str() != name) {
+            let message = format!("{}expected a struct {name}(..), found {found}(..)", subject(key));
+            self.report(name_span(node, found), message);
+        }
+        self.fields(node, given, schema, &owner)
+    }
+
+    /// The keys of a struct or variant, which messages call `owner`. Keys that are given twice, that do not exist (each
+    /// with the nearest one that does) and that are missing are told.
+    fn fields(&mut self, node: &Node, given: &[Entry], schema: Schema, owner: &str) -> bool {
+        let mut first: BTreeMap<&str, &Entry> = BTreeMap::new();
+        let mut unknown = Vec::new();
+        for entry in given {
+            if let Some(first) = first.get(entry.key.as_str()) {
+                let line = first.key_span.start.line;
+                // A struct given by `--set` has no lines.
+                let first = if line > 0 { format!("; line {line} has it already") } else { String::new() };
+                self.report(entry.key_span, format!("duplicate key \"{}\" of {owner}{first}", entry.key));
+                continue;
             }
-
-            fn decode(node: &Node, range: Option<&Range>, cx: &mut Decoder) -> Option<Self> {
-                let (Value::Text(text) | Value::Bare(text)) = &node.value else {
-                    let expected = format!("a {} as text with a unit, such as \"{}\"", Self::QUANTITY, Self::EXAMPLE);
-                    return cx.wrong_type(node, &expected);
-                };
-                match Self::parse(text) {
-                    Ok(value) => {
-                        if let Some(range) = range {
-                            let bound = |bound: Bound| match bound {
-                                Bound::Quantity(text) => Self::parse(text).ok(),
-                                _ => None,
-                            };
-                            if bound(range.least).is_some_and(|least| value < least)
-                                || range.most.and_then(bound).is_some_and(|most| value > most)
-                            {
-                                cx.out_of_range(node.span, &value.to_string(), range);
-                            }
-                        }
-                        Some(value)
-                    }
-                    Err(error) => {
-                        let message = format!("{}{error}", cx.subject());
-                        cx.report(Diagnostic::new(node.span, message));
-                        None
-                    }
-                }
+            first.insert(&entry.key, entry);
+            if schema.key(&entry.key).is_none() {
+                unknown.push(entry);
             }
         }
-    )*};
-}
+        let (mut whole, mut missing) = (true, Vec::new());
+        for (key, property) in schema.keys() {
+            match first.get(key) {
+                Some(entry) => whole &= self.value(&entry.value, property, key),
+                None if schema.requires(key) => missing.push(key),
+                None => {}
+            }
+        }
+        whole &= missing.is_empty();
+        let legal: Vec<&str> = schema.keys().map(|(key, _)| key).collect();
+        for entry in unknown {
+            self.found.push(|| {
+                let message = format!("unknown key \"{}\" of {owner}; expected one of {}", entry.key, legal.join(", "));
+                let mut diagnostic = Diagnostic::new(entry.key_span, message);
+                // A key that is missing is the likeliest one meant, and need not be reported as missing too.
+                let near = nearest(&entry.key, missing.iter().copied());
+                if let Some(near) = near.or_else(|| nearest(&entry.key, legal.iter().copied())) {
+                    diagnostic = diagnostic.help(format!("did you mean \"{near}\"?"));
+                    missing.retain(|key| *key != near);
+                }
+                diagnostic
+            });
+        }
+        if !missing.is_empty() {
+            let missing: Vec<String> = missing.iter().map(|key| format!("\"{key}\"")).collect();
+            let keys = if missing.len() == 1 { "key" } else { "keys" };
+            self.report(node.span, format!("missing {keys} {} of {owner}", missing.join(", ")));
+        }
+        whole
+    }
 
-decode_quantity!(Time Frequency Energy Power Area Voltage Conductance Length Bytes);
+    /// An enum.
+    fn choice(&mut self, node: &Node, choice: &str, variants: &'static [serde_json::Value], key: &str) -> bool {
+        let variants: Vec<(&str, Option<Schema>)> = variants.iter().map(|v| Schema(v).variant()).collect();
+        let names = || variants.iter().map(|(name, _)| *name);
+        let listed = || names().collect::<Vec<_>>().join(", ");
+        let found = match (&node.value, node.name()) {
+            (_, Some(name)) => name,
+            (Value::Text(text), _) if names().any(|v| names_variant(text, v)) => {
+                self.report(node.span, format!("{}expected {text} without quotes, found a text", subject(key)));
+                return false;
+            }
+            _ => return self.wrong_type(node, key, &format!("one of {}", listed())),
+        };
+        let Some((variant, body)) = variants.iter().find(|(v, _)| names_variant(found, v)) else {
+            let subject = if key.is_empty() { choice } else { key };
+            let message = format!("unknown variant \"{found}\" of {subject}; expected one of {}", listed());
+            // The names in a file and their snake_case spellings are both right, so both are compared.
+            let snake: Vec<String> = names().map(snake_case).collect();
+            let near = nearest(found, names()).or_else(|| {
+                let near = nearest(found, snake.iter().map(String::as_str))?;
+                names().find(|v| names_variant(near, v))
+            });
+            let help = near.map(|near| format!("did you mean {near}?"));
+            self.found.push(|| Diagnostic { span: name_span(node, found), message, help });
+            return false;
+        };
+        let alone = matches!(&node.value, Value::Name(_) | Value::Bare(_));
+        match (body, &node.value) {
+            (None, _) if alone => true,
+            (None, _) => {
+                let message = format!("{variant} holds nothing; expected {variant} without parentheses");
+                self.report(node.span, subject(key) + &message);
+                false
+            }
+            (Some(body), value) if body.is_record() => match value {
+                Value::Struct { entries, .. } => self.fields(node, entries, *body, variant),
+                Value::Tuple { items, .. } if !items.is_empty() => {
+                    self.wrong_type(node, key, &format!("keys in {variant}(..)"))
+                }
+                _ => self.fields(node, &[], *body, variant),
+            },
+            (Some(body), Value::Tuple { items, .. }) if items.len() == 1 => self.value(&items[0], *body, key),
+            (Some(_), _) => {
+                self.report(node.span, format!("{}{variant} holds one value; expected {variant}(..)", subject(key)));
+                false
+            }
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tree;
-
-    #[test]
-    fn paths_are_walked_step_by_step() {
-        assert_eq!(split_path("a.b[2].c"), (Segment::Key("a"), "b[2].c"));
-        assert_eq!(split_path("b[2].c"), (Segment::Key("b"), "[2].c"));
-        assert_eq!(split_path("[2].c"), (Segment::Index(2), "c"));
-        assert_eq!(split_path("[x]"), (Segment::Key("[x]"), ""));
-        assert_eq!(split_path("a."), (Segment::Key("a"), ""));
-        assert_eq!(split_path("µ.b"), (Segment::Key("µ"), "b"));
-    }
-
-    #[test]
-    fn a_problem_is_placed_where_its_path_leads() {
-        let root = tree::read("(a: [(b: Some(1)), Name(c: 2)], d: {\"x\": 3})", 0).unwrap();
-        let placed = |path: &str| {
-            let diagnostic = place(&root, Problem::new(path, "wrong"));
-            (diagnostic.span.start.column, diagnostic.message)
-        };
-        assert_eq!(placed("a[0].b"), (15, "wrong".to_owned()));
-        assert_eq!(placed("a[1].c"), (28, "wrong".to_owned()));
-        assert_eq!(placed("d[0]"), (42, "wrong".to_owned()));
-        assert_eq!(placed(""), (1, "wrong".to_owned()));
-        assert_eq!(placed("a[1].e.f"), (20, "wrong (e.f is not given and has its default)".to_owned()));
-    }
 
     #[test]
     fn variants_have_a_spelling_in_snake_case() {

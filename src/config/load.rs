@@ -1,9 +1,10 @@
 //! Reads chip, network and overrides into one [`Config`], or tells everything that is wrong with them.
 
-use crate::config::decode::{Decode, Decoder, place};
-use crate::config::diagnostic::{ConfigErrors, Diagnostic, Source, Sources};
+use crate::config::decode::decode;
+use crate::config::diagnostic::{ConfigErrors, Diagnostic, Diagnostics, Source, Sources};
 use crate::config::embedded::{self, Embedded};
 use crate::config::overrides::Override;
+use crate::config::path::place;
 use crate::config::tree::{self, Entry, Node, Span, Value};
 use crate::config::{Chip, Config, CostTable, Posterior, Workload};
 use crate::error::{Problem, nearest};
@@ -93,7 +94,10 @@ impl Loaded {
     /// Problems of the configuration with the places that their keys were given at.
     #[must_use]
     pub fn locate(&self, problems: Vec<Problem>) -> ConfigErrors {
-        let diagnostics = problems.into_iter().map(|problem| place(&self.tree, problem)).collect();
+        let mut diagnostics = Diagnostics::default();
+        for problem in problems {
+            diagnostics.push(|| place(&self.tree, problem));
+        }
         ConfigErrors::new(self.sources.clone(), diagnostics)
     }
 }
@@ -231,34 +235,33 @@ pub fn check_files(
         let mut opened = reading.file(path);
         let Some(kind) = reading.kind(&opened.node) else { continue };
         kinds.push((path.clone(), kind));
-        let mut decoder = Decoder::new();
         let before = reading.diagnostics.len();
         let (mut workload, mut config) = (None, None);
         match kind {
             FileKind::Arch => {
                 reading.expand_costs(&mut opened.node, &opened.base);
-                Chip::decode(&opened.node, None, &mut decoder);
+                decode::<Chip>(&opened.node, &mut reading.diagnostics);
             }
             FileKind::Parts => {
-                CostTable::decode(&opened.node, None, &mut decoder);
+                decode::<CostTable>(&opened.node, &mut reading.diagnostics);
             }
             FileKind::Workload => {
-                workload = Workload::decode(&opened.node, None, &mut decoder);
+                workload = decode::<Workload>(&opened.node, &mut reading.diagnostics);
             }
             FileKind::Run => {
                 if let Some(arch) = entry_mut(&mut opened.node, "arch") {
                     reading.expand_costs(arch, &opened.base);
                 }
-                config = Config::decode(&opened.node, None, &mut decoder);
+                config = decode::<Config>(&opened.node, &mut reading.diagnostics);
             }
         }
-        reading.diagnostics.extend(decoder.into_diagnostics());
         let described = workload.as_ref().map(Described::Workload).or(config.as_ref().map(Described::Run));
         if reading.diagnostics.len() == before
             && let Some(described) = described
         {
-            let problems = further(described, &opened.base);
-            reading.diagnostics.extend(problems.into_iter().map(|problem| place(&opened.node, problem)));
+            for problem in further(described, &opened.base) {
+                reading.diagnostics.push(|| place(&opened.node, problem));
+            }
         }
     }
     reading.answer(kinds)
@@ -284,7 +287,7 @@ struct Opened {
 struct Reading {
     sources: Sources,
     files: Vec<String>,
-    diagnostics: Vec<Diagnostic>,
+    diagnostics: Diagnostics,
 }
 
 impl Reading {
@@ -295,7 +298,7 @@ impl Reading {
         match tree::read(&self.sources.get(source).text, source) {
             Ok(node) => node,
             Err(error) => {
-                self.diagnostics.push(error.into());
+                self.diagnostics.push(|| error.into());
                 Node { span: Span::whole(source), value: Value::Faulty }
             }
         }
@@ -305,7 +308,7 @@ impl Reading {
     fn faulty(&mut self, name: String, message: String, help: Option<String>) -> Node {
         let source = self.sources.add(Source { name, text: String::new(), is_override: false });
         let span = Span::whole(source);
-        self.diagnostics.push(Diagnostic { span, message, help });
+        self.diagnostics.push(|| Diagnostic { span, message, help });
         Node { span, value: Value::Faulty }
     }
 
@@ -374,7 +377,7 @@ impl Reading {
                 format!("costs: there is no file \"{path}\", and none of that name is built in ({})", names.join(", "));
             let stem = Path::new(&path).file_stem().unwrap_or_default().to_string_lossy();
             let help = nearest(&stem, names).map(|near| format!("did you mean \"parts/{near}.ron\"?"));
-            self.diagnostics.push(Diagnostic { span: costs.span, message, help });
+            self.diagnostics.push(|| Diagnostic { span: costs.span, message, help });
             costs.value = Value::Faulty;
         }
     }
@@ -401,14 +404,14 @@ impl Reading {
                     }
                     change.apply(&mut root, source)
                 });
-            self.diagnostics.extend(applied.err());
+            if let Err(problem) = applied {
+                self.diagnostics.push(|| problem);
+            }
         }
         if let Some(chip) = entry_mut(&mut root, "arch") {
             self.expand_costs(chip, arch);
         }
-        let mut decoder = Decoder::new();
-        let config = Config::decode(&root, None, &mut decoder);
-        self.diagnostics.extend(decoder.into_diagnostics());
+        let config = decode::<Config>(&root, &mut self.diagnostics);
         if !self.diagnostics.is_empty() {
             return Err(ConfigErrors::new(self.sources, self.diagnostics));
         }
@@ -432,7 +435,7 @@ impl Reading {
             .map(|kind| format!("{} ({}, ..)", kind.description(), kind.own_keys()[..2].join(", ")))
             .collect();
         let message = format!("the keys tell no kind of file; expected those of one of: {}", known.join(", "));
-        self.diagnostics.push(Diagnostic::new(node.span, message));
+        self.diagnostics.push(|| Diagnostic::new(node.span, message));
         None
     }
 

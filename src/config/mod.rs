@@ -1,15 +1,16 @@
 //! Configuration: files in RON to a validated, fully expanded [`Config`].
 //!
 //! ```text
-//! text --tree--> nodes with places --overrides--> nodes --decode--> typed values --check--> Config
-//!                        `-- every problem on the way: a Diagnostic with file, line and column
+//! text --tree--> nodes with places --overrides--> nodes --walk (schema), check--> nodes without a problem --serde--> Config
+//!        `-- every problem on the way: a Diagnostic with file, line and column
 //! ```
 
 pub mod tree;
 pub mod diagnostic;
-pub mod shape;
+pub mod path;
 pub mod decode;
-mod declare;
+mod de;
+mod defaults;
 mod check;
 pub mod overrides;
 pub mod embedded;

@@ -1,7 +1,7 @@
 //! `--set key=value`: puts a value into the tree before it is decoded.
 
-use crate::config::decode::{Segment, split_path};
 use crate::config::diagnostic::Diagnostic;
+use crate::config::path::{Segment, split_path};
 use crate::config::tree::{self, Entry, Node, Span, Value};
 use crate::error::nearest;
 

@@ -1,156 +1,182 @@
-//! The JSON Schema and the key reference, both from the declarations of the types.
+//! The JSON Schema of the types, which leads the walk over a file, and the key reference made from it.
 //!
 //! The schema describes a file's values in the JSON shape that serde gives them: a struct is an object, a unit variant
-//! its name, any other variant an object with its name as the only key.
+//! its name, any other variant an object with its name as the only key. Three words of ours stand in it: `x-quantity`
+//! (a text is a number with a unit of that quantity), `x-range` (its least and largest value) and `x-file` (the path of
+//! a file may stand in place of the struct).
 
-use crate::config::decode::Decode;
 use crate::config::load::FileKind;
-use crate::config::shape::{Body, Bound, Choice, Field, Kind, Range, Record};
 use crate::config::{Chip, Config, CostTable, Workload};
+use crate::units::Quantity;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use schemars::transform::{Transform, transform_subschemas};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+/// Schemas of all types by name.
+static NAMED: LazyLock<Map<String, Value>> = LazyLock::new(|| {
+    let mut root = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Config>();
+    let Some(Value::Object(mut named)) = root.remove("$defs") else { unreachable!("its parts have names") };
+    named.insert(Config::schema_name().into_owned(), root.to_value());
+    named
+});
+
+/// The schema of the struct or enum called `name`.
+pub(super) fn named(name: &str) -> Schema {
+    Schema(&NAMED[name])
+}
+
+/// A schema, with what is asked of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Schema(pub &'static Value);
+
+impl Schema {
+    /// The name of the struct or enum that it refers to.
+    pub fn reference(self) -> Option<&'static str> {
+        self.0["$ref"].as_str()?.strip_prefix("#/$defs/")
+    }
+
+    /// The schema of the value, where it may be `None`.
+    pub fn optional(self) -> Option<Self> {
+        if self.0["type"].is_array() {
+            return Some(self);
+        }
+        self.0["anyOf"].as_array().filter(|of| of[1]["type"] == "null").map(|of| Self(&of[0]))
+    }
+
+    /// Its JSON type; empty where that is told otherwise.
+    pub fn kind(self) -> &'static str {
+        let kind = &self.0["type"];
+        kind.as_str().or_else(|| kind[0].as_str()).unwrap_or_default()
+    }
+
+    /// The schema of a list's items.
+    pub fn items(self) -> Self {
+        Self(&self.0["items"])
+    }
+
+    /// The schema of the numbers of pairs of name and number.
+    pub fn pairs(self) -> Option<Self> {
+        self.0["anyOf"][1].get("additionalProperties").map(Self)
+    }
+
+    /// What a text with a unit is an amount of.
+    pub fn quantity(self) -> Option<&'static Quantity> {
+        self.0["x-quantity"].as_str().and_then(Quantity::named)
+    }
+
+    /// Least and largest value of a quantity.
+    pub fn bounds(self) -> Option<[&'static str; 2]> {
+        let bounds = &self.0["x-range"];
+        Some([bounds[0].as_str()?, bounds[1].as_str()?])
+    }
+
+    /// The largest whole number that the type holds.
+    pub fn largest(self) -> u64 {
+        if self.0["format"] == "uint32" { u32::MAX.into() } else { u64::MAX }
+    }
+
+    /// Whether a number lies within its range.
+    pub fn allows(self, value: f64) -> bool {
+        self.0["minimum"].as_f64().is_none_or(|least| value >= least)
+            && self.0["maximum"].as_f64().is_none_or(|most| value <= most)
+    }
+
+    /// Allowed values as text, both ends included; none: what the type holds.
+    pub fn range(self) -> Option<String> {
+        let number = |word: &str| {
+            let number = &self.0[word];
+            number.as_u64().map(|n| n.to_string()).or_else(|| number.as_f64().map(|x| x.to_string()))
+        };
+        let (least, most) = match self.bounds() {
+            Some([least, most]) => (least.to_owned(), Some(most.to_owned())),
+            None => (number("minimum")?, number("maximum")),
+        };
+        match most {
+            None if least == "0" => None,
+            None => Some(format!("at least {least}")),
+            Some(most) if most == least => Some(most),
+            Some(most) => Some(format!("{least}..={most}")),
+        }
+    }
+
+    /// Whether a text must hold something.
+    pub fn is_never_empty(self) -> bool {
+        self.0.get("minLength").is_some()
+    }
+
+    /// Whether it is that of a struct, or of the keys of a variant.
+    pub fn is_record(self) -> bool {
+        self.0.get("properties").is_some()
+    }
+
+    /// The keys of a struct in their order.
+    pub fn keys(self) -> impl Iterator<Item = (&'static str, Self)> {
+        self.0["properties"].as_object().into_iter().flatten().map(|(key, schema)| (key.as_str(), Self(schema)))
+    }
+
+    /// The schema of a struct's key.
+    pub fn key(self, key: &str) -> Option<Self> {
+        self.0["properties"].get(key).map(Self)
+    }
+
+    /// Whether a struct's key must be given.
+    pub fn requires(self, key: &str) -> bool {
+        self.0["required"].as_array().is_some_and(|required| required.iter().any(|name| name == key))
+    }
+
+    /// The variants of an enum.
+    pub fn variants(self) -> Option<&'static [Value]> {
+        self.0["oneOf"].as_array().map(Vec::as_slice)
+    }
+
+    /// Name of a variant, and what it holds.
+    pub fn variant(self) -> (&'static str, Option<Self>) {
+        match self.0["const"].as_str() {
+            Some(name) => (name, None),
+            None => self.keys().next().map(|(name, held)| (name, Some(held))).expect("a variant has a name"),
+        }
+    }
+
+    /// Its documentation in one line.
+    fn doc(self) -> String {
+        self.0["description"].as_str().unwrap_or_default().replace('\n', " ")
+    }
+}
 
 /// JSON Schema (draft 2020-12) of a kind of file.
 #[must_use]
 pub fn json_schema(kind: FileKind) -> Value {
-    let mut schema = Map::new();
-    schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
-    schema.insert("title".to_owned(), json!(format!("crossbayes {}", kind.description())));
-    schema.extend(match root(kind) {
-        // The file itself: it cannot be a path to another one.
-        Kind::Record(record) => record_schema(&Record { from_file: false, ..record }),
-        other => value_schema(&other, None),
-    });
-    Value::Object(schema)
-}
-
-fn root(kind: FileKind) -> Kind {
-    match kind {
-        FileKind::Arch => Chip::kind(),
-        FileKind::Parts => CostTable::kind(),
-        FileKind::Workload => Workload::kind(),
-        FileKind::Run => Config::kind(),
-    }
-}
-
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        _ => unreachable!("only called with object literals"),
-    }
-}
-
-/// Schema of a value within `range`.
-fn value_schema(kind: &Kind, range: Option<&Range>) -> Map<String, Value> {
-    match kind {
-        Kind::Boolean => object(json!({"type": "boolean"})),
-        Kind::Integer { largest } => {
-            let mut schema = object(json!({"type": "integer", "minimum": 0, "maximum": largest}));
-            schema.extend(limits(range));
-            schema
-        }
-        Kind::Real => {
-            let mut schema = object(json!({"type": "number"}));
-            schema.extend(limits(range));
-            schema
-        }
-        Kind::Text => {
-            let mut schema = object(json!({"type": "string"}));
-            if let Some(Range { least: Bound::Integer(least), .. }) = range {
-                schema.insert("minLength".to_owned(), json!(least));
-            }
-            schema
-        }
-        Kind::Quantity { units, example, .. } => {
-            let symbols: Vec<&str> = units.iter().map(|unit| unit.symbol).collect();
-            let pattern = format!(r"^\s*[0-9_]*\.?[0-9_]*\s*({})\s*$", symbols.join("|"));
-            let mut schema = object(json!({"type": "string", "pattern": pattern, "examples": [example]}));
-            if let Some(range) = range {
-                schema.insert("$comment".to_owned(), json!(format!("allowed: {range}")));
-            }
-            schema
-        }
-        Kind::Optional(inner) => {
-            object(json!({"anyOf": [{"type": "null"}, Value::Object(value_schema(inner, range))]}))
-        }
-        Kind::List(inner) => object(json!({"type": "array", "items": Value::Object(value_schema(inner, range))})),
-        Kind::Pairs => {
-            let number = Value::Object(value_schema(&Kind::Integer { largest: u64::from(u32::MAX) }, range));
-            object(json!({"anyOf": [
-                {"type": "array", "items": {
-                    "type": "array", "prefixItems": [{"type": "string"}, number], "minItems": 2, "maxItems": 2,
-                }},
-                {"type": "object", "additionalProperties": number},
-            ]}))
-        }
-        Kind::Record(record) => record_schema(record),
-        Kind::Choice(choice) => choice_schema(choice),
-    }
-}
-
-/// `minimum` and `maximum` of a number.
-fn limits(range: Option<&Range>) -> Map<String, Value> {
-    let ends = [("minimum", range.map(|range| range.least)), ("maximum", range.and_then(|range| range.most))];
-    let number = |bound: Bound| match bound {
-        Bound::Integer(value) => Some(json!(value)),
-        Bound::Real(value) => Some(json!(value)),
-        Bound::Quantity(_) => None,
+    let generator = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true).into_generator();
+    let mut schema = match kind {
+        FileKind::Arch => generator.into_root_schema_for::<Chip>(),
+        FileKind::Parts => generator.into_root_schema_for::<CostTable>(),
+        FileKind::Workload => generator.into_root_schema_for::<Workload>(),
+        FileKind::Run => generator.into_root_schema_for::<Config>(),
     };
-    ends.into_iter().filter_map(|(key, bound)| Some((key.to_owned(), number(bound?)?))).collect()
+    ForPeople.transform(&mut schema);
+    schema.insert("title".to_owned(), json!(format!("crossbayes {}", kind.description())));
+    schema.to_value()
 }
 
-fn fields_schema(fields: &[Field]) -> Map<String, Value> {
-    let mut properties = Map::new();
-    for field in fields {
-        let mut schema = value_schema(&field.kind, field.range.as_ref());
-        // What the key means here says more than what its type is.
-        schema.insert("description".to_owned(), json!(field.doc));
-        if let Some(default) = &field.default {
-            schema.insert("default".to_owned(), default.json.clone());
+/// Joins the lines of descriptions; says where a path may stand.
+struct ForPeople;
+
+impl Transform for ForPeople {
+    fn transform(&mut self, schema: &mut schemars::Schema) {
+        transform_subschemas(self, schema);
+        if let Some(Value::String(description)) = schema.get_mut("description") {
+            *description = description.replace('\n', " ");
         }
-        properties.insert(field.key.to_owned(), Value::Object(schema));
+        if schema.remove("x-file").is_some() {
+            let description = schema.remove("description");
+            let path = json!({"type": "string", "minLength": 1, "description": "Path of a file that holds it."});
+            *schema = schemars::json_schema!({"description": description, "anyOf": [path, schema]});
+        }
     }
-    let required: Vec<&str> = fields.iter().filter(|field| field.default.is_none()).map(|field| field.key).collect();
-    object(json!({
-        "type": "object",
-        "properties": properties,
-        "required": required,
-        "additionalProperties": false,
-    }))
-}
-
-fn record_schema(record: &Record) -> Map<String, Value> {
-    let mut schema = fields_schema(&record.fields);
-    if record.from_file {
-        let path = json!({"type": "string", "minLength": 1, "description": "Path of a file that holds it."});
-        schema = object(json!({"anyOf": [path, Value::Object(schema)]}));
-    }
-    schema.insert("description".to_owned(), json!(record.doc));
-    schema
-}
-
-fn choice_schema(choice: &Choice) -> Map<String, Value> {
-    let variants: Vec<Value> = choice
-        .variants
-        .iter()
-        .map(|variant| {
-            let name = variant.name;
-            let held = match &variant.body {
-                Body::Unit => return json!({"const": name, "description": variant.doc}),
-                Body::Value(kind, range) => value_schema(kind, range.as_ref()),
-                Body::Fields(fields) => fields_schema(fields),
-            };
-            json!({
-                "type": "object",
-                "properties": {name: Value::Object(held)},
-                "required": [name],
-                "additionalProperties": false,
-                "description": variant.doc,
-            })
-        })
-        .collect();
-    object(json!({"description": choice.doc, "oneOf": variants}))
 }
 
 /// Every key with type, default, range and meaning, as a page of the docs book.
@@ -165,22 +191,16 @@ pub fn reference_markdown() -> String {
          `workload.layers.conv1.pool=2`), its value without quotes. A key without a default must be given.\n",
     );
     let files = [
-        (FileKind::Arch, "Chip: `arch/*.ron`"),
-        (FileKind::Parts, "Cost table: `arch/parts/*.ron`"),
-        (FileKind::Workload, "Network: `workloads/*.ron`"),
-        (FileKind::Run, "Run: `--set`, and the configuration that is saved with each run"),
+        ("Chip", "Chip: `arch/*.ron`"),
+        ("CostTable", "Cost table: `arch/parts/*.ron`"),
+        ("Workload", "Network: `workloads/*.ron`"),
+        ("Config", "Run: `--set`, and the configuration that is saved with each run"),
     ];
     // The parts of a kind of file are told under it; what another kind describes is told there.
-    for (kind, _) in files {
-        if let Kind::Record(record) = root(kind) {
-            page.told.insert(record.name);
-        }
-    }
-    for (kind, title) in files {
+    page.told.extend(files.map(|(name, _)| name));
+    for (name, title) in files {
         let _ = writeln!(page.text, "\n## {title}");
-        if let Kind::Record(record) = root(kind) {
-            page.record(&record);
-        }
+        page.named(named(name));
     }
     page.text
 }
@@ -194,108 +214,107 @@ struct Page {
 }
 
 impl Page {
-    /// A struct's text and table, then the sections of the types in it.
-    fn record(&mut self, record: &Record) {
-        let _ = writeln!(self.text, "\n{}\n", record.doc);
-        self.table(&record.fields);
-        self.parts(&record.fields);
-    }
-
-    fn choice(&mut self, choice: &Choice) {
-        let _ = writeln!(self.text, "\n{}\n", choice.doc);
-        for variant in &choice.variants {
-            let holds = match &variant.body {
-                Body::Unit => String::new(),
-                Body::Value(kind, range) => {
-                    let range = range.map(|range| format!(", {range}")).unwrap_or_default();
-                    format!("({}{range})", type_text(kind))
+    /// The text of a struct or enum with its keys or variants, then the sections of the types in it.
+    fn named(&mut self, schema: Schema) {
+        let _ = writeln!(self.text, "\n{}\n", schema.doc());
+        let Some(variants) = schema.variants() else {
+            self.table(schema);
+            return self.sections(schema);
+        };
+        let variants: Vec<Schema> = variants.iter().map(Schema).collect();
+        for variant in &variants {
+            let (name, body) = variant.variant();
+            let holds = match body {
+                None => String::new(),
+                Some(body) if body.is_record() => "(..)".to_owned(),
+                Some(body) => {
+                    let range = body.range().map(|range| format!(", {range}")).unwrap_or_default();
+                    format!("({}{range})", type_text(body))
                 }
-                Body::Fields(_) => "(..)".to_owned(),
             };
-            let _ = writeln!(self.text, "- `{}{holds}`: {}", variant.name, variant.doc);
+            let _ = writeln!(self.text, "- `{name}{holds}`: {}", variant.doc());
         }
-        for variant in &choice.variants {
-            if let Body::Fields(fields) = &variant.body {
-                let _ = writeln!(self.text, "\nKeys of `{}`:\n", variant.name);
-                self.table(fields);
-            }
+        let bodies = || variants.iter().filter_map(|variant| Some((variant.variant().0, variant.variant().1?)));
+        for (name, body) in bodies().filter(|(_, body)| body.is_record()) {
+            let _ = writeln!(self.text, "\nKeys of `{name}`:\n");
+            self.table(body);
         }
-        for variant in &choice.variants {
-            match &variant.body {
-                Body::Fields(fields) => self.parts(fields),
-                Body::Value(kind, _) => self.section(kind),
-                Body::Unit => {}
-            }
+        for (_, body) in bodies() {
+            self.sections(body);
         }
     }
 
-    fn table(&mut self, fields: &[Field]) {
+    fn table(&mut self, record: Schema) {
         self.text.push_str("| key | type | default | allowed | meaning |\n|---|---|---|---|---|\n");
-        for field in fields {
-            let default = field.default.as_ref().map_or("".to_owned(), |default| default_text(field, &default.ron));
-            let range = field.range.as_ref().map_or(String::new(), |range| range_text(&field.kind, range));
-            let doc = field.doc.replace('|', "\\|");
+        for (key, schema) in record.keys() {
+            let default = if record.requires(key) { String::new() } else { default_text(schema) };
+            let doc = schema.doc().replace('|', "\\|");
             let _ =
-                writeln!(self.text, "| `{}` | {} | {default} | {range} | {doc} |", field.key, type_text(&field.kind));
+                writeln!(self.text, "| `{key}` | {} | {default} | {} | {doc} |", type_text(schema), range_text(schema));
         }
     }
 
-    fn parts(&mut self, fields: &[Field]) {
-        for field in fields {
-            self.section(&field.kind);
-        }
-    }
-
-    /// The section of a type, the first time it is met.
-    fn section(&mut self, kind: &Kind) {
-        match kind {
-            Kind::Optional(inner) | Kind::List(inner) => self.section(inner),
-            Kind::Record(record) if self.told.insert(record.name) => {
-                let _ = writeln!(self.text, "\n### {}", record.name);
-                self.record(record);
+    /// The sections of the types in a struct, each the first time it is met.
+    fn sections(&mut self, record: Schema) {
+        for (_, schema) in record.keys() {
+            let schema = schema.optional().unwrap_or(schema);
+            let schema = if schema.kind() == "array" { schema.items() } else { schema };
+            if let Some(name) = schema.reference().filter(|name| self.told.insert(name)) {
+                let _ = writeln!(self.text, "\n### {name}");
+                self.named(named(name));
             }
-            Kind::Choice(choice) if self.told.insert(choice.name) => {
-                let _ = writeln!(self.text, "\n### {}", choice.name);
-                self.choice(choice);
-            }
-            _ => {}
         }
     }
 }
 
 /// A default as a cell of a table; a struct of defaults is told in its own section.
-fn default_text(field: &Field, ron: &str) -> String {
-    match &field.kind {
-        Kind::Record(_) => "its defaults".to_owned(),
-        _ => format!("`{ron}`"),
+fn default_text(schema: Schema) -> String {
+    let is_choice = schema.reference().map(|name| named(name).variants().is_some());
+    match (&schema.0["default"], is_choice) {
+        (_, Some(false)) => "its defaults".to_owned(),
+        (Value::Null, _) => "`None`".to_owned(),
+        (Value::String(variant), Some(true)) => format!("`{variant}`"),
+        (json, _) => format!("`{json}`"),
     }
 }
 
 /// A range as a cell of a table.
-fn range_text(kind: &Kind, range: &Range) -> String {
-    match kind {
-        Kind::Text => "not empty".to_owned(),
-        Kind::Optional(inner) => range_text(inner, range),
-        Kind::List(inner) => format!("each {}", range_text(inner, range)),
-        _ => range.to_string(),
+fn range_text(schema: Schema) -> String {
+    let schema = schema.optional().unwrap_or(schema);
+    if let Some(number) = schema.pairs() {
+        return range_text(number);
+    }
+    match schema.kind() {
+        "array" => match range_text(schema.items()) {
+            range if range.is_empty() => range,
+            range => format!("each {range}"),
+        },
+        "string" if schema.is_never_empty() => "not empty".to_owned(),
+        _ => schema.range().unwrap_or_default(),
     }
 }
 
-fn type_text(kind: &Kind) -> String {
-    match kind {
-        Kind::Boolean => "true or false".to_owned(),
-        Kind::Integer { .. } => "whole number".to_owned(),
-        Kind::Real => "number".to_owned(),
-        Kind::Text => "text".to_owned(),
-        Kind::Quantity { name, units, .. } => {
-            let symbols: Vec<&str> = units.iter().map(|unit| unit.symbol).collect();
-            format!("{name} ({})", symbols.join(", "))
-        }
-        Kind::Optional(inner) => format!("{}, or `None`", type_text(inner)),
-        Kind::List(inner) => format!("list of {}", type_text(inner)),
-        Kind::Pairs => "pairs of name and number, `[(\"conv1\", 4)]`".to_owned(),
-        Kind::Record(record) if record.from_file => format!("{}, or the path of its file", record.name),
-        Kind::Record(record) => record.name.to_owned(),
-        Kind::Choice(choice) => choice.name.to_owned(),
+fn type_text(schema: Schema) -> String {
+    let is_file = schema.0.get("x-file").is_some();
+    if let Some(inner) = schema.optional() {
+        return format!("{}, or `None`", plain_type_text(inner));
+    }
+    if is_file { plain_type_text(schema) + ", or the path of its file" } else { plain_type_text(schema) }
+}
+
+fn plain_type_text(schema: Schema) -> String {
+    if let Some(name) = schema.reference() {
+        return name.to_owned();
+    }
+    if let Some(quantity) = schema.quantity() {
+        return format!("{} ({})", quantity.name, quantity.symbols(", "));
+    }
+    match schema.kind() {
+        "boolean" => "true or false".to_owned(),
+        "integer" => "whole number".to_owned(),
+        "number" => "number".to_owned(),
+        "string" => "text".to_owned(),
+        "array" => format!("list of {}", type_text(schema.items())),
+        _ => "pairs of name and number, `[(\"conv1\", 4)]`".to_owned(),
     }
 }

@@ -3,6 +3,7 @@
 //! The `ron` crate deserialises into a type at once and stops at the first error. This reader keeps the text's shape
 //! instead, so that a whole file is checked in one go and every problem is told with its place.
 
+use crate::error::shorten;
 use std::fmt;
 
 /// A place in a text: 1-based line, and 1-based column in characters.
@@ -107,6 +108,22 @@ impl Node {
         }
     }
 
+    /// The name of a variant or of a struct, as far as it has one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match &self.value {
+            Value::Name(name) | Value::Bare(name) => Some(name),
+            Value::Struct { name, .. } | Value::Tuple { name, .. } => name.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Whether the node is `None`.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        matches!(&self.value, Value::Name(name) | Value::Bare(name) if name == "None" || name == "none")
+    }
+
     /// The same to change.
     pub fn inner_mut(&mut self) -> &mut Node {
         let is_some =
@@ -138,14 +155,6 @@ impl Node {
             Value::Faulty => "a broken value".to_owned(),
         }
     }
-}
-
-/// At most forty characters of a text, for messages.
-fn shorten(text: &str) -> String {
-    if text.chars().count() <= 40 {
-        return text.to_owned();
-    }
-    text.chars().take(37).chain("...".chars()).collect()
 }
 
 /// Why a text is not RON; a file is read up to its first such error.

@@ -166,9 +166,9 @@ pub struct ClosedForm {
 /// When the value cannot be told as JSON: a map whose keys are no strings.
 #[must_use]
 pub fn content_hash<T: Serialize>(value: &T) -> String {
-    // serde_json's own map is sorted, so going through a `Value` sorts the fields.
-    let sorted = serde_json::to_value(value).expect("configuration values are JSON").to_string();
-    blake3::hash(sorted.as_bytes()).to_hex().to_string()
+    let mut json = serde_json::to_value(value).expect("configuration values are JSON");
+    json.sort_all_objects();
+    blake3::hash(json.to_string().as_bytes()).to_hex().to_string()
 }
 
 #[cfg(test)]
