@@ -11,7 +11,7 @@ use crossbayes::config::{Config, Grouping, Queue};
 use crossbayes::meter::{Ledger, Tally};
 use crossbayes::parts::Assembly;
 use crossbayes::simulate::{plan, simulate};
-use crossbayes::trace::{ParquetSink, Span, SpanLog, SpanSink};
+use crossbayes::trace::{ParquetSink, Span, SpanSink};
 
 /// Takes spans and forgets them: the kernel alone.
 #[derive(Debug)]
@@ -50,18 +50,14 @@ fn kernel(criterion: &mut Criterion) {
     let config = config_864();
     let tally = || Tally::new(Ledger::new(1, 1, 1));
     let (events, _) = run(&config, parts(&config), Nothing);
-    let (_, spans) = run(&config, parts(&config), SpanLog::default());
-    println!("{events} events, {} spans of {} bytes in all", spans.len(), spans.bytes());
+    let (_, sums) = run(&config, parts(&config), tally());
+    println!("{events} events, {} spans", sums.ledger().spans());
     group.throughput(Throughput::Elements(events));
     group.bench_function("without ledger", |b| {
         b.iter_batched(|| parts(&config), |parts| run(&config, parts, Nothing), BatchSize::PerIteration);
     });
     group.bench_function("with ledger", |b| {
         b.iter_batched(|| parts(&config), |parts| run(&config, parts, tally()), BatchSize::PerIteration);
-    });
-    group.bench_function("with ledger and spans in memory", |b| {
-        let sink = || (tally(), SpanLog::default());
-        b.iter_batched(|| parts(&config), |parts| run(&config, parts, sink()), BatchSize::PerIteration);
     });
     let folder = tempfile::tempdir().expect("a temporary folder");
     let to_file = |parts| {

@@ -1,11 +1,11 @@
-//! Nanoseconds that a span adds to a run: folded into the ledger, kept in memory (as it is, in a log), streamed to a Parquet
-//! file.
+//! Nanoseconds that a span adds to a run: folded into the ledger, kept in memory, streamed to a Parquet file.
 //!
 //! `cargo bench --bench trace`. Spans are those of a small network at read grain: drive, read, conversion, shift-add and
 //! accumulation per read, a fetch, a write and a transfer per position.
 
+use crossbayes::mapping::Plane;
 use crossbayes::meter::{Ledger, Tally};
-use crossbayes::trace::{Action, Component, NONE, ParquetSink, Span, SpanLog, SpanSink};
+use crossbayes::trace::{Action, Component, NONE, ParquetSink, Span, SpanSink};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -36,7 +36,10 @@ fn spans() -> impl Iterator<Item = Span> {
             period: duration,
             component,
             action,
+            plane: (units == 8).then_some(Plane::Stochastic),
             layer: i / 8 % LAYERS,
+            group: if units == 8 { 0 } else { NONE },
+            stage: i % 64,
             image: 0,
             member: i / (SPANS / 10 + 1),
             position: if action == Action::Transfer { NONE } else { position % 1024 },
@@ -81,13 +84,6 @@ fn main() {
         black_box(spans.len());
     });
     println!("vector adds            {:6.1} ns, {} bytes a span", memory - making, size_of::<Span>());
-    let mut bytes = 0;
-    let log = best(|| {
-        let mut log = SpanLog::default();
-        fill(&mut log);
-        bytes = log.bytes();
-    });
-    println!("memory sink adds       {:6.1} ns, {:.2} bytes a span", log - making, bytes as f64 / f64::from(SPANS));
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("trace.parquet");
     let layers: Vec<String> = (0..LAYERS).map(|i| format!("conv{i}")).collect();

@@ -1,7 +1,7 @@
 //! Watches a run span by span: a sink of one's own that adds up what the arrays of each layer wait for.
 //!
 //! Spans are the rows of the trace; a sink sees them in the order in which they are booked, and may keep as little as it
-//! likes. `SpanLog` is the sink that keeps them all in memory.
+//! likes. A `Vec<Span>` keeps them all.
 //!
 //! `cargo run --release --example spans`
 

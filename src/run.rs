@@ -277,6 +277,7 @@ impl Prepared {
             arch_hash: content_hash(&config.arch),
             workload_hash: self.workload_hash.clone(),
             layers: self.layer_facts(&outcome),
+            stages: plan.dataflow.graph.node_weights().map(|stage| stage.name.clone()).collect(),
             inventory: inventory(config, &plan.net, &plan.mapping, links),
             tiles: plan.mapping.tiles,
             arrays: plan.mapping.arrays,

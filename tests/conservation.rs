@@ -7,9 +7,10 @@ use crossbayes::config::*;
 use crossbayes::dataflow::{Role, pixel_bytes};
 use crossbayes::mapping::LayerMapping;
 use crossbayes::simulate::{plan, simulate};
-use crossbayes::trace::{Action, Component, Span, SpanSink};
+use crossbayes::trace::{Action, Component, NONE, Span, SpanSink};
 use crossbayes::units::Bytes;
 use crossbayes::workload::NetLayer;
+use petgraph::graph::NodeIndex;
 use std::collections::BTreeMap;
 
 fn configs() -> Vec<Config> {
@@ -55,6 +56,43 @@ fn every_cycle_of_every_array_is_booked() {
                 .map(|(.., entry)| entry.unit_cycles)
                 .sum();
             assert_eq!(booked, u128::from(mapped.arrays()) * u128::from(outcome.cycles), "layer {l} of {config:?}");
+        }
+    }
+}
+
+/// Arrays have a plane and a group, and their rows name them; what belongs to no array names neither. All rows of a group
+/// come from its own stages, or from the accumulator that it delivers to.
+#[test]
+fn a_row_names_plane_group_and_stage_of_its_unit() {
+    let mut deterministic = config(real_chip(64, 48), digits_like());
+    deterministic.mapping.scheme = Scheme::Deterministic;
+    for mut config in configs().into_iter().chain([deterministic]) {
+        for grouping in [Grouping::Grouped, Grouping::Expanded] {
+            config.schedule.grouping = grouping;
+            let plan = plan(&config).unwrap();
+            let (_, both) = run(&config);
+            let mut named = BTreeMap::new();
+            for span in &both.spans {
+                let stage = &plan.dataflow.graph[NodeIndex::new(span.stage as usize)];
+                let of_array = match span.component {
+                    Component::Accumulator => span.action == Action::ShiftAdd,
+                    component => component < Component::Accumulator,
+                };
+                assert_eq!((span.plane.is_some(), span.group != NONE), (of_array, of_array), "{span:?}");
+                if !of_array {
+                    continue;
+                }
+                assert_eq!(stage.layer, Some(span.layer as usize));
+                let group = &plan.mapping.layers[span.layer as usize].groups[span.group as usize];
+                assert_eq!((span.plane, span.unit), (Some(group.plane), group.first_array));
+                match stage.role {
+                    Role::Accumulator => assert_eq!(span.component, Component::Accumulator),
+                    _ => assert_eq!(stage.group, Some(span.group as usize)),
+                }
+                *named.entry((span.layer, span.group)).or_insert(0) += 1;
+            }
+            let groups: usize = plan.mapping.layers.iter().map(|layer| layer.groups.len()).sum();
+            assert_eq!(named.len(), groups, "each group has rows");
         }
     }
 }

@@ -4,6 +4,7 @@
 //! you commit it.
 
 use crossbayes::config::{Base, LoadRequest, load};
+use crossbayes::mapping::Plane;
 use crossbayes::report;
 use crossbayes::run::{Finished, prepare};
 use crossbayes::trace::columns::{COLUMNS, FACTS_KEY};
@@ -44,16 +45,18 @@ fn csv(spans: &[Span]) -> String {
     for s in spans {
         let optional = |index: u32| if index == NONE { String::new() } else { index.to_string() };
         let layer = LAYERS.get(s.layer as usize).copied().unwrap_or_default();
-        let [image, member, position, unit] = [s.image, s.member, s.position, s.unit].map(optional);
+        let plane = s.plane.map_or("", Plane::name);
+        let [group, image, member, position, unit] = [s.group, s.image, s.member, s.position, s.unit].map(optional);
         let _ = writeln!(
             text,
-            "{},{},{},{},{},{},{layer},{image},{member},{position},{unit},{},{},{}",
+            "{},{},{},{},{},{},{plane},{layer},{group},{},{image},{member},{position},{unit},{},{},{}",
             s.start,
             s.duration,
             s.repeats,
             s.period,
             s.component.name(),
             s.action.name(),
+            s.stage,
             s.units,
             s.count,
             s.energy

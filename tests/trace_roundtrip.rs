@@ -3,6 +3,7 @@
 mod synthetic;
 
 use crossbayes::Error;
+use crossbayes::mapping::Plane;
 use crossbayes::report::{self, Report, RunFacts};
 use crossbayes::trace::columns::{COLUMNS, FACTS_KEY, LAYERS_KEY, VERSION_KEY};
 use crossbayes::trace::{Action, Component, NONE, ParquetSink, Span, SpanSink, TraceReader};
@@ -36,21 +37,25 @@ fn read(path: &Path) -> Result<Vec<Span>, Error> {
 fn any_span() -> impl Strategy<Value = Span> {
     let index = || prop_oneof![0..5_u32, Just(NONE), any::<u32>()];
     let time = prop_oneof![0..100_u64, 0..1_u64 << 40];
-    let work = (0..Component::ALL.len(), 0..Action::ALL.len(), prop_oneof![0..3_u32, Just(NONE)]);
-    let place = (index(), index(), index(), index());
+    let plane = prop_oneof![Just(None), Just(Some(Plane::Deterministic)), Just(Some(Plane::Stochastic))];
+    let work = (0..Component::ALL.len(), 0..Action::ALL.len(), plane, prop_oneof![0..3_u32, Just(NONE)]);
+    let place = (index(), any::<u32>(), index(), index(), index(), index());
     (time.clone(), time, 1..1000_u32, 0..1_u64 << 40, work, place, any::<u32>(), any::<u64>(), any::<u64>()).prop_map(
-        |(start, duration, repeats, period, (component, action, layer), place, units, count, energy)| Span {
+        |(start, duration, repeats, period, (component, action, plane, layer), place, units, count, energy)| Span {
             start,
             duration,
             repeats,
             period,
             component: Component::ALL[component],
             action: Action::ALL[action],
+            plane,
             layer,
-            image: place.0,
-            member: place.1,
-            position: place.2,
-            unit: place.3,
+            group: place.0,
+            stage: place.1,
+            image: place.2,
+            member: place.3,
+            position: place.4,
+            unit: place.5,
             units,
             count,
             energy,
@@ -292,6 +297,7 @@ fn by_hand(path: &Path, metadata: &[(&str, &str)], edit: impl Fn(&mut Vec<(&'sta
         .map(|column| match column.name {
             "component" => (column.name, column.kind, "crossbar"),
             "action" => (column.name, column.kind, "read"),
+            "plane" => (column.name, column.kind, "stochastic"),
             "layer" => (column.name, column.kind, "conv1"),
             name => (name, column.kind, "1"),
         })
@@ -325,7 +331,7 @@ fn by_hand(path: &Path, metadata: &[(&str, &str)], edit: impl Fn(&mut Vec<(&'sta
     writer.close().unwrap();
 }
 
-const METADATA: [(&str, &str); 2] = [(VERSION_KEY, "1"), (LAYERS_KEY, "[\"conv1\"]")];
+const METADATA: [(&str, &str); 2] = [(VERSION_KEY, "2"), (LAYERS_KEY, "[\"conv1\"]")];
 
 /// What is told of a file written by hand.
 fn told_by_hand(metadata: &[(&str, &str)], edit: impl Fn(&mut Vec<(&'static str, Physical, &'static str)>)) -> String {
@@ -352,7 +358,7 @@ fn a_parquet_file_that_is_no_trace_is_told() {
         told_by_hand(&[], |_| ()),
         format!("a Parquet file, but no trace; expected crossbayes.schema_version in its metadata\n{OTHER_FILE}")
     );
-    assert_eq!(told_by_hand(&[(VERSION_KEY, "2")], |_| ()), format!("its schema version is 2; expected 1\n{REPEAT}"));
+    assert_eq!(told_by_hand(&[(VERSION_KEY, "1")], |_| ()), format!("its schema version is 1; expected 2\n{REPEAT}"));
     assert_eq!(
         told_by_hand(&METADATA[..1], |_| ()),
         "crossbayes.layers is not in its metadata; expected a JSON list of the layers' names"
@@ -366,8 +372,8 @@ fn a_parquet_file_that_is_no_trace_is_told() {
 #[test]
 fn wrong_columns_are_told() {
     let told = |edit: fn(&mut Vec<_>)| told_by_hand(&METADATA, edit);
-    let missing = "column \"period\" is missing; expected start, duration, repeats, period, component, action, layer, \
-                   image, member, position, unit, units, count, energy_aj";
+    let missing = "column \"period\" is missing; expected start, duration, repeats, period, component, action, plane, \
+                   layer, group, stage, image, member, position, unit, units, count, energy_aj";
     assert_eq!(told(|columns| columns.retain(|c| c.0 != "period")), missing);
     assert_eq!(told(|columns| columns[3].0 = "periods"), format!("{missing}\nhelp: \"periods\" may be it"));
     assert_eq!(
@@ -395,8 +401,9 @@ fn wrong_values_are_told() {
          accumulate, post_process, pool, fetch, write, transfer, wait_operand, wait_resource, wait_port, wait_link, \
          wait_random, wait_drained"
     );
+    assert_eq!(told(6, "sparse"), "row 0: unknown plane \"sparse\"; expected one of deterministic, stochastic");
     assert_eq!(
-        told(6, "conv9"),
+        told(7, "conv9"),
         "row 0: unknown layer \"conv9\"; expected one of conv1\nhelp: did you mean \"conv1\"?"
     );
     assert_eq!(told(0, "null"), "row 0: start is null; expected a value");

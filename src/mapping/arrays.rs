@@ -3,16 +3,31 @@
 use crate::config::{Config, Grouping, Scheme};
 use crate::error::Problem;
 use crate::workload::Net;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// The plane that an array belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Plane {
     /// Deterministic: weights fixed at their mode.
     Deterministic,
     /// Stochastic: weights drawn for each member.
     Stochastic,
+}
+
+impl Plane {
+    /// All of them, in the order of their codes.
+    pub const ALL: &'static [Plane] = &[Plane::Deterministic, Plane::Stochastic];
+
+    /// Name in traces and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Plane::Deterministic => "deterministic",
+            Plane::Stochastic => "stochastic",
+        }
+    }
 }
 
 /// Arrays of a layer that hold blocks of the same size in the same plane, so that they do the same work at the same time.

@@ -291,6 +291,7 @@ impl TryFrom<Listing> for Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mapping::Plane;
 
     /// 2 arrays read for 3 cycles, 4 times, a new read every 5 cycles from cycle 10 on: 24 unit-cycles, over at 28.
     const READ: Span = Span {
@@ -300,7 +301,10 @@ mod tests {
         period: 5,
         component: Component::Crossbar,
         action: Action::Read,
+        plane: Some(Plane::Stochastic),
         layer: 1,
+        group: 0,
+        stage: 0,
         image: 0,
         member: 2,
         position: 0,

@@ -149,7 +149,8 @@ impl AccumulatorSpec {
         let groups = at
             .inputs()
             .map(|(converter, port)| {
-                let group = Build { node: converter, ..*at }.group();
+                let of_group = Build { node: converter, ..*at };
+                let group = of_group.group();
                 let readout = Readout::new(at.chip, group.plane, group.rows, group.columns, layer.input_bits);
                 row_serial = readout.row_serial;
                 period = readout.period();
@@ -159,9 +160,9 @@ impl AccumulatorSpec {
                     port,
                     converter: converter.index() as PartId,
                     replicas: group.replicas.clone(),
-                    units: Units { first: group.first_array, number: group.arrays_per_replica() * readout.converters },
+                    units: of_group.arrays().times(readout.converters),
                     results: u64::from(group.arrays_per_replica()) * u64::from(readout.inputs),
-                    shift_add: at.job_of(Some(l), Component::Accumulator, Action::ShiftAdd, add),
+                    shift_add: at.job_of(Some(l), Component::Accumulator, Action::ShiftAdd, add).in_plane(group.plane),
                 }
             })
             .collect();
@@ -174,7 +175,7 @@ impl AccumulatorSpec {
             passed: at.signal(Role::Buffer).expect("an accumulator tells its buffer"),
             period,
             tree: at.job(Some(l), Component::Accumulator, Action::Accumulate, latency.tree, 0),
-            adders: Units { first: NONE, number: (mapped.row_blocks - 1) * mapped.column_blocks * widest },
+            adders: Units::new(NONE, (mapped.row_blocks - 1) * mapped.column_blocks * widest),
             additions: row_adds,
             tree_energy: row_adds * costs.adder.energy.0 + crossing,
             latency: latency.total(),

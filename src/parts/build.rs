@@ -1,6 +1,6 @@
 //! What a part is built from: its stage of the dataflow, wired, with chip, network and mapping.
 
-use super::context::{Job, Site};
+use super::context::{Job, Site, Units};
 use super::energy::RowActivity;
 use super::network::Network;
 use crate::config::{Chip, Config, Cost};
@@ -56,6 +56,12 @@ impl<'a> Build<'a> {
     pub(super) fn group(&self) -> &'a ArrayGroup {
         let group = self.stage().group.expect("the stage belongs to a group of arrays");
         &self.layer().2.groups[group]
+    }
+
+    /// The group's arrays in one copy of the layer.
+    pub(super) fn arrays(&self) -> Units {
+        let (group, index) = (self.group(), self.stage().group.map_or(NONE, |index| index as u32));
+        Units { first: group.first_array, number: group.arrays_per_replica(), group: index }
     }
 
     /// Edges with a port, in the order in which they were added, each with the stage at the other end.
@@ -131,7 +137,7 @@ impl<'a> Build<'a> {
         energy: u64,
     ) -> Job {
         let layer = layer.map_or(NONE, |l| l as u32);
-        Job { site: Site { component, layer }, action, duration, energy }
+        Job { site: Site { component, layer, plane: None }, action, duration, energy }
     }
 
     /// The same with time and energy of an entry of the cost table.

@@ -4,8 +4,8 @@ use super::network::{Departure, Network};
 use super::token::Token;
 use super::turn::Turn;
 use crate::kernel::{Cycle, Event, PartId, PortId, Ports, Schedule};
-use crate::mapping::LayerMapping;
-use crate::trace::{Action, Component, Span, SpanSink};
+use crate::mapping::{LayerMapping, Plane};
+use crate::trace::{Action, Component, NONE, Span, SpanSink};
 use std::ops::Range;
 
 /// Where spans of a part are booked: what it is and its place in the network.
@@ -13,31 +13,42 @@ use std::ops::Range;
 pub struct Site {
     /// What the unit is.
     pub component: Component,
-    /// Layer, or [`crate::trace::NONE`].
+    /// Layer, or [`NONE`].
     pub layer: u32,
+    /// Plane of its arrays; none for what belongs to no array.
+    pub plane: Option<Plane>,
 }
 
 /// Units side by side that do the same at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Units {
-    /// Number of the first one (array, link, tile), or [`crate::trace::NONE`].
+    /// Number of the first one (array, link, tile), or [`NONE`].
     pub first: u32,
     /// How many there are.
     pub number: u32,
+    /// Array group of the layer that they belong to, or [`NONE`].
+    pub group: u32,
 }
 
 impl Units {
-    /// A single one.
+    /// Some that belong to no group of arrays.
+    #[must_use]
+    #[inline]
+    pub fn new(first: u32, number: u32) -> Self {
+        Self { first, number, group: NONE }
+    }
+
+    /// A single one that belongs to no group of arrays.
     #[must_use]
     #[inline]
     pub fn one(number: u32) -> Self {
-        Self { first: number, number: 1 }
+        Self::new(number, 1)
     }
 
     /// The tiles of a layer.
     #[must_use]
     pub fn tiles(layer: &LayerMapping) -> Self {
-        Self { first: layer.tiles.start, number: layer.tiles.len() as u32 }
+        Self::new(layer.tiles.start, layer.tiles.len() as u32)
     }
 
     /// `copies` times as many units.
@@ -59,6 +70,14 @@ pub struct Job {
     pub duration: Cycle,
     /// Attojoules of one elementary action. 0 where the energy depends on data, see [`Context::work_with_energy`].
     pub energy: u64,
+}
+
+impl Job {
+    /// The same on the arrays of a plane.
+    #[must_use]
+    pub fn in_plane(self, plane: Plane) -> Self {
+        Self { site: Site { plane: Some(plane), ..self.site }, ..self }
+    }
 }
 
 /// The energy of one booking does not fit 64 bits.
@@ -219,7 +238,10 @@ impl<S: Schedule, K: SpanSink> Context<'_, S, K> {
             period: if amount.repeats == 1 { duration } else { amount.period },
             component: site.component,
             action,
+            plane: site.plane,
             layer: site.layer,
+            group: amount.units.group,
+            stage: self.me,
             image: token.image,
             member: token.member,
             position: token.position,

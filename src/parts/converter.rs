@@ -31,8 +31,8 @@ pub struct Wiring {
     pub input: PortId,
     /// Port of sums, to the accumulator.
     pub output: PortId,
-    /// Number of the first array.
-    pub first_array: u32,
+    /// Arrays in one copy of the layer.
+    pub arrays: Units,
     /// Copies of the layer that the group covers.
     pub replicas: Range<u32>,
 }
@@ -44,8 +44,6 @@ pub struct ConverterSpec {
     pub convert: Job,
     /// Taking a sample; takes no time.
     pub sample: Job,
-    /// Arrays in one copy of the layer.
-    pub arrays: u32,
     /// Converters of an array that are in use.
     pub converters: u32,
     /// Inputs of an array that are in use.
@@ -71,10 +69,11 @@ impl ConverterSpec {
             (Component::Adc, Action::Convert, adc_cost(at.chip), costs.multiplexer.energy.0, hold)
         };
         let energy = convert.energy.0 + multiplex;
+        let job =
+            |component, action, time, energy| at.job(Some(l), component, action, time, energy).in_plane(group.plane);
         Self {
-            convert: at.job(Some(l), component, action, at.cycles(convert.time), energy),
-            sample: at.job(Some(l), Component::SampleHold, Action::Sample, 0, hold),
-            arrays: group.arrays_per_replica(),
+            convert: job(component, action, at.cycles(convert.time), energy),
+            sample: job(Component::SampleHold, Action::Sample, 0, hold),
             converters: readout.converters,
             inputs: readout.inputs,
             steps: readout.steps,
@@ -97,7 +96,7 @@ pub struct Converter {
     wiring: Wiring,
     /// Sample in hand, and arrays that it is from.
     token: Option<Token>,
-    arrays: u32,
+    arrays: Units,
     step: u32,
     /// Since when the accumulator refuses the result.
     refused_since: Option<Cycle>,
@@ -107,19 +106,15 @@ impl Converter {
     /// Idle converters of a group; `known` are the specs so far.
     pub(super) fn build(at: &Build<'_>, known: &mut Vec<Arc<ConverterSpec>>) -> Self {
         let group = at.group();
-        let wiring = Wiring {
-            input: at.input(),
-            output: at.output(),
-            first_array: group.first_array,
-            replicas: group.replicas.clone(),
-        };
+        let wiring =
+            Wiring { input: at.input(), output: at.output(), arrays: at.arrays(), replicas: group.replicas.clone() };
         Self::new(shared(known, ConverterSpec::build(at)), wiring)
     }
 
     /// Idle converters.
     #[must_use]
     pub fn new(spec: Arc<ConverterSpec>, wiring: Wiring) -> Self {
-        Self { spec, wiring, token: None, arrays: 0, step: 0, refused_since: None }
+        Self { arrays: wiring.arrays.times(0), spec, wiring, token: None, step: 0, refused_since: None }
     }
 
     /// Handles an event.
@@ -135,7 +130,7 @@ impl Converter {
     /// So many units of each array that the sample in hand is from.
     #[inline]
     fn units(&self, of_array: u32) -> Units {
-        Units { first: self.wiring.first_array, number: self.arrays * of_array }
+        self.arrays.times(of_array)
     }
 
     #[inline]
@@ -143,7 +138,7 @@ impl Converter {
         let token = cx.take(self.wiring.input).expect("the crossbar has sent a sample");
         let spec = &*self.spec;
         self.token = Some(token);
-        self.arrays = spec.arrays * token.copies(&self.wiring.replicas);
+        self.arrays = self.wiring.arrays.times(token.copies(&self.wiring.replicas));
         self.step = 0;
         let (repeats, period) = (token.pulses, spec.period);
         let whole = spec.whole();
@@ -152,7 +147,7 @@ impl Converter {
             self.begin_in_detail(end, cx);
             return;
         }
-        let count = u64::from(self.arrays * spec.inputs) * u64::from(repeats);
+        let count = u64::from(self.arrays.number * spec.inputs) * u64::from(repeats);
         let amount = |units| Amount { units, repeats, period, count };
         cx.work(&spec.sample, cx.now, token, amount(self.units(spec.inputs)));
         cx.work(&whole, cx.now, token, amount(self.units(spec.converters)));
@@ -192,7 +187,7 @@ impl Converter {
         // Converter j has inputs j * steps and up; only the last one may have fewer than `steps`.
         let whole = self.spec.inputs / self.spec.steps;
         let used = whole + u32::from(step < self.spec.inputs % self.spec.steps);
-        let count = u64::from(self.arrays) * u64::from(used);
+        let count = u64::from(self.arrays.number) * u64::from(used);
         cx.work(&self.spec.convert, start, token, Amount::once(self.units(self.spec.converters), count));
     }
 

@@ -159,7 +159,7 @@ impl CrossbarSpec {
                 Rows::stated(f64::from(group.rows) * share, readout.pulses, row)
             }
         };
-        let on_array = |component, action| at.job(Some(l), component, action, readout.read, 0);
+        let on_array = |component, action| at.job(Some(l), component, action, readout.read, 0).in_plane(group.plane);
         Self {
             refresh,
             double_buffered,
@@ -192,7 +192,7 @@ impl Crossbar {
             output: at.output(),
             converter: at.consumer_part(),
             draw: at.signal(Role::Sampler),
-            arrays: Units { first: group.first_array, number: group.arrays_per_replica() },
+            arrays: at.arrays(),
             replicas: group.replicas.clone(),
             row_blocks: group.row_blocks.clone(),
         };

@@ -107,7 +107,7 @@ impl LinkSpec {
             read_unit: Units::one(last_tile.unwrap_or(NONE)),
             read_bytes: u64::from(read_bytes),
             write,
-            write_units: Units { first: write_to, number: copies + 1 },
+            write_units: Units::new(write_to, copies + 1),
             write_bytes: u64::from(write_bytes),
             copies,
             spread: super::build::levels(u64::from(copies) + 1) * transfer.duration,

@@ -61,8 +61,8 @@ impl SamplerSpec {
         let duration = draw_cycles(at.chip, group.synapses_per_array());
         Self {
             drawn: at.signal(Role::Crossbar).expect("a sampler serves a crossbar"),
-            draw: at.job(Some(l), Component::Generator, Action::Draw, duration, 0),
-            generators: Units { first: group.first_array, number: group.arrays_per_replica() },
+            draw: at.job(Some(l), Component::Generator, Action::Draw, duration, 0).in_plane(group.plane),
+            generators: at.arrays(),
             bits,
             energy: bits * costs.random_bit.energy.0 + synapses * per_synapse,
             replicas: group.replicas.clone(),

@@ -23,6 +23,8 @@ pub struct RunFacts {
     pub workload_hash: String,
     /// Layers in the order of their indices in spans.
     pub layers: Vec<LayerFacts>,
+    /// Names of the dataflow's stages in the order of their indices in spans.
+    pub stages: Vec<String>,
     /// Parts of the chip that the network occupies.
     pub inventory: Vec<InventoryItem>,
     /// Tiles in use.

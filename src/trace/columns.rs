@@ -5,7 +5,7 @@ use parquet::schema::types::{Type, TypePtr};
 use std::sync::Arc;
 
 /// Changes whenever a column or its meaning does.
-pub const SCHEMA_VERSION: &str = "1";
+pub const SCHEMA_VERSION: &str = "2";
 /// Metadata key of [`SCHEMA_VERSION`]; its presence tells that a Parquet file is a trace.
 pub const VERSION_KEY: &str = "crossbayes.schema_version";
 /// Metadata key of the layers' names, a JSON list: the index of a layer is its place there.
@@ -37,14 +37,17 @@ const fn text(name: &'static str, nullable: bool) -> Column {
 }
 
 /// All of them, in the order of the file.
-pub const COLUMNS: [Column; 14] = [
+pub const COLUMNS: [Column; 17] = [
     long("start"),
     long("duration"),
     int("repeats", false),
     long("period"),
     text("component", false),
     text("action", false),
+    text("plane", true),
     text("layer", true),
+    int("group", true),
+    int("stage", false),
     int("image", true),
     int("member", true),
     int("position", true),

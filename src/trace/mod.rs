@@ -2,14 +2,12 @@
 
 pub mod span;
 pub mod sinks;
-pub mod log;
 pub mod columns;
 mod encode;
 mod row_group;
 pub mod parquet;
 pub mod reader;
 
-pub use log::SpanLog;
 pub use parquet::ParquetSink;
 pub use reader::TraceReader;
 pub use span::{Action, Component, NONE, Span, SpanSink};

@@ -1,6 +1,7 @@
 //! Spans read back from a Parquet file, one row group at a time.
 
 use crate::error::{Error, nearest};
+use crate::mapping::Plane;
 use crate::trace::columns::{COLUMNS, Column, FACTS_KEY, LAYERS_KEY, SCHEMA_VERSION, VERSION_KEY};
 use crate::trace::{Action, Component, NONE, Span};
 use parquet::column::reader::get_typed_column_reader;
@@ -164,7 +165,7 @@ struct RowGroup<'a> {
 
 impl RowGroup<'_> {
     fn spans(&self) -> Result<Vec<Span>, Error> {
-        let [start, duration, repeats, period, component, action, layer, rest @ ..] = COLUMNS;
+        let [start, duration, repeats, period, component, action, plane, layer, group, stage, rest @ ..] = COLUMNS;
         let [image, member, position, unit, units, count, energy] = rest;
         let blank = Span {
             start: 0,
@@ -173,7 +174,10 @@ impl RowGroup<'_> {
             period: 0,
             component: Component::Driver,
             action: Action::Drive,
+            plane: None,
             layer: NONE,
+            group: NONE,
+            stage: 0,
             image: NONE,
             member: NONE,
             position: NONE,
@@ -188,11 +192,15 @@ impl RowGroup<'_> {
         self.fill(&mut spans, duration, self.long(duration)?, |span, value| span.duration = value)?;
         self.fill(&mut spans, repeats, self.int(repeats)?, |span, value| span.repeats = value)?;
         self.fill(&mut spans, period, self.long(period)?, |span, value| span.period = value)?;
-        let components = self.named(component, Component::ALL, |component| component.name())?;
+        let components = self.named(component, Component::ALL, Component::name)?;
         self.fill(&mut spans, component, components, |span, value| span.component = value)?;
-        let actions = self.named(action, Action::ALL, |action| action.name())?;
+        let actions = self.named(action, Action::ALL, Action::name)?;
         self.fill(&mut spans, action, actions, |span, value| span.action = value)?;
+        let planes = self.named_or_null(plane, Plane::ALL, Plane::name)?;
+        self.fill(&mut spans, plane, planes, |span, value| span.plane = value)?;
         self.fill(&mut spans, layer, self.layer(layer)?, |span, value| span.layer = value)?;
+        self.fill(&mut spans, group, self.index(group)?, |span, value| span.group = value)?;
+        self.fill(&mut spans, stage, self.int(stage)?, |span, value| span.stage = value)?;
         self.fill(&mut spans, image, self.index(image)?, |span, value| span.image = value)?;
         self.fill(&mut spans, member, self.index(member)?, |span, value| span.member = value)?;
         self.fill(&mut spans, position, self.index(position)?, |span, value| span.position = value)?;
@@ -278,11 +286,12 @@ impl RowGroup<'_> {
 
     fn required<T: DataType, R>(&self, column: Column, read: impl Fn(&T::T) -> R) -> Result<Vec<R>, Error> {
         let values = self.values::<T, R>(column, read)?;
-        values
-            .into_iter()
-            .enumerate()
-            .map(|(i, value)| value.ok_or_else(|| self.row(i, &format!("{} is null; expected a value", column.name))))
-            .collect()
+        self.no_null(column, values)
+    }
+
+    fn no_null<R>(&self, column: Column, values: Vec<Option<R>>) -> Result<Vec<R>, Error> {
+        let told = |i| self.row(i, &format!("{} is null; expected a value", column.name));
+        values.into_iter().enumerate().map(|(i, value)| value.ok_or_else(|| told(i))).collect()
     }
 
     fn long(&self, column: Column) -> Result<Vec<u64>, Error> {
@@ -300,35 +309,37 @@ impl RowGroup<'_> {
     }
 
     fn named<R: Copy>(&self, column: Column, all: &[R], name: impl Fn(R) -> &'static str) -> Result<Vec<R>, Error> {
-        let place = |text: &ByteArray| all.iter().position(|x| name(*x).as_bytes() == text.data());
-        let found = self.required::<ByteArrayType, _>(column, |text| place(text).ok_or_else(|| text.clone()))?;
-        found
-            .into_iter()
-            .enumerate()
-            .map(|(i, found)| {
-                found.map(|place| all[place]).map_err(|text| {
-                    let names: Vec<&str> = all.iter().map(|x| name(*x)).collect();
-                    self.unknown(i, column, &text, &names)
-                })
-            })
-            .collect()
+        let values = self.named_or_null(column, all, name)?;
+        self.no_null(column, values)
     }
 
-    fn layer(&self, column: Column) -> Result<Vec<u32>, Error> {
-        let names = &self.trace.layers;
+    /// Values told by name, [`None`] for null.
+    fn named_or_null<R: Copy>(
+        &self,
+        column: Column,
+        all: &[R],
+        name: impl Fn(R) -> &'static str,
+    ) -> Result<Vec<Option<R>>, Error> {
+        let names: Vec<&str> = all.iter().map(|x| name(*x)).collect();
+        let places = self.places(column, &names)?;
+        Ok(places.into_iter().map(|place| place.map(|place| all[place])).collect())
+    }
+
+    /// Places of a column's names among those that there are, [`None`] for null.
+    fn places(&self, column: Column, names: &[&str]) -> Result<Vec<Option<usize>>, Error> {
         let place = |text: &ByteArray| names.iter().position(|name| name.as_bytes() == text.data());
         let found = self.values::<ByteArrayType, _>(column, |text| place(text).ok_or_else(|| text.clone()))?;
-        found
+        let checked = found
             .into_iter()
             .enumerate()
-            .map(|(i, found)| match found {
-                None => Ok(NONE),
-                Some(Ok(layer)) => Ok(layer as u32),
-                Some(Err(text)) => {
-                    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                    Err(self.unknown(i, column, &text, &names))
-                }
-            })
-            .collect()
+            .map(|(i, found)| found.transpose().map_err(|text| self.unknown(i, column, &text, names)));
+        checked.collect()
+    }
+
+    /// Indices of layers, [`NONE`] for null.
+    fn layer(&self, column: Column) -> Result<Vec<u32>, Error> {
+        let names: Vec<&str> = self.trace.layers.iter().map(String::as_str).collect();
+        let places = self.places(column, &names)?;
+        Ok(places.into_iter().map(|place| place.map_or(NONE, |place| place as u32)).collect())
     }
 }

@@ -1,5 +1,6 @@
 //! Spans to the pages of a row group: each column is encoded whole and compressed by itself.
 
+use crate::mapping::Plane;
 use crate::trace::columns::{COLUMNS, Column};
 use crate::trace::encode::{delta, dictionary, hybrid, indices};
 use crate::trace::{Action, Component, NONE, Span};
@@ -21,8 +22,8 @@ const AT_A_TIME: usize = 256;
 /// Writes row groups; keeps its buffers between them.
 pub(super) struct RowGroup {
     columns: [Values; COLUMNS.len()],
-    /// Encoded dictionaries with their sizes: components, actions, layers.
-    names: [(Vec<u8>, usize); 3],
+    /// Encoded dictionaries with their sizes: components, actions, planes, layers.
+    names: [(Vec<u8>, usize); 4],
     zstd: zstd::bulk::Compressor<'static>,
     page: Vec<u8>,
 }
@@ -73,6 +74,7 @@ impl RowGroup {
             names: [
                 names(Component::ALL.iter().map(|component| component.name()).collect()),
                 names(Action::ALL.iter().map(|action| action.name()).collect()),
+                names(Plane::ALL.iter().map(|plane| plane.name()).collect()),
                 names(layers.to_vec()),
             ],
             zstd,
@@ -98,7 +100,8 @@ impl RowGroup {
             column.known.clear();
             column.levels.clear();
         }
-        let [start, duration, repeats, period, component, action, layer, rest @ ..] = &mut self.columns;
+        let [start, duration, repeats, period, component, action, plane, layer, group, stage, rest @ ..] =
+            &mut self.columns;
         let [image, member, position, unit, units, count, energy] = rest;
         for spans in spans.chunks(AT_A_TIME) {
             start.take(spans, |span| span.start as i64);
@@ -107,7 +110,10 @@ impl RowGroup {
             period.take(spans, |span| span.period as i64);
             component.take(spans, |span| span.component as i64);
             action.take(spans, |span| span.action as i64);
+            plane.take_known(spans, |span| span.plane.map_or(NONE, |plane| plane as u32));
             layer.take_known(spans, |span| span.layer);
+            group.take_known(spans, |span| span.group);
+            stage.take(spans, |span| i64::from(span.stage as i32));
             image.take_known(spans, |span| span.image);
             member.take_known(spans, |span| span.member);
             position.take_known(spans, |span| span.position);
@@ -130,7 +136,8 @@ impl RowGroup {
         let names = match column.name {
             "component" => Some(&self.names[0]),
             "action" => Some(&self.names[1]),
-            "layer" => Some(&self.names[2]),
+            "plane" => Some(&self.names[2]),
+            "layer" => Some(&self.names[3]),
             _ => None,
         };
         let mut chunk = TrackedWrite::new(Vec::new());

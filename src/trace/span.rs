@@ -1,5 +1,6 @@
 //! One row of the trace: work or waiting of one unit, with its energy.
 
+use crate::mapping::Plane;
 use serde::{Deserialize, Serialize};
 
 /// What a unit is: the `component` column.
@@ -76,7 +77,7 @@ pub enum Action {
     WaitDrained,
 }
 
-/// No layer, image, member or position.
+/// No layer, group, image, member, position or unit.
 pub const NONE: u32 = u32::MAX;
 
 /// One row of the trace.
@@ -97,8 +98,14 @@ pub struct Span {
     pub component: Component,
     /// What it does, or waits for.
     pub action: Action,
+    /// Plane of the array that does it; none for what belongs to no array.
+    pub plane: Option<Plane>,
     /// Index of the layer in the workload, or [`NONE`].
     pub layer: u32,
+    /// Index of the array group in the layer, or [`NONE`] for what belongs to no group.
+    pub group: u32,
+    /// Index of the dataflow's stage that booked it.
+    pub stage: u32,
     /// Image in the run, or [`NONE`].
     pub image: u32,
     /// Ensemble member, or [`NONE`].
@@ -308,7 +315,10 @@ mod tests {
             period: 5,
             component: Component::Crossbar,
             action: Action::Read,
+            plane: Some(Plane::Stochastic),
             layer: 0,
+            group: 0,
+            stage: 0,
             image: 0,
             member: NONE,
             position: 7,

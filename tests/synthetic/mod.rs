@@ -4,6 +4,7 @@
 mod common;
 
 use crossbayes::config::{AdcRange, Answer, Config, Posterior, Workload};
+use crossbayes::mapping::Plane;
 use crossbayes::meter::Ledger;
 use crossbayes::report::{ClosedForm, EventFacts, InventoryItem, LayerFacts, OutputFacts, RunFacts, content_hash};
 use crossbayes::trace::{Action, Component, NONE, Span, SpanSink};
@@ -43,7 +44,10 @@ fn pass(spans: &mut Vec<Span>, start: u64, layer: u32, image: u32, member: u32) 
         period: 10,
         component: Component::Crossbar,
         action: Action::Read,
+        plane: Some(Plane::Stochastic),
         layer,
+        group: 0,
+        stage: layer,
         image,
         member,
         position: 0,
@@ -79,7 +83,9 @@ fn pass(spans: &mut Vec<Span>, start: u64, layer: u32, image: u32, member: u32) 
         period: 5,
         component: Component::Link,
         action: Action::Transfer,
+        plane: None,
         layer: NONE,
+        group: NONE,
         position: NONE,
         unit: NONE,
         units: 1,
@@ -168,6 +174,7 @@ fn facts(layers: u32, images: u32, members: u32, cycles: u64) -> RunFacts {
             contention_cycles: 40,
             initiation_interval_cycles: 100,
         },
+        stages: layers.iter().map(|layer| format!("{}.stage", layer.name)).collect(),
         config,
         layers,
         inventory,
