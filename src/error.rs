@@ -88,36 +88,19 @@ pub fn shorten(text: &str) -> String {
     text.chars().take(37).chain("...".chars()).collect()
 }
 
-/// Edit distance of two names (insertions, deletions, replacements, swaps of neighbours), case ignored.
-fn distance(a: &str, b: &str) -> usize {
-    let a: Vec<char> = a.to_lowercase().chars().collect();
-    let b: Vec<char> = b.to_lowercase().chars().collect();
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for i in 0..=a.len() {
-        for j in 0..=b.len() {
-            rows[i][j] = if i == 0 || j == 0 {
-                i + j
-            } else {
-                let replace = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-                let mut best = replace.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
-                if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                    best = best.min(rows[i - 2][j - 2] + 1);
-                }
-                best
-            };
-        }
-    }
-    rows[a.len()][b.len()]
-}
-
-/// The name nearest to `found`, if one is near enough to be meant.
+/// The name nearest to `found` (insertions, deletions, replacements, swaps of neighbours; case ignored), if one is near
+/// enough to be meant.
 pub fn nearest<'a>(found: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    names
-        .into_iter()
-        .map(|name| (distance(found, name), name))
-        .filter(|(distance, name)| *distance <= 1 + found.chars().count().max(name.chars().count()) / 3)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
+    let found = found.to_lowercase();
+    let length = found.chars().count();
+    let near = |name: &'a str| {
+        let (lower, others) = (name.to_lowercase(), name.chars().count());
+        let most = 1 + length.max(others) / 3;
+        // At least as far as their lengths: very long names are not worth the comparison.
+        let distance = if length.abs_diff(others) > most { None } else { Some(strsim::osa_distance(&found, &lower)) };
+        distance.filter(|distance| *distance <= most).map(|distance| (distance, name))
+    };
+    names.into_iter().filter_map(near).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@
 //! The modules in the order of that path; each uses only what stands above it:
 //!
 //! - [`error`], [`units`], [`random`]: problems, exact quantities, named random streams;
-//! - [`whole`]: files and folders that appear whole or not at all;
+//! - [`read`]: bounded reading of files that users name;
+//! - [`whole`]: files that appear whole or not at all;
 //! - [`config`]: files to a validated, fully expanded [`config::Config`];
 //! - [`workload`]: layers and shapes, posterior, images;
 //! - [`mapping`]: layers to arrays and tiles;
@@ -32,6 +33,7 @@
 pub mod error;
 pub mod units;
 pub mod random;
+pub mod read;
 pub mod whole;
 pub mod config;
 pub mod workload;

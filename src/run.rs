@@ -1,6 +1,6 @@
 //! One run, from a configuration to facts and sums: values first where there are images, then time and energy.
 
-use crate::config::{Answer, Base, Config, Described, Location, Posterior, Scheme, Workload, embedded};
+use crate::config::{Answer, Base, Config, Described, Location, Posterior, Samples, Scheme, Workload, embedded};
 use crate::error::{Error, Problem};
 use crate::functional::{FunctionalModel, FunctionalSpec, Outputs, metrics};
 use crate::meter::{Ledger, Tally};
@@ -10,7 +10,8 @@ use crate::report::inventory::inventory;
 use crate::report::{EventFacts, LayerFacts, OutputFacts, RunFacts, content_hash};
 use crate::simulate::{Plan, plan, simulate};
 use crate::trace::SpanSink;
-use crate::workload::{LoadedImages, LoadedPosterior, Net, resolve};
+use crate::workload::posterior::is_probabilistic;
+use crate::workload::{LayerPosterior, LoadedImages, LoadedPosterior, Net, resolve, tensors};
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -61,15 +62,14 @@ pub fn prepare(config: Config, base: &Base, threads: usize, progress: Progress<'
     let plan = plan(&config).map_err(Error::Problems)?;
     let answers = config.values.answer != Answer::Nothing && config.workload.images.is_some();
     let (posterior, contents, probabilistic) = match &config.workload.posterior {
-        // Millions of made-up p that nothing is drawn from are counted, but not held.
-        Posterior::Synthetic { seed, probabilistic } if !answers => {
-            let layers = LoadedPosterior::synthetic_p(*seed, probabilistic, &plan.net)?;
-            (None, None, Some(layers.map(probabilistic_synapses).collect()))
+        // Millions of made-up p that no sample is drawn from are not made up.
+        Posterior::Synthetic { probabilistic, .. } if !answers => {
+            (None, None, Some(LoadedPosterior::synthetic_counts(probabilistic, &plan.net)?))
         }
         _ => {
             let (posterior, contents) = load_posterior(&config.workload, &plan.net, base)?;
             let layers = posterior.iter().flat_map(|posterior| &posterior.layers);
-            let counts = layers.map(|layer| probabilistic_synapses(layer.p.iter().copied())).collect();
+            let counts = layers.map(|layer| layer.p.iter().map(|p| u64::from(is_probabilistic(*p))).sum()).collect();
             let counts = posterior.is_some().then_some(counts);
             (posterior, contents, counts)
         }
@@ -96,8 +96,9 @@ pub fn check_described(described: Described<'_>, base: &Base) -> Vec<Problem> {
         },
         Described::Run(config) => match plan(config) {
             Ok(plan) => {
-                let (mut problems, images) = check_data(&config.workload, &plan.net, base, "workload.");
+                let (mut problems, posterior, images) = check_data(&config.workload, &plan.net, base, "workload.");
                 problems.extend(images.into_iter().flat_map(|images| too_many_images(config, &images)));
+                problems.extend(posterior.and_then(|posterior| too_few_samples(config, &plan.net, &posterior)));
                 problems
             }
             Err(problems) => problems,
@@ -105,14 +106,24 @@ pub fn check_described(described: Described<'_>, base: &Base) -> Vec<Problem> {
     }
 }
 
-/// Problems of the posterior's and the images' file, at keys below `prefix`; and the images.
-fn check_data(workload: &Workload, net: &Net, base: &Base, prefix: &str) -> (Vec<Problem>, Option<LoadedImages>) {
+/// Problems of the posterior's and the images' file, at keys below `prefix`; and what is in the files.
+fn check_data(
+    workload: &Workload,
+    net: &Net,
+    base: &Base,
+    prefix: &str,
+) -> (Vec<Problem>, Option<LoadedPosterior>, Option<LoadedImages>) {
     let mut problems = Vec::new();
     let mut told = |key: &str, error: Error| problems.push(Problem::new(format!("{prefix}{key}"), error.to_string()));
+    let mut posterior = None;
     // A synthetic posterior has no file, and nothing in it can be wrong.
-    if matches!(workload.posterior, Posterior::File { .. })
-        && let Err(error) = load_posterior(workload, net, base)
-    {
+    if matches!(workload.posterior, Posterior::File { .. }) {
+        match load_posterior(workload, net, base) {
+            Ok((loaded, _)) => posterior = loaded,
+            Err(error) => told("posterior.path", error),
+        }
+    }
+    if let Some(error) = posterior.as_ref().and_then(|posterior| unequal_samples(net, posterior)) {
         told("posterior.path", error);
     }
     let images = read_images(workload, base).and_then(|images| {
@@ -123,7 +134,35 @@ fn check_data(workload: &Workload, net: &Net, base: &Base, prefix: &str) -> (Vec
         told("images.path", error);
         None
     });
-    (problems, images)
+    (problems, posterior, images)
+}
+
+/// The problem of a posterior that stores more weight samples of one layer than of another.
+fn unequal_samples(net: &Net, posterior: &LoadedPosterior) -> Option<Error> {
+    let stored = |layer: &LayerPosterior| layer.samples.as_ref().map_or(0, |samples| samples.members);
+    let mut layers = net.layers.iter().zip(posterior.layers.iter().map(stored));
+    let (first, members) = layers.next()?;
+    let (other, differs) = layers.find(|(_, others)| *others != members)?;
+    Some(Error::Input {
+        path: posterior.path.clone(),
+        message: format!(
+            "holds {members} weight samples of layer {} and {differs} of layer {}; expected as many of each",
+            first.name, other.name
+        ),
+    })
+}
+
+/// The problem of a run whose members are stored samples that its posterior does not have.
+fn too_few_samples(config: &Config, net: &Net, posterior: &LoadedPosterior) -> Option<Problem> {
+    let asked = config.ensemble.samples == Samples::Stored && config.mapping.scheme != Scheme::Deterministic;
+    // Without answers no sample is looked at.
+    if !asked || config.values.answer == Answer::Nothing || config.workload.images.is_none() {
+        return None;
+    }
+    let members = config.ensemble.members;
+    let mut layers = net.layers.iter().zip(&posterior.layers);
+    let error = layers.find_map(|(layer, of_layer)| of_layer.stored(&layer.tensors, members, &posterior.path).err())?;
+    Some(Problem::new("ensemble.samples", error.to_string()))
 }
 
 /// The posterior, if there is one, and the hash of its file, if it has one.
@@ -199,7 +238,7 @@ type Contents = Cow<'static, [u8]>;
 fn read(base: &Base, path: &str, what: &str) -> Result<(Contents, PathBuf), Error> {
     match base.locate(path) {
         Location::File(file) => {
-            let bytes = std::fs::read(&file).map_err(|error| Error::Input {
+            let bytes = tensors::read(&file).map_err(|error| Error::Input {
                 path: file.clone(),
                 message: format!("cannot be read: {error}; expected {what} in a safetensors file"),
             })?;
@@ -212,13 +251,6 @@ fn read(base: &Base, path: &str, what: &str) -> Result<(Contents, PathBuf), Erro
             Ok((bytes.into(), path))
         }
     }
-}
-
-/// Synapses of a layer with 0.05 < p < 0.95. The bound is the literature's: with it shares of probabilistic synapses can be
-/// compared. Synapses beyond it are drawn all the same, and rarely flip.
-fn probabilistic_synapses(p: impl Iterator<Item = f32>) -> u64 {
-    const LEAST: f32 = 0.05;
-    p.map(|p| u64::from(p > LEAST && p < 1.0 - LEAST)).sum()
 }
 
 impl Prepared {

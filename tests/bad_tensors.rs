@@ -2,7 +2,8 @@
 
 mod common;
 
-use crossbayes::config::{Images, Input, Operation, Posterior, Workload};
+use crossbayes::config::{Base, Described, Images, Input, Operation, Posterior, Workload};
+use crossbayes::run::check_described;
 use crossbayes::workload::{LoadedImages, LoadedPosterior, Net, resolve};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use std::collections::BTreeMap;
@@ -98,6 +99,29 @@ fn image_message(name: &str, tensor: Option<Tensor>) -> String {
         tensors.insert(name.to_owned(), tensor);
     }
     read_images(&file(&tensors), &workload()).unwrap_err()
+}
+
+#[test]
+fn a_network_whose_layers_store_unlike_many_samples_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let workload = workload();
+    let problems = |posterior: &Tensors| {
+        std::fs::write(folder.path().join("small.st"), file(posterior)).unwrap();
+        std::fs::write(folder.path().join("images.st"), file(&image_tensors())).unwrap();
+        let base = Base::Folder(folder.path().to_owned());
+        let problems = check_described(Described::Workload(&workload), &base);
+        problems.into_iter().map(|problem| (problem.path, problem.message)).collect::<Vec<_>>()
+    };
+    let mut tensors = posterior_tensors();
+    assert_eq!(problems(&tensors), []);
+    tensors.insert("fc1.w_samples_packed".to_owned(), bytes(&[1, 3], &[0xff; 3]));
+    let told = |count: u32| {
+        let told = format!("holds 2 weight samples of layer conv1 and {count} of layer fc1; expected as many of each");
+        vec![("posterior.path".to_owned(), format!("{}: {told}", folder.path().join("small.st").display()))]
+    };
+    assert_eq!(problems(&tensors), told(1));
+    tensors.remove("fc1.w_samples_packed");
+    assert_eq!(problems(&tensors), told(0));
 }
 
 #[test]

@@ -83,16 +83,13 @@ fn figures(text: &str) -> Value {
 }
 
 /// What a run leaves in its folder.
-const LEFT: [&str; 13] = [
+const LEFT: [&str; 10] = [
+    "b3sums",
     "config.ron",
     "plots",
-    "plots/area.png",
     "plots/area.svg",
-    "plots/energy.png",
     "plots/energy.svg",
-    "plots/timeline.png",
     "plots/timeline.svg",
-    "plots/utilisation.png",
     "plots/utilisation.svg",
     "report.json",
     "report.txt",
@@ -145,7 +142,6 @@ fn a_run_replaces_an_earlier_one_as_a_whole() {
     let folder = tempdir().unwrap();
     toy(&folder, &["--out", "run"]).fine();
     let before = contents(&folder.path().join("run"));
-    fs::write(folder.path().join("run/plots/mine.svg"), "of the earlier run").unwrap();
     toy(&folder, &["--out", "run", "--set", "ensemble.members=3"]).fine();
     let after = contents(&folder.path().join("run"));
     assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
@@ -161,30 +157,25 @@ fn a_folder_that_is_no_run_is_left_alone() {
     fs::create_dir(folder.path().join("mine")).unwrap();
     fs::write(folder.path().join("mine/letter.txt"), "dear").unwrap();
     let before = contents(folder.path());
-    for out in ["mine", "mine/letter.txt", ".", "mine/.."] {
-        assert_eq!(
-            toy(&folder, &["--out", out]).failed(2),
+    let help = "choose another folder with --out";
+    for (out, told) in [
+        (
+            "mine",
             format!(
-                "error: {out}: is there and holds no run (report.json is missing); expected a new folder or a run's\n"
-            )
-        );
+                "holds files, and no b3sums that lists those of a run; version 0.1 wrote none\n\
+                 help: move or remove mine yourself, or {help}"
+            ),
+        ),
+        ("mine/letter.txt", format!("is a file; expected a folder\nhelp: {help}")),
+        (".", format!("is or holds the working directory, and cannot be replaced\nhelp: {help}")),
+        ("mine/..", format!("is or holds the working directory, and cannot be replaced\nhelp: {help}")),
+    ] {
+        assert_eq!(toy(&folder, &["--out", out]).failed(2), format!("error: {out}: {told}\n"));
         assert_eq!(contents(folder.path()), before);
     }
     fs::create_dir(folder.path().join("empty")).unwrap();
     toy(&folder, &["--out", "empty"]).fine();
     assert_eq!(contents(&folder.path().join("empty")).len(), LEFT.len());
-}
-
-#[test]
-fn a_folder_that_cannot_be_replaced_is_refused_before_the_run() {
-    let folder = tempdir().unwrap();
-    // Far more work than a test can wait for.
-    let arguments = ["run", "--set", "ensemble.members=10000", "--out", "."];
-    assert_eq!(
-        crossbayes(&folder, &arguments).failed(2),
-        "error: .: cannot be replaced as a whole; expected a folder with its name\n"
-    );
-    assert_eq!(contents(folder.path()), BTreeMap::new());
 }
 
 #[test]
@@ -204,7 +195,7 @@ fn a_run_goes_where_a_link_leads() {
 fn a_name_does_not_lead_out_of_the_folder_of_runs() {
     let folder = tempdir().unwrap();
     toy(&folder, &["--set", "arch.name=../../chip"]).fine();
-    let place = folder.path().join("traces/runs/.._.._chip-toy_two_layers");
+    let place = folder.path().join("traces/runs/.._.._chip-toy_two_layers-arch.name=.._.._chip");
     assert_eq!(contents(&place).len(), LEFT.len());
     assert_eq!(contents(folder.path()).len(), LEFT.len() + 3);
 }
@@ -462,6 +453,28 @@ fn the_files_that_a_network_names_are_checked_too() {
 }
 
 #[test]
+fn stored_samples_that_a_run_needs_are_checked() {
+    let folder = tempdir().unwrap();
+    let set = ["--set", "ensemble.samples=stored", "--set", "values.answer=First(1)"];
+    crossbayes(&folder, &[&["run", "--out", "run"], &set[..]].concat()).fine();
+    crossbayes(&folder, &["check", "run/config.ron"]).fine();
+    let saved = fs::read_to_string(folder.path().join("run/config.ron")).unwrap();
+    let (line, from) = saved.lines().enumerate().find(|(_, line)| line.contains("samples: ")).unwrap();
+    assert_eq!((saved.matches("members: 10,").count(), from.trim()), (1, "samples: Stored,"));
+    let check = |text: &str| {
+        fs::write(folder.path().join("saved.ron"), text).unwrap();
+        crossbayes(&folder, &["check", "saved.ron"])
+    };
+    let more = saved.replace("members: 10,", "members: 11,");
+    let message = check(&more).failed(2);
+    let told = "tensor \"conv1.w_samples_packed\" holds 10 weight samples; 11 members need as many";
+    assert!(message.starts_with(&format!("saved.ron:{}:", line + 1)) && message.contains(told), "{message}");
+    // Where none is looked at, as many are not needed.
+    check(&more.replace("answer: First(1)", "answer: Nothing")).fine();
+    check(&more.replace("scheme: Dense", "scheme: Deterministic")).fine();
+}
+
+#[test]
 fn runs_that_may_be_meant_are_named() {
     let folder = tempdir().unwrap();
     for out in ["runs/second", "runs/first", "alone"] {
@@ -575,13 +588,35 @@ fn schemas_are_json() {
 fn pictures_are_drawn_again_the_same() {
     let folder = tempdir().unwrap();
     toy(&folder, &["--out", "run"]).fine();
-    let out = crossbayes(&folder, &["plot", "all", "run", "--out", "again"]).fine();
-    assert_eq!(out.lines().count(), 8);
+    let plot = |more: &[&str]| crossbayes(&folder, &[&["plot"], more].concat());
+    assert_eq!(plot(&["all", "run", "--out", "again"]).fine().lines().count(), 4);
     assert!(contents(&folder.path().join("again")) == contents(&folder.path().join("run/plots")));
-    let out = crossbayes(&folder, &["plot", "energy", "run/trace.parquet"]).fine();
-    assert_eq!(out.replace("./", ""), "energy.svg\nenergy.png\n");
-    let out = crossbayes(&folder, &["plot", "energy", "run", "--out", "listed", "--format", "json"]).fine();
+    assert_eq!(plot(&["energy", "run/trace.parquet"]).fine().replace("./", ""), "energy.svg\n");
+    let out = plot(&["energy", "run", "--png", "--out", "listed", "--format", "json"]).fine();
     assert_eq!(json(&out), serde_json::json!(["listed/energy.svg", "listed/energy.png"]));
+    toy(&folder, &["--out", "with-png", "--png"]).fine();
+    let file = |name: &str| fs::read(folder.path().join(name)).unwrap();
+    assert!(file("with-png/plots/energy.png") == file("listed/energy.png"));
+    assert_eq!(contents(&folder.path().join("with-png")).len(), LEFT.len() + 4);
+}
+
+#[test]
+fn a_picture_replaces_no_other_file() {
+    let folder = tempdir().unwrap();
+    toy(&folder, &["--out", "run"]).fine();
+    let plot = |more: &[&str]| crossbayes(&folder, &[&["plot", "all", "run"], more].concat());
+    fs::write(folder.path().join("energy.svg"), "drawn by hand").unwrap();
+    let before = contents(folder.path());
+    assert_eq!(
+        plot(&[]).failed(2),
+        "error: ./energy.svg: is there with other contents; it stays as it is\n\
+         help: --force replaces it, --out DIR draws elsewhere\n"
+    );
+    assert!(contents(folder.path()) == before, "no other picture is drawn either");
+    plot(&["--force"]).fine();
+    assert_ne!(fs::read(folder.path().join("energy.svg")).unwrap(), b"drawn by hand");
+    // The same once more changes nothing.
+    plot(&[]).fine();
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crossbayes::config::{
 };
 use crossbayes::functional::post::max_pool;
 use crossbayes::functional::{FunctionalModel, FunctionalSpec, Observer};
+use crossbayes::workload::posterior::is_probabilistic;
 use crossbayes::workload::{BatchNorm, LayerPosterior, LoadedImages, LoadedPosterior, Net, Shape, resolve};
 use proptest::prelude::*;
 use std::path::PathBuf;
@@ -417,20 +418,35 @@ fn a_synthetic_posterior_has_the_stated_share_of_probabilistic_synapses() {
     let (net, _, images) = uncertain();
     let net = Net { layers: net.layers.clone(), ..net };
     let made = LoadedPosterior::synthetic(3, &[0.0, 0.8], &net).unwrap();
-    let share = |layer: usize| {
-        let p = &made.layers[layer].p;
-        p.iter().filter(|&&p| 0.05 < p && p < 0.95).count() as f64 / p.len() as f64
-    };
-    assert_eq!(share(0), 0.0);
-    // 135 synapses, standard error sqrt(0.8 * 0.2 / 135) = 0.034.
-    assert_eq!(net.layers[1].synapses(), 135);
-    assert!((share(1) - 0.8).abs() < 0.14, "{}", share(1));
+    let count = |layer: usize| made.layers[layer].p.iter().filter(|&&p| 0.05 < p && p < 0.95).count() as u64;
+    assert_eq!([count(0), count(1)], [0, 108], "0.8 of 135");
     let again = LoadedPosterior::synthetic(3, &[0.0, 0.8], &net).unwrap();
     assert_eq!(made.layers[1].p, again.layers[1].p);
     let model = FunctionalModel::new(&spec(64, 10, AdcInput::Pair), &net, &made).unwrap();
     let table = model.activity(&images, 0..1).unwrap();
     let driven: u16 = (0..4).map(|pulse| table.layers[1].driven(0, 0, 0, pulse, 0)).sum();
     assert!(driven > 0, "hidden activations are alive");
+}
+
+#[test]
+fn a_synthetic_posterior_is_counted_as_it_is_drawn() {
+    let net = linear(160, 100, 4);
+    for share in [0.0, 1e-5, 0.1, 0.333_33, 0.5, 0.999_99, 1.0] {
+        for seed in 0..3 {
+            let p = LoadedPosterior::synthetic(seed, &[share], &net).unwrap().layers.remove(0).p;
+            let drawn = p.iter().filter(|&&p| is_probabilistic(p)).count() as u64;
+            assert_eq!(LoadedPosterior::synthetic_counts(&[share], &net).unwrap(), [drawn], "{share}");
+            // Its first half holds its share of them: hypergeometric, at most 5 standard deviations of 31.6 off.
+            let first = p[..8_000].iter().filter(|&&p| is_probabilistic(p)).count() as f64;
+            assert!((first - drawn as f64 / 2.0).abs() <= 160.0, "{share}: {first} of {drawn}");
+        }
+    }
+    // Uniform between the bounds, and near 0 as often as near 1: standard errors 0.002 and 0.004.
+    let p = LoadedPosterior::synthetic(7, &[1.0], &net).unwrap().layers.remove(0).p;
+    let mean = |p: &[f32]| p.iter().map(|p| f64::from(*p)).sum::<f64>() / p.len() as f64;
+    assert!((mean(&p) - 0.5).abs() < 0.01, "{}", mean(&p));
+    let p = LoadedPosterior::synthetic(7, &[0.0], &net).unwrap().layers.remove(0).p;
+    assert!((mean(&p) - 0.5).abs() < 0.02, "{}", mean(&p));
 }
 
 #[test]

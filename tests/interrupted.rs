@@ -33,9 +33,18 @@ struct Long(Child);
 impl Long {
     /// Starts one into `out`/run and waits until `there` holds of the hidden folder that it fills.
     fn start(folder: &TempDir, out: &str, arguments: &[&str], there: impl Fn(&Path) -> bool) -> Self {
-        let mut long =
-            Self(crossbayes(folder, &[arguments, &["--out", &format!("{out}/run")]].concat()).spawn().unwrap());
-        let filling = folder.path().join(out).join(format!(".run.crossbayes-new-{}", long.0.id()));
+        let place = format!("{out}/run");
+        Self::wait(
+            crossbayes(folder, &[arguments, &["--out", &place]].concat()).spawn().unwrap(),
+            &folder.path().join(out),
+            there,
+        )
+    }
+
+    /// One that fills `out`/run.
+    fn wait(child: Child, out: &Path, there: impl Fn(&Path) -> bool) -> Self {
+        let mut long = Self(child);
+        let filling = out.join(format!(".run.crossbayes-new-{}", long.0.id()));
         let started = Instant::now();
         while !there(&filling) {
             assert_eq!(long.0.try_wait().unwrap(), None, "it ended by itself");
@@ -92,11 +101,29 @@ fn an_interrupted_run_leaves_what_was_there() {
         (&ANSWERING, Path::exists, "-TERM", 15),
         (&SIMULATING, traces, "-INT", 2),
         (&SIMULATING, traces, "-TERM", 15),
+        (&ANSWERING, Path::exists, "-HUP", 1),
     ] {
         let status = Long::start(&folder, ".", arguments, there).end(signal);
         assert_eq!(status.signal(), Some(number), "{arguments:?}");
         assert!(contents(folder.path()) == before, "{arguments:?}, {signal}");
     }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_run_that_was_told_to_ignore_the_end_of_its_terminal_goes_on() {
+    let folder = tempdir().unwrap();
+    let script = "trap '' HUP; exec \"$0\" \"$@\"";
+    let mut ignoring = Command::new("sh");
+    ignoring.args(["-c", script, env!("CARGO_BIN_EXE_crossbayes")]).args(ANSWERING).args(["--out", "run"]);
+    ignoring.current_dir(folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut long = Long::wait(ignoring.spawn().unwrap(), folder.path(), Path::exists);
+    let id = long.0.id().to_string();
+    assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(long.0.try_wait().unwrap(), None);
+    assert_eq!(long.end("-TERM").signal(), Some(15));
+    assert_eq!(contents(folder.path()), BTreeMap::new());
 }
 
 #[test]

@@ -2,15 +2,18 @@
 
 use crate::error::Error;
 use crate::whole;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use std::thread;
 
-/// From here on SIGINT (Ctrl-C) and SIGTERM remove what is unfinished, and then end the process as they do without this:
-/// a shell tells 130 and 143, and a loop around the program ends with it. SIGHUP stays as it is, for `nohup`.
+/// From here on SIGINT (Ctrl-C), SIGTERM and SIGHUP (the terminal is gone) remove what is unfinished, and then end the
+/// process as they do without this: a shell tells 130, 143 and 129, and a loop around the program ends with it. A SIGHUP
+/// that was ignored before, as `nohup` does, stays ignored.
 pub(super) fn discard_on_signals() -> Result<(), Error> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Error::io("signals"))?;
+    let mut numbers = vec![SIGINT, SIGTERM];
+    numbers.extend((!ignored(SIGHUP)).then_some(SIGHUP));
+    let mut signals = Signals::new(numbers).map_err(Error::io("signals"))?;
     let wait = move || {
         if let Some(signal) = signals.forever().next() {
             whole::discard_all();
@@ -20,4 +23,13 @@ pub(super) fn discard_on_signals() -> Result<(), Error> {
     };
     thread::Builder::new().name("signals".into()).spawn(wait).map_err(Error::io("signals"))?;
     Ok(())
+}
+
+/// Whether this process ignores a signal; taken to be so where the system does not tell.
+fn ignored(signal: i32) -> bool {
+    // Asking the system itself takes unsafe code; Linux tells it in a file too, as a mask of hexadecimal digits.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok());
+    mask.is_none_or(|mask| mask >> (signal - 1) & 1 == 1)
 }

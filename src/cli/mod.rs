@@ -1,6 +1,6 @@
 //! The command line: one file a verb. Results go to stdout, progress and messages to stderr.
 //!
-//! Exit codes: 0 fine, 1 the run failed, 2 usage or bad input; of a shell also 130 and 143, ended by Ctrl-C and SIGTERM.
+//! Exit codes: 0 fine, 1 the run failed, 2 usage or bad input; of a shell also 130, 143 and 129, ended by Ctrl-C, SIGTERM and SIGHUP.
 
 mod check;
 mod folder;

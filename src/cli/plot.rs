@@ -4,7 +4,9 @@ use super::report::trace_of;
 use super::{Failure, Format, Global, discard_on_signals, print};
 use crate::error::{Error, nearest};
 use crate::plot::{self, Kind};
+use crate::read;
 use crate::report::load;
+use crate::whole;
 use std::path::PathBuf;
 
 /// Arguments of `plot`.
@@ -21,6 +23,12 @@ pub(super) struct Args {
     /// Folder for the pictures.
     #[arg(long, value_name = "DIR", default_value = ".")]
     out: PathBuf,
+    /// Pictures as PNG too, beside the SVG.
+    #[arg(long)]
+    png: bool,
+    /// Replace files of the same names, whatever is in them.
+    #[arg(long)]
+    force: bool,
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
@@ -30,12 +38,33 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
         vec![Kind::from_name(&args.kind).ok_or_else(|| unknown(&args.kind))?]
     };
     let (facts, ledger) = load(&trace_of(&args.trace)?)?;
+    let mut files = Vec::new();
+    for kind in kinds {
+        files.extend(plot::draw(kind, &facts, &ledger, args.png)?);
+    }
+    let mut files: Vec<(PathBuf, Vec<u8>)> =
+        files.into_iter().map(|(name, contents)| (args.out.join(name), contents)).collect();
+    let drawn: Vec<String> = files.iter().map(|(path, _)| path.display().to_string()).collect();
+    if !args.force {
+        // All are looked at before one is written.
+        let mut new = Vec::new();
+        for (path, contents) in files {
+            match std::fs::symlink_metadata(&path) {
+                Err(_) => new.push((path, contents)),
+                Ok(_) if read::bytes(&path, contents.len() as u64).is_ok_and(|there| there == contents) => {}
+                Ok(_) => {
+                    let message = "is there with other contents; it stays as it is\n\
+                                   help: --force replaces it, --out DIR draws elsewhere";
+                    return Err(Error::Input { path, message: message.to_owned() }.into());
+                }
+            }
+        }
+        files = new;
+    }
     discard_on_signals()?;
     std::fs::create_dir_all(&args.out).map_err(Error::io(&args.out))?;
-    let mut drawn = Vec::new();
-    for kind in kinds {
-        let paths = plot::draw(kind, &facts, &ledger, &args.out.join(kind.name()))?;
-        drawn.extend(paths.iter().map(|path| path.display().to_string()));
+    for (path, contents) in files {
+        whole::write(&path, &contents, args.force)?;
     }
     print(&match global.format {
         Format::Table => drawn.iter().map(|path| format!("{path}\n")).collect(),

@@ -49,6 +49,9 @@ pub(super) fn trace_of(path: &Path) -> Result<PathBuf, Error> {
             (!runs.is_empty()).then(|| format!("it holds folders of runs: {}", runs.join(", "))),
         );
     }
+    if path.exists() {
+        return refuse("is a device, pipe or socket", None);
+    }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let runs = path.parent().map(runs_in).unwrap_or_default();
     let near = nearest(&name, runs.iter().map(String::as_str));

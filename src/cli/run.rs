@@ -1,6 +1,6 @@
 //! `run`: simulate, and leave report, trace, configuration and pictures in a folder.
 
-use super::folder::Folder;
+use super::folder::{CONFIG, Folder, Place};
 use super::progress::Bar;
 use super::report::TRACE;
 use super::{Failure, Format, Global, Target, discard_on_signals, print};
@@ -32,12 +32,16 @@ pub(super) struct Args {
     /// `--set schedule.window=Cycles(from:FROM,to:TO)`.
     #[arg(long, value_name = "FROM..TO", value_parser = window)]
     window: Option<Range<u64>>,
-    /// Folder for report, trace, configuration and pictures [default: traces/runs/<chip>-<network>].
+    /// Folder for report, trace, configuration and pictures. An earlier run there is replaced, anything else refused
+    /// [default: traces/runs/<chip>-<network>, with what was set behind it and a number where another run is there].
     #[arg(long, value_name = "DIR", conflicts_with = "no_files")]
     out: Option<PathBuf>,
     /// Print the report and write no files.
     #[arg(long)]
     no_files: bool,
+    /// Pictures as PNG too, beside the SVG.
+    #[arg(long, conflicts_with = "no_files")]
+    png: bool,
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
@@ -53,15 +57,20 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     let tell = |stage, done, total| bar.tell(stage, done, total);
     let config = loaded.portable_config();
     let saved = to_ron(&config);
-    // Names are free text: what they hold must not lead to another folder.
-    let name = format!("{}-{}", config.arch.name, config.workload.name).replace(['/', '\\'], "_");
+    let place = match &args.out {
+        Some(out) => Place::Exactly(out.clone()),
+        None => {
+            let seed = global.seed.map(|seed| format!("seed={seed}"));
+            let names = format!("{}-{}", config.arch.name, config.workload.name);
+            Place::Numbered(Path::new("traces/runs").join(folder_name(&names, target.set.iter().chain(&seed))))
+        }
+    };
     // A place that cannot be written is told before the work, not after it.
-    let place = args.out.clone().unwrap_or_else(|| Path::new("traces/runs").join(name));
     let folder = if args.no_files {
         None
     } else {
         discard_on_signals()?;
-        Some(Folder::create(&place)?)
+        Some(Folder::create(place, &saved)?)
     };
     let prepared =
         prepare(config, &loaded.workload_base, global.threads(), &tell).map_err(|error| Failure::of(error, &loaded))?;
@@ -73,8 +82,9 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
             Report::new(&finished.facts, &finished.ledger)
         }
         Some(folder) => {
-            let report = write(&prepared, folder, &saved, command, &bar)?;
+            let written = write(&prepared, folder, &saved, args.png, command, &bar);
             bar.clear();
+            let (report, place) = written?;
             global.say(&format!("wrote {}: {}", place.display(), FILES));
             report
         }
@@ -98,29 +108,58 @@ fn window(text: &str) -> Result<Range<u64>, String> {
 const FILES: &str = "report.json, report.txt, trace.parquet, config.ron, plots/";
 
 /// Simulates into a folder and puts it in its place.
-fn write(prepared: &Prepared, folder: Folder, config: &str, command: String, bar: &Bar) -> Result<Report, Error> {
+fn write(
+    prepared: &Prepared,
+    folder: Folder,
+    config: &str,
+    png: bool,
+    command: String,
+    bar: &Bar,
+) -> Result<(Report, PathBuf), Error> {
     let tell = |stage, done, total| bar.tell(stage, done, total);
     let names: Vec<&str> = prepared.plan().net.layers.iter().map(|layer| layer.name.as_str()).collect();
-    let sink = ParquetSink::create(folder.file(TRACE), &names)?;
+    let sink = ParquetSink::create(folder.file(TRACE)?, &names)?;
     let (Finished { facts, ledger }, sink) = prepared.simulate(sink, command, &tell)?;
     let json = serde_json::to_string(&facts).map_err(|error| Error::Internal(error.to_string()))?;
     sink.finish(&[(FACTS_KEY, &json)])?;
     let report = Report::new(&facts, &ledger);
-    folder.write("report.json", &report.to_json())?;
-    folder.write("report.txt", &report.to_string())?;
-    folder.write("config.ron", config)?;
-    let plots = folder.file("plots");
-    std::fs::create_dir(&plots).map_err(Error::io(&plots))?;
+    folder.write("report.json", report.to_json())?;
+    folder.write("report.txt", report.to_string())?;
+    folder.write(CONFIG, config)?;
     for &kind in plot::KINDS {
-        plot::draw(kind, &facts, &ledger, &plots.join(kind.name()))?;
+        for (name, contents) in plot::draw(kind, &facts, &ledger, png)? {
+            folder.write(&format!("plots/{name}"), contents)?;
+        }
     }
-    folder.finish()?;
-    Ok(report)
+    Ok((report, folder.finish()?))
+}
+
+/// Name of a run's folder: `names`, then the last two words of each key that was set, and its value.
+fn folder_name<'a>(names: &str, set: impl Iterator<Item = &'a String>) -> String {
+    // File systems take 255 bytes, of which the hidden name needs some.
+    const LONGEST: usize = 160;
+    let plain = |text: &str| {
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || "._+-".contains(c)));
+        words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("_")
+    };
+    // Names are free text: what they hold must not lead to another folder.
+    let mut name = names.replace(['/', '\\'], "_");
+    for change in set {
+        let (key, value) = change.split_once('=').unwrap_or((change, ""));
+        let section = key.rsplit('.').nth(1).map(|section| plain(section) + ".").unwrap_or_default();
+        let key = plain(key.rsplit('.').next().unwrap_or_default());
+        let more = format!("-{section}{key}={}", plain(value));
+        if name.len() + more.len() > LONGEST {
+            break;
+        }
+        name += &more;
+    }
+    name
 }
 
 /// The command line of this process, without the program's path.
 fn command() -> String {
     let mut words = vec!["crossbayes".to_owned()];
-    words.extend(std::env::args().skip(1));
+    words.extend(std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()));
     words.join(" ")
 }

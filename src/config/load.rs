@@ -318,7 +318,7 @@ impl Reading {
 
     fn file(&mut self, path: &Path) -> Opened {
         let name = path.display().to_string();
-        let node = match std::fs::read(path) {
+        let node = match crate::read::bytes(path, crate::read::TEXT) {
             Ok(bytes) => match String::from_utf8(bytes) {
                 Ok(text) => self.parse(name, text),
                 Err(error) => {

@@ -286,25 +286,7 @@ fn stored_weights(
     path: &Path,
     blocks: RowBlocks,
 ) -> Result<Vec<BitMatrix>, Error> {
-    let members = spec.members as usize;
-    let input_error = |message: String| Error::Input { path: path.to_owned(), message };
-    let Some(samples) = &posterior.samples else {
-        if path.as_os_str().is_empty() {
-            return Err(Error::Config(
-                "ensemble.samples is Stored; a synthetic posterior stores none, so expected Drawn".to_owned(),
-            ));
-        }
-        return Err(input_error(format!(
-            "there is no tensor \"{}.w_samples_packed\"; ensemble.samples = Stored reads its weight samples",
-            layer.tensors
-        )));
-    };
-    if samples.members < members {
-        return Err(input_error(format!(
-            "tensor \"{}.w_samples_packed\" holds {} weight samples; {members} members need as many",
-            layer.tensors, samples.members
-        )));
-    }
+    let samples = posterior.stored(&layer.tensors, spec.members, path)?;
     let columns = layer.columns as usize;
-    Ok((0..members).map(|member| BitMatrix::stored(&samples.member(member), blocks, columns)).collect())
+    Ok((0..spec.members as usize).map(|member| BitMatrix::stored(&samples.member(member), blocks, columns)).collect())
 }

@@ -1,4 +1,4 @@
-//! Pictures of a run, as SVG and PNG of the same drawing.
+//! Pictures of a run, as SVG and, on request, PNG of the same drawing.
 //!
 //! A picture is a list of shapes ([`Picture`]); one file per picture makes it, and one function draws it on whatever
 //! backend. Text uses an embedded font, so no system library or font is needed.
@@ -19,8 +19,6 @@ pub use picture::Picture;
 use crate::error::Error;
 use crate::meter::Ledger;
 use crate::report::RunFacts;
-use crate::whole;
-use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 /// A picture that can be drawn of a run.
@@ -75,23 +73,17 @@ pub fn picture(kind: Kind, facts: &RunFacts, ledger: &Ledger) -> Picture {
     }
 }
 
-/// Draws a picture to `<stem>.svg` and `<stem>.png`, each whole or not at all, and returns their paths.
+/// Draws a picture, and returns names and contents of its files: SVG, and where `png` asks for it also PNG.
 ///
 /// # Errors
-/// [`Error::Io`] when a file cannot be written.
-pub fn draw(kind: Kind, facts: &RunFacts, ledger: &Ledger, stem: &Path) -> Result<Vec<PathBuf>, Error> {
+/// [`Error::Internal`] when plotters or the encoder refuses.
+pub fn draw(kind: Kind, facts: &RunFacts, ledger: &Ledger, png: bool) -> Result<Vec<(String, Vec<u8>)>, Error> {
     let picture = picture(kind, facts, ledger);
-    let files = [("svg", paint::svg(&picture)?.into_bytes()), ("png", paint::png(&picture)?)];
-    let mut written = Vec::new();
-    for (extension, bytes) in files {
-        let mut path = stem.as_os_str().to_owned();
-        path.push(".");
-        path.push(extension);
-        let path = PathBuf::from(path);
-        whole::write(&path, &bytes)?;
-        written.push(path);
+    let mut files = vec![(format!("{}.svg", kind.name()), paint::svg(&picture)?.into_bytes())];
+    if png {
+        files.push((format!("{}.png", kind.name()), paint::png(&picture)?));
     }
-    Ok(written)
+    Ok(files)
 }
 
 /// What every picture says below its title.

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::trace::columns::{LAYERS_KEY, SCHEMA_VERSION, VERSION_KEY, schema};
 use crate::trace::row_group::RowGroup;
 use crate::trace::{Span, SpanSink};
-use crate::whole::Unfinished;
+use crate::whole::NewFile;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
@@ -28,7 +28,7 @@ const ROW_GROUP: usize = 1 << 16;
 pub struct ParquetSink {
     path: PathBuf,
     /// Dropped after the thread has ended; taken when the sink is finished.
-    unfinished: Option<Unfinished>,
+    unfinished: Option<NewFile>,
     filling: Vec<Span>,
     /// Taken when the sink is finished or dropped, which ends the thread.
     full: Option<SyncSender<Vec<Span>>>,
@@ -44,12 +44,12 @@ impl ParquetSink {
     /// [`Error::Io`] when the file cannot be created.
     pub fn create<S: AsRef<str>>(path: impl Into<PathBuf>, layers: &[S]) -> Result<Self> {
         let path = path.into();
-        let (unfinished, file) = Unfinished::file(&path)?;
+        let (unfinished, file) = NewFile::create(&path)?;
         Self::start(path, unfinished, file, layers)
     }
 
     /// Starts the thread that writes `file`, which is to become `path`.
-    fn start<S: AsRef<str>>(path: PathBuf, unfinished: Unfinished, file: File, layers: &[S]) -> Result<Self> {
+    fn start<S: AsRef<str>>(path: PathBuf, unfinished: NewFile, file: File, layers: &[S]) -> Result<Self> {
         let names: Vec<&str> = layers.iter().map(AsRef::as_ref).collect();
         let writer = SerializedFileWriter::new(file, schema(), Arc::new(properties(&names))).map_err(told_of(&path))?;
         let row_group = RowGroup::new(&names).map_err(Error::io(&path))?;
@@ -184,7 +184,7 @@ mod tests {
     fn a_full_disk_is_told_at_the_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("trace.parquet");
-        let (unfinished, _) = Unfinished::file(&path).unwrap();
+        let (unfinished, _) = NewFile::create(&path).unwrap();
         // A device whose every write fails for lack of space.
         let full = File::options().write(true).open("/dev/full").unwrap();
         let mut sink = ParquetSink::start(path.clone(), unfinished, full, &["conv1"]).unwrap();

@@ -44,7 +44,7 @@ impl TraceReader {
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
         let path = path.into();
         let input = |message: String| Error::Input { path: path.clone(), message };
-        let mut file = File::open(&path).map_err(Error::io(&path))?;
+        let mut file = crate::read::open(&path).map_err(Error::io(&path))?;
         check_ends(&mut file, &path)?;
         let reader = SerializedFileReader::new(file).map_err(|error| {
             input(format!("the footer cannot be read ({error}); expected that of a Parquet file{DAMAGED}"))

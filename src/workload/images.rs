@@ -3,7 +3,7 @@
 use crate::config::Workload;
 use crate::error::Error;
 use crate::workload::net::{Net, Shape};
-use crate::workload::tensors::{TensorFile, index_text};
+use crate::workload::tensors::{self, TensorFile, index_text};
 use safetensors::tensor::Dtype;
 use std::path::Path;
 
@@ -35,7 +35,7 @@ impl LoadedImages {
     pub fn load(workload: &Workload, net: &Net, folder: &Path) -> Result<Option<Self>, Error> {
         let Some(images) = &workload.images else { return Ok(None) };
         let path = folder.join(&images.path);
-        let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
+        let bytes = tensors::read(&path).map_err(Error::io(&path))?;
         Self::from_bytes(&bytes, &path, workload, net).map(Some)
     }
 

@@ -1,7 +1,7 @@
 //! Workloads: layers and shapes, posterior, images.
 
 pub mod net;
-mod tensors;
+pub mod tensors;
 pub mod posterior;
 pub mod images;
 

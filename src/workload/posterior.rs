@@ -13,9 +13,9 @@
 
 use crate::config::{Operation, Posterior, Workload};
 use crate::error::Error;
-use crate::random::{Purpose, StreamName};
+use crate::random::{Purpose, Stream, StreamName};
 use crate::workload::net::{Net, NetLayer, Source};
-use crate::workload::tensors::{TensorFile, index_text};
+use crate::workload::tensors::{self, TensorFile, index_text};
 use safetensors::tensor::Dtype;
 use std::path::{Path, PathBuf};
 
@@ -45,6 +45,29 @@ pub struct LayerPosterior {
     pub input_scale: f32,
     /// Weight samples stored with the posterior.
     pub samples: Option<PackedSamples>,
+}
+
+impl LayerPosterior {
+    /// The stored samples, of which `members` are asked for; `tensors` and `path` name layer and file in messages.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a synthetic posterior, [`Error::Input`] when the file stores none or too few.
+    pub fn stored(&self, tensors: &str, members: u32, path: &Path) -> Result<&PackedSamples, Error> {
+        let input_error = |message: String| Err(Error::Input { path: path.to_owned(), message });
+        match &self.samples {
+            None if path.as_os_str().is_empty() => Err(Error::Config(
+                "ensemble.samples is Stored; a synthetic posterior stores none, so expected Drawn".to_owned(),
+            )),
+            None => input_error(format!(
+                "there is no tensor \"{tensors}.w_samples_packed\"; ensemble.samples = Stored reads its weight samples"
+            )),
+            Some(samples) if samples.members < members as usize => input_error(format!(
+                "tensor \"{tensors}.w_samples_packed\" holds {} weight samples; {members} members need as many",
+                samples.members
+            )),
+            Some(samples) => Ok(samples),
+        }
+    }
 }
 
 /// Batch-norm statistics of a layer's M accumulators, in units of real-valued activations.
@@ -88,7 +111,7 @@ impl LoadedPosterior {
         match &workload.posterior {
             Posterior::File { path, .. } => {
                 let path = folder.join(path);
-                let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
+                let bytes = tensors::read(&path).map_err(Error::io(&path))?;
                 Self::from_bytes(&bytes, &path, &workload.posterior, net).map(Some)
             }
             Posterior::Synthetic { seed, probabilistic } => Self::synthetic(*seed, probabilistic, net).map(Some),
@@ -131,17 +154,13 @@ impl LoadedPosterior {
         Ok(Self { path: path.to_owned(), layers, kappa: *kappa, bn_eps: *bn_eps })
     }
 
-    /// p of a made-up posterior, layer by layer in the order of [`LayerPosterior::p`], without holding it: in layer i the
-    /// share `probabilistic[i]` of the synapses has p uniform in 0.05..0.95, the others lie within 0.05 of 0 or 1, on
-    /// either side as often.
+    /// Probabilistic synapses of each layer of a synthetic posterior: of a layer's n synapses `round(share n)`, for its
+    /// share in `probabilistic`. Exact, and known without drawing any p: [`synthetic`](Self::synthetic) draws which
+    /// synapses they are, not how many.
     ///
     /// # Errors
     /// [`Error::Config`] when there is not one share in 0..=1 for each layer.
-    pub fn synthetic_p(
-        seed: u64,
-        probabilistic: &[f64],
-        net: &Net,
-    ) -> Result<impl Iterator<Item = impl Iterator<Item = f32>>, Error> {
+    pub fn synthetic_counts(probabilistic: &[f64], net: &Net) -> Result<Vec<u64>, Error> {
         if probabilistic.len() != net.layers.len() {
             return Err(Error::Config(format!(
                 "posterior.probabilistic has {} shares; the network has {} layers",
@@ -152,29 +171,23 @@ impl LoadedPosterior {
         if let Some((i, share)) = probabilistic.iter().enumerate().find(|(_, share)| !(0.0..=1.0).contains(*share)) {
             return Err(Error::Config(format!("posterior.probabilistic[{i}] is {share}; expected 0..=1")));
         }
-        Ok(net.layers.iter().zip(probabilistic).enumerate().map(move |(index, (layer, &share))| {
-            let name = StreamName { layer: index as u32, ..StreamName::new(Purpose::SyntheticPosterior) };
-            let mut stream = name.open(seed);
-            (0..layer.synapses()).map(move |_| {
-                let kind = stream.uniform();
-                let place = stream.uniform();
-                // The side of a sure synapse is a coin toss: arithmetic is cheaper than a branch that is guessed wrong.
-                let side = f64::from(u8::from(place >= 0.5));
-                let sure = (1.0 - side) * (0.1 * place) + side * (1.0 - 0.1 * (1.0 - place));
-                if kind < share { (0.05 + 0.9 * place) as f32 } else { sure as f32 }
-            })
-        }))
+        let count = |(layer, share): (&NetLayer, &f64)| (share * layer.synapses() as f64).round() as u64;
+        Ok(net.layers.iter().zip(probabilistic).map(count).collect())
     }
 
-    /// Makes up a posterior with the p of [`synthetic_p`](Self::synthetic_p).
+    /// Makes up a posterior. In each layer a random subset of the synapses, as large as
+    /// [`synthetic_counts`](Self::synthetic_counts) says, is [probabilistic](is_probabilistic) with p uniform between the
+    /// bounds; the others lie within 0.05 of 0 or 1, on either side as often.
     ///
     /// Batch norm takes the accumulators of independent inputs and weights to mean 0 and variance 1; hidden codes span
     /// four standard deviations, the input's codes span 0..=1. So activations neither die nor saturate.
     ///
     /// # Errors
-    /// As [`synthetic_p`](Self::synthetic_p).
+    /// As [`synthetic_counts`](Self::synthetic_counts).
     pub fn synthetic(seed: u64, probabilistic: &[f64], net: &Net) -> Result<Self, Error> {
-        let layers = net.layers.iter().zip(Self::synthetic_p(seed, probabilistic, net)?).map(|(layer, p)| {
+        let counts = Self::synthetic_counts(probabilistic, net)?;
+        let layers = net.layers.iter().zip(counts).enumerate().map(|(index, (layer, count))| {
+            let name = StreamName { layer: index as u32, ..StreamName::new(Purpose::SyntheticPosterior) };
             let largest_code = if layer.input_signed {
                 f64::from((1u32 << (layer.input_bits - 1)).max(2) - 1)
             } else {
@@ -191,7 +204,7 @@ impl LoadedPosterior {
                 var: vec![(f64::from(layer.rows) * mean_square) as f32; columns],
             };
             LayerPosterior {
-                p: p.collect(),
+                p: synthetic_p(name.open(seed), layer.synapses(), count),
                 sampled: statistics.clone(),
                 mode: statistics,
                 input_scale: (span / largest_code) as f32,
@@ -200,6 +213,32 @@ impl LoadedPosterior {
         });
         Ok(Self { path: PathBuf::new(), layers: layers.collect(), kappa: 1.0, bn_eps: 1e-5 })
     }
+}
+
+/// Bounds of the p of probabilistic synapses.
+const BOUNDS: [f32; 2] = [0.05, 0.95];
+
+/// Whether a synapse is probabilistic: 0.05 < p < 0.95. The bounds are the literature's: with them shares of probabilistic
+/// synapses can be compared. Synapses beyond them are drawn all the same, and rarely flip.
+#[must_use]
+pub fn is_probabilistic(p: f32) -> bool {
+    BOUNDS[0] < p && p < BOUNDS[1]
+}
+
+/// p of `synapses` synapses, of which a random subset of `probabilistic` is probabilistic.
+fn synthetic_p(mut stream: Stream, synapses: u64, mut probabilistic: u64) -> Vec<f32> {
+    let within = |p: f32| p.clamp(BOUNDS[0].next_up(), BOUNDS[1].next_down());
+    let draw = |left: u64| {
+        // Selection sampling (Knuth, TAOCP 2, 3.4.2, algorithm S): every subset is as likely, and its size is exact.
+        let chosen = (u128::from(stream.bits()) * u128::from(left)) >> 64 < u128::from(probabilistic);
+        probabilistic -= u64::from(chosen);
+        let place = stream.uniform();
+        // The side of a sure synapse is a coin toss: arithmetic is cheaper than a branch that is guessed wrong.
+        let side = f64::from(u8::from(place >= 0.5));
+        let sure = (1.0 - side) * (0.1 * place) + side * (1.0 - 0.1 * (1.0 - place));
+        if chosen { within((0.05 + 0.9 * place) as f32) } else { sure as f32 }
+    };
+    (1..=synapses).rev().map(draw).collect()
 }
 
 /// Input scales: `count` positive numbers.

@@ -1,9 +1,39 @@
 //! Tensors of a safetensors file, with what is wrong with them told by name.
 
 use crate::error::{Error, nearest};
-use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
+use crate::read;
+use safetensors::tensor::{Dtype, Metadata, SafeTensorError, SafeTensors, TensorView};
 use std::fmt::Write as _;
+use std::io::{self, Read};
 use std::path::Path;
+
+/// Largest file that is read before it is looked at.
+const SMALL: u64 = 64 << 20;
+/// Bytes of the length of the header, which starts a file.
+const LENGTH: u64 = 8;
+
+/// The bytes of a safetensors file. Of a large file the header is read first: unless it tells of tensors that fill the
+/// file, the file is something else and stays unread.
+///
+/// # Errors
+/// When it is no regular file, cannot be read, has more than [`read::TENSORS`] bytes, or is large and something else.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = read::open(path)?;
+    let length = file.metadata()?.len();
+    if (SMALL + 1..=read::TENSORS).contains(&length) {
+        let mut start = [0; LENGTH as usize];
+        file.read_exact(&mut start)?;
+        let header = u64::from_le_bytes(start);
+        let mut text = Vec::new();
+        file.take(header.min(SMALL)).read_to_end(&mut text)?;
+        let told = serde_json::from_slice::<Metadata>(&text).ok().map(|metadata| metadata.data_len() as u64);
+        if told.and_then(|data| data.checked_add(LENGTH + header)) != Some(length) {
+            let message = format!("its header tells of no tensors that fill its {length} bytes");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+    }
+    read::bytes(path, read::TENSORS)
+}
 
 /// A safetensors file in memory and the path that messages name it by.
 pub(super) struct TensorFile<'a> {
