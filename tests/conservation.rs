@@ -1,7 +1,8 @@
-//! Is everything accounted for: each cycle of each array, each unit once, spans as in the ledger, tokens as in the network?
+//! Is everything accounted for: each cycle of each unit once, spans as in the ledger, tokens as in the network?
 
 mod common;
 
+use common::tied::tied;
 use common::*;
 use crossbayes::config::*;
 use crossbayes::dataflow::{Role, pixel_bytes};
@@ -11,6 +12,7 @@ use crossbayes::trace::{Action, Component, NONE, Span, SpanSink};
 use crossbayes::units::Bytes;
 use crossbayes::workload::NetLayer;
 use petgraph::graph::NodeIndex;
+use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 fn configs() -> Vec<Config> {
@@ -41,23 +43,6 @@ fn configs() -> Vec<Config> {
         }
     }
     configs
-}
-
-#[test]
-fn every_cycle_of_every_array_is_booked() {
-    for config in configs() {
-        let (outcome, both) = run(&config);
-        let plan = plan(&config).unwrap();
-        for (l, mapped) in plan.mapping.layers.iter().enumerate() {
-            let booked: u128 = both
-                .ledger
-                .entries()
-                .filter(|(layer, component, ..)| *layer == Some(l as u32) && *component == Component::Crossbar)
-                .map(|(.., entry)| entry.unit_cycles)
-                .sum();
-            assert_eq!(booked, u128::from(mapped.arrays()) * u128::from(outcome.cycles), "layer {l} of {config:?}");
-        }
-    }
 }
 
 /// Arrays have a plane and a group, and their rows name them; what belongs to no array names neither. All rows of a group
@@ -105,33 +90,75 @@ fn pieces(span: &Span) -> impl Iterator<Item = (u64, u64)> + '_ {
     })
 }
 
-#[test]
-fn no_unit_is_booked_twice_at_a_cycle() {
-    for mut config in configs() {
-        config.schedule.grouping = Grouping::Expanded;
-        for grain in [Grain::Op, Grain::Conversion] {
-            config.schedule.grain = grain;
-            let (_, both) = run(&config);
-            let mut booked: BTreeMap<(Component, u32, u32), Vec<(u64, u64)>> = BTreeMap::new();
-            for span in &both.spans {
-                // An array is one unit for its reads and waits, its converters are another, a link is one by number.
-                let exclusive = matches!(
-                    span.component,
-                    Component::Crossbar | Component::Adc | Component::Comparator | Component::Generator
-                ) || (span.component == Component::Link && span.duration > 0 && !span.action.is_wait());
-                if exclusive && !(span.action.is_wait() && span.component != Component::Crossbar) {
-                    let layer = if span.component == Component::Link { 0 } else { span.layer };
-                    booked.entry((span.component, layer, span.unit)).or_default().extend(pieces(span));
-                }
-            }
-            assert!(booked.len() > 10);
-            for (unit, mut pieces) in booked {
-                pieces.sort_unstable();
-                for pair in pieces.windows(2) {
-                    assert!(pair[0].1 <= pair[1].0, "{unit:?}: {:?} and {:?} overlap", pair[0], pair[1]);
-                }
-            }
+/// Work and waits of every unit, one after another, are the run: no cycle is missing and none is booked twice.
+fn assert_every_cycle_of_every_unit_is_booked_once(config: &Config) {
+    let mut config = config.clone();
+    config.schedule.grouping = Grouping::Expanded;
+    let plan = plan(&config).unwrap();
+    let (outcome, both) = run(&config);
+    let cycles = both.ledger.makespan();
+    assert_eq!(outcome.cycles, cycles);
+    let mut booked: BTreeMap<(Component, u32, u32, u32), Vec<(u64, u64)>> = BTreeMap::new();
+    let mut drives: BTreeMap<u32, Vec<(u64, u64)>> = BTreeMap::new();
+    let mut reads = drives.clone();
+    for span in &both.spans {
+        match (span.component, span.action) {
+            (Component::Driver, _) => drives.entry(span.unit).or_default().extend(pieces(span)),
+            (Component::Crossbar, Action::Read) => reads.entry(span.unit).or_default().extend(pieces(span)),
+            _ => {}
         }
+        let (layer, stage) = match span.component {
+            // Drivers work while their array reads, as is checked below; a sample takes no time; accumulators are pipelines.
+            Component::Driver | Component::SampleHold | Component::Accumulator => continue,
+            // A message that waits is no unit.
+            Component::Link if span.unit == NONE => continue,
+            Component::Link => (NONE, NONE),
+            // Every stage has ports of its own.
+            Component::Buffer | Component::GlobalBuffer => (span.layer, span.stage),
+            _ => (span.layer, NONE),
+        };
+        let unit = booked.entry((span.component, layer, span.unit, stage)).or_default();
+        unit.extend(pieces(span).filter(|(start, end)| end > start));
+    }
+    assert_eq!(drives, reads, "{config:?}");
+    for (unit, pieces) in &mut booked {
+        pieces.sort_unstable();
+        let mut until = 0;
+        for &(start, end) in &*pieces {
+            assert_eq!(start, until, "{unit:?} is booked up to {until} and then from {start} on: {config:?}");
+            until = end;
+        }
+        assert_eq!(until, cycles, "{unit:?}: {config:?}");
+    }
+    let units = |component| booked.keys().filter(|(found, ..)| *found == component).count() as u64;
+    let layers = plan.net.layers.len();
+    assert_eq!(units(Component::Crossbar), plan.mapping.arrays);
+    assert_eq!(units(Component::Adc) + units(Component::Comparator), plan.mapping.arrays);
+    let generators = config.mapping.scheme == Scheme::Dense && matches!(config.arch.sampler, Sampler::Generator { .. });
+    assert_eq!(units(Component::Generator), if generators { plan.mapping.arrays } else { 0 });
+    assert_eq!(units(Component::Digital), layers as u64);
+    assert!(units(Component::Link) > 0);
+    // In each layer a port to write, one to read windows and one to write results, and one to read for each link that leaves.
+    assert_eq!(units(Component::Buffer), 4 * layers as u64);
+    assert_eq!(units(Component::GlobalBuffer), 2);
+}
+
+#[test]
+fn every_cycle_of_every_unit_is_booked_once() {
+    for mut config in configs() {
+        for grain in [Grain::Op, Grain::Read, Grain::Conversion] {
+            config.schedule.grain = grain;
+            assert_every_cycle_of_every_unit_is_booked_once(&config);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 100 } else { 500 }))]
+
+    #[test]
+    fn every_cycle_of_every_unit_is_booked_once_where_much_happens_at_once(config in tied()) {
+        assert_every_cycle_of_every_unit_is_booked_once(&config);
     }
 }
 

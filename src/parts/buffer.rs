@@ -6,8 +6,9 @@
 //! ensembling layer) keeps it until the last time.
 
 use super::build::Build;
-use super::context::{Amount, Context, Job, Units};
+use super::context::{Context, Job, Units};
 use super::tag::tags;
+use super::timeline::Timeline;
 use super::token::Token;
 use crate::config::Mode;
 use crate::dataflow::pixel_bytes;
@@ -122,6 +123,8 @@ pub struct Buffer {
     through: u64,
     /// Groups that have room for the window in hand.
     roomy: usize,
+    /// The ports through which windows are read.
+    read_port: Timeline,
 }
 
 impl Buffer {
@@ -129,6 +132,7 @@ impl Buffer {
     #[must_use]
     pub fn new(spec: BufferSpec) -> Self {
         Self {
+            read_port: Timeline::new(spec.fetch.site, spec.tiles),
             spec,
             phase: Phase::Waiting,
             image: 0,
@@ -213,8 +217,9 @@ impl Buffer {
             return;
         }
         let (bytes, cycles) = self.spec.fetch(self.position, self.lanes());
-        let job = Job { duration: cycles, ..self.spec.fetch };
-        cx.work(&job, cx.now, self.token(), Amount::once(self.spec.tiles, bytes));
+        let token = self.token();
+        self.read_port.wait(Action::WaitOperand, cx.now, token, cx);
+        self.read_port.work(&self.spec.fetch, cycles, token, bytes, cx);
         self.phase = if cycles == 0 { Phase::Holding } else { Phase::Fetching };
         if cycles > 0 {
             cx.schedule(cx.now + cycles, Tag::Fetched);
@@ -239,6 +244,9 @@ impl Buffer {
             for &port in &self.spec.groups {
                 assert!(cx.send(port, token, 1), "room was found before");
             }
+            // Arrays whose last pass has left the converters have room.
+            let reason = if barrier { Action::WaitResource } else { Action::WaitPort };
+            self.read_port.wait(reason, cx.now, token, cx);
             self.roomy = 0;
             self.phase = Phase::Waiting;
             self.advance(cx);
@@ -276,6 +284,11 @@ impl Buffer {
             self.released = done;
             cx.release(self.spec.input, pixels);
         }
+    }
+
+    /// Books the rest of the run.
+    pub fn finish<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        self.read_port.finish(cx);
     }
 
     /// The part that it waits for, at the end of a run that stands still, and for what.

@@ -1,4 +1,8 @@
 //! The converters of a group: ADCs behind multiplexers, or the comparators of a row-serial plane.
+//!
+//! Every cycle of the converters is booked, as conversions or as waiting for a sample (`WaitOperand`), for the accumulator
+//! (`WaitPort`) or for nothing (`WaitDrained`). The samples of a position come at even distances once the first is there, so
+//! the gaps between them are booked with the first.
 
 use super::build::{Build, shared};
 use super::context::{Amount, Context, Job, Units, rows};
@@ -52,13 +56,16 @@ pub struct ConverterSpec {
     pub steps: u32,
     /// Whether each conversion is an event.
     pub fine: bool,
-    /// Cycles from one sample to the next in a burst.
+    /// Samples of a position, and cycles from one to the next.
+    pub pulses: u32,
     pub period: Cycle,
+    /// Image and member of the last pass of the run.
+    pub last_pass: (u32, u32),
 }
 
 impl ConverterSpec {
     fn build(at: &Build<'_>) -> Self {
-        let (l, layer, _) = at.layer();
+        let (l, layer, mapped) = at.layer();
         let group = at.group();
         let readout = Readout::new(at.chip, group.plane, group.rows, group.columns, layer.input_bits);
         let costs = &at.chip.costs;
@@ -78,7 +85,9 @@ impl ConverterSpec {
             inputs: readout.inputs,
             steps: readout.steps,
             fine: at.config.schedule.grain == Grain::Conversion,
+            pulses: readout.pulses,
             period: readout.period(),
+            last_pass: (at.config.schedule.images - 1, mapped.passes - 1),
         }
     }
 
@@ -100,6 +109,9 @@ pub struct Converter {
     step: u32,
     /// Since when the accumulator refuses the result.
     refused_since: Option<Cycle>,
+    /// When the first sample of the position came; none between positions.
+    started: Option<Cycle>,
+    idle_since: Cycle,
 }
 
 impl Converter {
@@ -114,7 +126,16 @@ impl Converter {
     /// Idle converters.
     #[must_use]
     pub fn new(spec: Arc<ConverterSpec>, wiring: Wiring) -> Self {
-        Self { arrays: wiring.arrays.times(0), spec, wiring, token: None, step: 0, refused_since: None }
+        Self {
+            arrays: wiring.arrays.times(0),
+            spec,
+            wiring,
+            token: None,
+            step: 0,
+            refused_since: None,
+            started: None,
+            idle_since: 0,
+        }
     }
 
     /// Handles an event.
@@ -136,10 +157,13 @@ impl Converter {
     #[inline]
     fn begin<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         let token = cx.take(self.wiring.input).expect("the crossbar has sent a sample");
-        let spec = &*self.spec;
         self.token = Some(token);
         self.arrays = self.wiring.arrays.times(token.copies(&self.wiring.replicas));
         self.step = 0;
+        if self.started.is_none() {
+            self.begin_position(token, cx);
+        }
+        let spec = &*self.spec;
         let (repeats, period) = (token.pulses, spec.period);
         let whole = spec.whole();
         let end = cx.now + u64::from(repeats - 1) * period + whole.duration;
@@ -205,7 +229,50 @@ impl Converter {
             let units = self.units(self.spec.converters);
             cx.wait(Action::WaitPort, self.spec.convert.site, since, token, units);
         }
+        if token.last {
+            self.end_position(token, cx);
+        }
         self.token = None;
         cx.release(self.wiring.input, 1);
+    }
+
+    /// Books what the converters have waited since the last position, and what they will wait within this one.
+    #[inline(never)]
+    fn begin_position<S: Schedule, K: SpanSink>(&mut self, token: Token, cx: &mut Context<'_, S, K>) {
+        let spec = &*self.spec;
+        let site = spec.convert.site;
+        cx.wait_between(Action::WaitOperand, site, self.idle_since, cx.now, token, self.all_units());
+        self.started = Some(cx.now);
+        let (convert, period) = (spec.whole().duration, spec.period);
+        let (first, gaps) = (cx.now + convert, spec.pulses - 1);
+        let detail = spec.fine || cx.in_window(first, first + u64::from(gaps) * period);
+        for (start, repeats) in rows(first, gaps, period, detail) {
+            let amount = Amount { units: self.units(spec.converters), repeats, period, count: 0 };
+            cx.wait_repeated(Action::WaitOperand, site, start, period - convert, token, amount);
+        }
+    }
+
+    /// Books what the converters of copies without a position of their own have waited.
+    #[inline(never)]
+    fn end_position<S: Schedule, K: SpanSink>(&mut self, token: Token, cx: &mut Context<'_, S, K>) {
+        let spec = &*self.spec;
+        self.idle_since = cx.now;
+        let Some(started) = self.started.take() else { return };
+        let all = self.all_units();
+        let idle = Units { number: all.number - self.units(spec.converters).number, ..all };
+        let over = (token.image, token.member) == spec.last_pass;
+        let reason = if over { Action::WaitDrained } else { Action::WaitOperand };
+        cx.wait(reason, spec.convert.site, started, token, idle);
+    }
+
+    /// Converters in use of all arrays of all copies.
+    fn all_units(&self) -> Units {
+        self.wiring.arrays.times(self.wiring.replicas.len() as u32 * self.spec.converters)
+    }
+
+    /// Books the rest of the run.
+    pub fn finish<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        let site = self.spec.convert.site;
+        cx.wait(Action::WaitDrained, site, self.idle_since, Token::NONE, self.all_units());
     }
 }

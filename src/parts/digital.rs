@@ -4,8 +4,9 @@
 //! post-processes when a window is complete; the result is then written to the output buffer.
 
 use super::build::Build;
-use super::context::{Amount, Context, Job, Units};
+use super::context::{Context, Job, Units};
 use super::tag::tags;
+use super::timeline::Timeline;
 use super::token::Token;
 use crate::dataflow::{LOGIT_BITS, pixel_bytes};
 use crate::kernel::port::CREDIT;
@@ -95,16 +96,26 @@ pub struct Digital {
     spec: DigitalSpec,
     /// Positions in hand, and the pixels that they complete.
     in_hand: Option<(Token, Token)>,
-    /// Consumers that have room for the result.
+    /// Consumers that have room for the result, and whether one had none.
     roomy: usize,
-    refused_since: Option<Cycle>,
+    refused: bool,
+    /// The lanes, and the ports through which results are written to the output buffers.
+    lanes: Timeline,
+    write_port: Timeline,
 }
 
 impl Digital {
     /// Idle lanes.
     #[must_use]
     pub fn new(spec: DigitalSpec) -> Self {
-        Self { spec, in_hand: None, roomy: 0, refused_since: None }
+        Self {
+            lanes: Timeline::new(spec.process.site, spec.lanes),
+            write_port: Timeline::new(spec.write.site, spec.tiles),
+            spec,
+            in_hand: None,
+            roomy: 0,
+            refused: false,
+        }
     }
 
     /// What it is.
@@ -120,7 +131,7 @@ impl Digital {
             Tag::Position => self.begin(cx),
             Tag::Done => self.pass_on(cx),
             Tag::Credit => {
-                if self.refused_since.is_some() {
+                if self.refused {
                     self.pass_on(cx);
                 }
             }
@@ -138,19 +149,18 @@ impl Digital {
         let output = Token { position: first, lanes: pixels, ..token };
         let [pool, process, write] = self.spec.cycles(token.lanes, pixels);
         let columns = u64::from(layer.columns);
-        let mut start = cx.now;
-        let mut book = |job: Job, duration: Cycle, units: Units, count: u64| {
-            if count > 0 {
-                cx.work(&Job { duration, ..job }, start, token, Amount::once(units, count));
-            }
-            start += duration;
-        };
-        let pooled = if layer.pool > 1 { u64::from(token.lanes) * columns } else { 0 };
-        book(self.spec.pool, pool, self.spec.lanes, pooled);
-        book(self.spec.process, process, self.spec.lanes, u64::from(pixels) * columns);
-        book(self.spec.write, write, self.spec.tiles, self.spec.bytes(pixels));
+        let (lanes, port, spec) = (&mut self.lanes, &mut self.write_port, &self.spec);
+        lanes.wait(Action::WaitOperand, cx.now, token, cx);
+        if layer.pool > 1 {
+            lanes.work(&spec.pool, pool, token, u64::from(token.lanes) * columns, cx);
+        }
+        lanes.work(&spec.process, process, token, u64::from(pixels) * columns, cx);
+        port.wait(Action::WaitOperand, lanes.until(), token, cx);
+        port.work(&spec.write, write, token, spec.bytes(pixels), cx);
+        lanes.wait(Action::WaitResource, port.until(), token, cx);
+        let end = lanes.until();
         self.in_hand = Some((token, output));
-        cx.schedule(start, Tag::Done);
+        cx.schedule(end, Tag::Done);
     }
 
     /// Sends the pixels to all consumers when all of them have room, and takes the next position.
@@ -159,7 +169,7 @@ impl Digital {
         if output.lanes > 0 {
             while let Some(&port) = self.spec.outputs.get(self.roomy) {
                 if !cx.shared.ports.has_room(port, output.lanes) {
-                    self.refused_since.get_or_insert(cx.now);
+                    self.refused = true;
                     return;
                 }
                 self.roomy += 1;
@@ -168,12 +178,16 @@ impl Digital {
                 assert!(cx.send(port, output, output.lanes), "room was found before");
             }
         }
-        if let Some(since) = self.refused_since.take() {
-            cx.wait(Action::WaitPort, self.spec.process.site, since, token, self.spec.lanes);
-        }
-        self.roomy = 0;
+        self.lanes.wait(Action::WaitPort, cx.now, token, cx);
+        (self.roomy, self.refused) = (0, false);
         self.in_hand = None;
         cx.release(self.spec.input, 1);
         self.begin(cx);
+    }
+
+    /// Books the rest of the run.
+    pub fn finish<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        self.lanes.finish(cx);
+        self.write_port.finish(cx);
     }
 }

@@ -9,9 +9,10 @@
 //! there when its own write has ended.
 
 use super::build::Build;
-use super::context::{Amount, Context, Job, Units};
+use super::context::{Amount, Context, Job, Site, Units};
 use super::network::{Hop, Place};
 use super::tag::tags;
+use super::timeline::Timeline;
 use super::token::Token;
 use crate::dataflow::{LOGIT_BITS, Role, pixel_bytes};
 use crate::kernel::port::CREDIT;
@@ -33,6 +34,9 @@ tags! {
     }
 }
 
+/// Where the waits of the links of the interconnect are booked: they belong to no layer.
+const LINKS: Site = Site { component: Component::Link, layer: NONE, plane: None };
+
 /// What a link is and how it is wired.
 #[derive(Debug, Clone)]
 pub struct LinkSpec {
@@ -46,8 +50,8 @@ pub struct LinkSpec {
     pub transfer: Job,
     /// One access of the buffer at this end; energy of a byte.
     pub read: Job,
-    /// That buffer.
-    pub read_unit: Units,
+    /// That buffer; none where images come from: the source has read them.
+    pub read_unit: Option<Units>,
     /// Bytes read in one access.
     pub read_bytes: u64,
     /// One access of the buffers at the other end; energy of a byte.
@@ -92,7 +96,7 @@ impl LinkSpec {
         };
         let (write, write_to, write_bytes) = if to_sink {
             let write = at.job_of(producer, Component::GlobalBuffer, Action::Write, &costs.global_write);
-            (write, NONE, global.bytes_per_cycle)
+            (write, 0, global.bytes_per_cycle)
         } else {
             // The write belongs to the layer whose buffer it fills.
             let write = at.job_of(Some(l), Component::Buffer, Action::Write, &costs.buffer_write);
@@ -104,7 +108,7 @@ impl LinkSpec {
             route: at.network.route(from, to),
             transfer,
             read,
-            read_unit: Units::one(last_tile.unwrap_or(NONE)),
+            read_unit: last_tile.map(Units::one),
             read_bytes: u64::from(read_bytes),
             write,
             write_units: Units::new(write_to, copies + 1),
@@ -134,8 +138,11 @@ pub struct Link {
     leaving: Option<Token>,
     /// Messages on their way, oldest first: they are written in this order.
     under_way: VecDeque<Token>,
-    /// When the last of them is written.
-    written: Cycle,
+    /// Whether the consumer has no room for the next message.
+    refused: bool,
+    /// The ports through which messages are read and written at the two ends.
+    read_port: Option<Timeline>,
+    write_port: Timeline,
     hops: Vec<Hop>,
 }
 
@@ -143,7 +150,16 @@ impl Link {
     /// A link with nothing on it.
     #[must_use]
     pub fn new(spec: LinkSpec) -> Self {
-        Self { spec, asks: false, leaving: None, under_way: VecDeque::new(), written: 0, hops: Vec::new() }
+        Self {
+            read_port: spec.read_unit.map(|unit| Timeline::new(spec.read.site, unit)),
+            write_port: Timeline::new(spec.write.site, spec.write_units),
+            spec,
+            asks: false,
+            leaving: None,
+            under_way: VecDeque::new(),
+            refused: false,
+            hops: Vec::new(),
+        }
     }
 
     /// What it is.
@@ -177,6 +193,11 @@ impl Link {
         if cx.shared.ports.has_room(self.spec.output, token.lanes) {
             self.asks = true;
             cx.shared.departures.push((token.image, token.member, cx.me));
+        } else if !self.refused {
+            self.refused = true;
+            if let Some(port) = &mut self.read_port {
+                port.wait(Action::WaitOperand, cx.now, token, cx);
+            }
         }
     }
 
@@ -188,31 +209,50 @@ impl Link {
         let bytes = u64::from(token.lanes) * self.spec.pixel_bytes;
         let (read, write) = self.spec.ends(bytes);
         let spec = &self.spec;
-        cx.work(&Job { duration: read, ..spec.read }, cx.now, token, Amount::once(spec.read_unit, bytes));
         let tail = cx.shared.network.transfer(&spec.route, cx.now + read, bytes, &mut self.hops);
         let occupancy = cx.shared.network.occupancy(bytes);
+        let granted = self.hops.first().map_or(cx.now + read, |hop| hop.granted);
+        let sent = if self.hops.is_empty() { granted } else { granted + occupancy };
+        if let Some(port) = &mut self.read_port {
+            let reason = if self.refused { Action::WaitPort } else { Action::WaitOperand };
+            port.wait(reason, cx.now, token, cx);
+            port.work(&spec.read, read, token, bytes, cx);
+            port.wait(Action::WaitLink, granted, token, cx);
+            port.wait(Action::WaitResource, sent, token, cx);
+        }
+        let (message, transfer) = (Units::one(NONE), Job { duration: occupancy, ..spec.transfer });
         for hop in &self.hops {
-            let link = Units::one(hop.link);
-            let job = Job { duration: occupancy, ..spec.transfer };
-            cx.wait_between(Action::WaitLink, job.site, hop.asked, hop.granted, token, link);
-            cx.work(&job, hop.granted, token, Amount::once(link, bytes));
+            let (link, site) = (Units::one(hop.link), LINKS);
+            cx.wait_between(Action::WaitLink, transfer.site, hop.asked, hop.granted, token, message);
+            cx.wait_between(Action::WaitOperand, site, hop.free, hop.granted, token, link);
+            cx.work(&transfer, hop.granted, token, Amount::once(link, bytes));
         }
         if spec.copies > 0 {
-            let count = bytes * u64::from(spec.copies);
-            let spread = Job { duration: 0, ..spec.transfer };
-            cx.work(&spread, tail, token, Amount::once(Units::one(NONE), count));
+            let spread = Job { duration: 0, ..transfer };
+            cx.work(&spread, tail, token, Amount::once(message, bytes * u64::from(spec.copies)));
         }
         // The message before it may still be written.
-        let start = self.written.max(tail + spec.spread);
-        self.written = start + write;
-        let count = bytes * u64::from(spec.copies + 1);
-        let amount = Amount::once(spec.write_units, count);
-        cx.work(&Job { duration: write, ..spec.write }, start, token, amount);
-        let sent = self.hops.first().map_or(cx.now + read, |hop| hop.granted + occupancy);
+        self.write_port.wait(Action::WaitOperand, tail + spec.spread, token, cx);
+        self.write_port.work(&spec.write, write, token, bytes * u64::from(spec.copies + 1), cx);
+        self.refused = false;
         self.leaving = Some(token);
         self.under_way.push_back(token);
         cx.schedule(sent, Tag::Sent);
-        cx.schedule(self.written, Tag::Delivered);
+        cx.schedule(self.write_port.until(), Tag::Delivered);
+    }
+
+    /// Books the rest of the run.
+    pub fn finish<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        if let Some(port) = &mut self.read_port {
+            port.finish(cx);
+        }
+        self.write_port.finish(cx);
+        // Of links that several stages share the first one tells.
+        for &link in &self.spec.route {
+            if let Some(free) = cx.shared.network.close(link) {
+                cx.wait(Action::WaitDrained, LINKS, free, Token::NONE, Units::one(link));
+            }
+        }
     }
 
     fn arrive<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {

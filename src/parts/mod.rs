@@ -2,13 +2,15 @@
 //! (state), what it is told (tag) and what it does then.
 //!
 //! A part books time, energy and trace together through [`Context::work`], and every gap with its reason through
-//! [`Context::wait`], so that latency, energy and trace cannot disagree.
+//! [`Context::wait`], so that latency, energy and trace cannot disagree. Work and waits of a unit are the run: parts of which a
+//! chip has few keep a [`timeline::Timeline`] for each of their units, those of which it has many do so by themselves.
 
 pub mod tag;
 pub mod token;
 pub mod turn;
 pub mod network;
 pub mod context;
+pub mod timeline;
 pub mod energy;
 pub mod readout;
 pub mod build;

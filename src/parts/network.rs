@@ -12,8 +12,8 @@ use crate::kernel::{Cycle, PartId};
 #[derive(Debug, Clone)]
 pub struct Network {
     kind: Kind,
-    /// Cycle from which each link is free.
-    free_at: Vec<Cycle>,
+    /// Cycle from which each link is free; none where no message has taken it yet.
+    free_at: Vec<Option<Cycle>>,
     /// Cycles of one step of a link, and of one hop.
     step: Cycle,
     bytes_per_step: u64,
@@ -51,6 +51,8 @@ pub type Departure = (u32, u32, PartId);
 pub struct Hop {
     /// Number of the link.
     pub link: u32,
+    /// Cycle at which the message before has left it; 0 if there was none.
+    pub free: Cycle,
     /// Cycle at which the head asks for it.
     pub asked: Cycle,
     /// Cycle at which it gets it.
@@ -76,7 +78,7 @@ impl Network {
                 (Kind::HTree { levels }, 2 << (levels + 1), bytes_per_cycle)
             }
         };
-        Self { kind, free_at: vec![0; links as usize], step, bytes_per_step: u64::from(bytes) }
+        Self { kind, free_at: vec![None; links as usize], step, bytes_per_step: u64::from(bytes) }
     }
 
     /// Cycles that a link is taken by `bytes`.
@@ -97,6 +99,11 @@ impl Network {
         self.free_at.len()
     }
 
+    /// At the end of a run, the cycle from which a link was free; none if no message has taken it, and the second time.
+    pub fn close(&mut self, link: u32) -> Option<Cycle> {
+        self.free_at[link as usize].take()
+    }
+
     /// The links from one place to another.
     #[must_use]
     pub fn route(&self, from: Place, to: Place) -> Vec<u32> {
@@ -114,10 +121,11 @@ impl Network {
         hops.clear();
         let mut head = start;
         for &link in route {
-            let free = &mut self.free_at[link as usize];
-            let granted = head.max(*free);
-            hops.push(Hop { link, asked: head, granted });
-            *free = granted + occupancy;
+            let free_at = &mut self.free_at[link as usize];
+            let free = free_at.unwrap_or(0);
+            let granted = head.max(free);
+            hops.push(Hop { link, free, asked: head, granted });
+            *free_at = Some(granted + occupancy);
             head = granted + self.step;
         }
         hops.last().map_or(start, |hop| hop.granted + occupancy)
@@ -199,7 +207,8 @@ mod tests {
         // 40 B in 3 steps of 2 cycles.
         assert_eq!(bus.transfer(&[0], 10, 40, &mut hops), 16);
         assert_eq!(bus.transfer(&[0], 11, 16, &mut hops), 18);
-        assert_eq!(hops, [Hop { link: 0, asked: 11, granted: 16 }]);
+        assert_eq!(hops, [Hop { link: 0, free: 16, asked: 11, granted: 16 }]);
+        assert_eq!([bus.close(0), bus.close(0)], [Some(18), None]);
     }
 
     #[test]

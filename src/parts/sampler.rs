@@ -1,7 +1,9 @@
 //! The generator of a group: draws the weights of the next pass (or position) into latches.
 //!
 //! The first sample is drawn while the chip waits for an image: its energy is booked at cycle 0 and takes no time of the
-//! run. Every other one is drawn as soon as a bank of latches is free.
+//! run. Every other one is drawn as soon as a bank of latches is free. Until then the generators wait (`WaitPort`), after the
+//! last sample of the run as well (`WaitDrained`); those of a copy that has no position of its own wait for one
+//! (`WaitOperand`).
 
 use super::build::Build;
 use super::context::{Amount, Context, Job, Units};
@@ -125,21 +127,36 @@ impl Sampler {
                 self.book(Job { duration: 0, ..self.spec.draw }, cx.now, cx);
             }
             Tag::Draw => {
-                let start = self.free_at.max(cx.now);
+                let (start, site) = (self.free_at.max(cx.now), self.spec.draw.site);
+                cx.wait_between(Action::WaitPort, site, self.free_at, start, Token::NONE, self.all_units());
                 self.free_at = start + self.spec.draw.duration;
-                self.book(self.spec.draw, start, cx);
+                let at_work = self.book(self.spec.draw, start, cx);
+                let idle = Units { number: self.all_units().number - at_work.number, ..at_work };
+                cx.wait_between(Action::WaitOperand, site, start, self.free_at, Token::NONE, idle);
                 cx.schedule(self.free_at, Tag::Done);
             }
         }
     }
 
-    fn book<S: Schedule, K: SpanSink>(&mut self, job: Job, start: Cycle, cx: &mut Context<'_, S, K>) {
+    /// Generators of all copies.
+    fn all_units(&self) -> Units {
+        self.spec.generators.times(self.spec.replicas.len() as u32)
+    }
+
+    /// Books the rest of the run.
+    pub fn finish<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        cx.wait(Action::WaitDrained, self.spec.draw.site, self.free_at, Token::NONE, self.all_units());
+    }
+
+    /// Books the next sample on the generators that take part in it.
+    fn book<S: Schedule, K: SpanSink>(&mut self, job: Job, start: Cycle, cx: &mut Context<'_, S, K>) -> Units {
         let copies = self.spec.copies(self.started);
         let bits = self.spec.bits * u64::from(copies);
         self.started += 1;
         self.bits += bits;
         let energy = self.spec.energy * u64::from(copies);
-        let amount = Amount::once(self.spec.generators.times(copies), bits);
-        cx.work_with_energy(&job, start, Token::NONE, amount, energy);
+        let units = self.spec.generators.times(copies);
+        cx.work_with_energy(&job, start, Token::NONE, Amount::once(units, bits), energy);
+        units
     }
 }

@@ -120,15 +120,19 @@ impl<K: SpanSink> Simulation<K> {
         let layers = self.layers.iter().flatten().max().map_or(0, |l| l + 1);
         let mut random_bits = vec![0; layers];
         for (id, part) in self.parts.iter_mut().enumerate() {
+            let cx = &mut Context { now: stats.last, me: id as PartId, queue, shared: &mut self.shared };
             match part {
-                Part::Crossbar(crossbar) => {
-                    let me = id as PartId;
-                    crossbar.finish(&mut Context { now: stats.last, me, queue, shared: &mut self.shared });
+                Part::Crossbar(part) => part.finish(cx),
+                Part::Converter(part) => part.finish(cx),
+                Part::Source(part) => part.finish(cx),
+                Part::Buffer(part) => part.finish(cx),
+                Part::Digital(part) => part.finish(cx),
+                Part::Link(part) => part.finish(cx),
+                Part::Sampler(part) => {
+                    part.finish(cx);
+                    random_bits[self.layers[id].unwrap_or(0)] += part.random_bits();
                 }
-                Part::Sampler(sampler) => {
-                    random_bits[self.layers[id].unwrap_or(0)] += sampler.random_bits();
-                }
-                _ => {}
+                Part::Accumulator(_) | Part::Sink(_) => {}
             }
         }
         let per_kind = Part::KINDS.iter().zip(self.counts).map(|(kind, count)| ((*kind).to_owned(), count)).collect();

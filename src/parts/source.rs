@@ -1,8 +1,9 @@
 //! Sends images out of the global buffer, row by row.
 
 use super::build::Build;
-use super::context::{Amount, Context, Job, Units};
+use super::context::{Context, Job, Units};
 use super::tag::tags;
+use super::timeline::Timeline;
 use super::token::Token;
 use crate::dataflow::pixel_bytes;
 use crate::kernel::port::CREDIT;
@@ -73,13 +74,16 @@ pub struct Source {
     reading: bool,
     ready: bool,
     roomy: usize,
+    /// The port of the global buffer through which images are read.
+    read_port: Timeline,
 }
 
 impl Source {
     /// A source before its first image.
     #[must_use]
     pub fn new(spec: SourceSpec) -> Self {
-        Self { spec, image: 0, row: 0, reading: false, ready: false, roomy: 0 }
+        let read_port = Timeline::new(spec.read.site, Units::one(0));
+        Self { spec, image: 0, row: 0, reading: false, ready: false, roomy: 0, read_port }
     }
 
     /// What it is.
@@ -114,9 +118,10 @@ impl Source {
         }
         self.reading = true;
         let bytes = u64::from(self.spec.width) * self.spec.pixel_bytes;
-        let job = Job { duration: self.spec.row_cycles(), ..self.spec.read };
-        cx.work(&job, cx.now, self.token(), Amount::once(Units::one(0), bytes));
-        cx.schedule(cx.now + job.duration, Tag::Done);
+        let token = self.token();
+        self.read_port.wait(Action::WaitOperand, cx.now, token, cx);
+        self.read_port.work(&self.spec.read, self.spec.row_cycles(), token, bytes, cx);
+        cx.schedule(self.read_port.until(), Tag::Done);
     }
 
     fn pass_on<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
@@ -130,6 +135,7 @@ impl Source {
         for &port in &self.spec.outputs {
             assert!(cx.send(port, token, token.lanes), "room was found before");
         }
+        self.read_port.wait(Action::WaitPort, cx.now, token, cx);
         self.roomy = 0;
         self.reading = false;
         self.ready = false;
@@ -138,5 +144,10 @@ impl Source {
             self.row = 0;
             self.image += 1;
         }
+    }
+
+    /// Books the rest of the run.
+    pub fn finish<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        self.read_port.finish(cx);
     }
 }
