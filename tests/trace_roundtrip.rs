@@ -5,7 +5,7 @@ mod synthetic;
 use crossbayes::Error;
 use crossbayes::mapping::Plane;
 use crossbayes::report::{self, Report, RunFacts};
-use crossbayes::trace::columns::{COLUMNS, FACTS_KEY, LAYERS_KEY, VERSION_KEY};
+use crossbayes::trace::columns::{COLUMNS, FACTS_KEY, HASH_KEY, LAYERS_KEY, VERSION_KEY};
 use crossbayes::trace::{Action, Component, NONE, ParquetSink, Span, SpanSink, TraceReader};
 use crossbayes::units::Frequency;
 use parquet::basic::{Repetition, Type as Physical};
@@ -211,7 +211,8 @@ fn broken_pages_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trace.parquet");
     write(&path, &synthetic::run(3, 1, 2).1, &[]);
-    let whole = fs::read(&path).unwrap();
+    // As one that another tool wrote: without the hash, pages still have checksums.
+    let whole = unsealed(fs::read(&path).unwrap());
     let spans = read(&path).unwrap();
     // Wherever a byte of the pages is damaged, there is an error, or nothing that was read depends on it.
     let pages = whole.len() - 8 - u32::from_le_bytes(*whole[whole.len() - 8..].first_chunk().unwrap()) as usize;
@@ -232,6 +233,89 @@ fn broken_pages_are_told() {
     assert!(told > pages / 2, "{told} of {pages} told");
 }
 
+/// The trace of a run.
+fn store(path: &Path) -> Report {
+    let (facts, spans) = synthetic::run(3, 2, 2);
+    let names: Vec<&str> = facts.layers.iter().map(|layer| layer.name.as_str()).collect();
+    let mut sink = ParquetSink::create(path, &names).unwrap();
+    spans.iter().for_each(|span| sink.push(span));
+    sink.finish(&[(FACTS_KEY, &serde_json::to_string(&facts).unwrap())]).unwrap();
+    Report::new(&facts, &synthetic::ledger(&facts, &spans))
+}
+
+/// The file with its hash under another key.
+fn unsealed(mut bytes: Vec<u8>) -> Vec<u8> {
+    let key = HASH_KEY.as_bytes();
+    let at = bytes.windows(key.len()).rposition(|found| found == key).expect("the file has a hash");
+    bytes[at] ^= 1;
+    bytes
+}
+
+#[test]
+fn a_changed_file_is_told_before_it_is_decoded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.parquet");
+    store(&path);
+    let mut bytes = fs::read(&path).unwrap();
+    let hash = |bytes: &[u8]| blake3::hash(bytes).to_hex().to_string();
+    // The hash is that of the file with zeros in its place.
+    let key = HASH_KEY.as_bytes();
+    let at = bytes.windows(key.len()).rposition(|found| found == key).unwrap() + key.len() + 2;
+    let stored = String::from_utf8(bytes[at..at + 64].to_vec()).unwrap();
+    bytes[at..at + 64].fill(b'0');
+    assert_eq!(hash(&bytes), stored);
+    bytes[1000] ^= 1;
+    let found = hash(&bytes);
+    bytes[at..at + 64].copy_from_slice(stored.as_bytes());
+    fs::write(&path, bytes).unwrap();
+    assert_eq!(
+        TraceReader::open(&path).unwrap_err().to_string(),
+        format!(
+            "{}: the file has changed since it was written: its BLAKE3 is {found}; expected {stored}\n{DAMAGED}",
+            path.display()
+        )
+    );
+}
+
+#[test]
+fn a_run_without_its_hash_has_no_report() {
+    let message = told(|path| {
+        store(path);
+        fs::write(path, unsealed(fs::read(path).unwrap())).unwrap();
+    });
+    assert_eq!(
+        message,
+        format!(
+            "crossbayes.hash is not in its metadata; expected the hash that `crossbayes run` puts there, without which a \
+             changed run is not told from a whole one\n{DAMAGED}"
+        )
+    );
+}
+
+/// Any bit of a stored run: rows, facts, layers, offsets, the footer's length. Nothing may change a report silently.
+#[test]
+fn a_flipped_bit_is_told_or_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.parquet");
+    let report = store(&path).to_json();
+    let whole = fs::read(&path).unwrap();
+    let flips = 600;
+    let mut silent = Vec::new();
+    for flip in 0..flips {
+        // Evenly over the file, a different bit of each byte.
+        let at = whole.len() * flip / flips;
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1 << (flip % 8);
+        fs::write(&path, bytes).unwrap();
+        match report::from_trace(&path) {
+            Ok(told) if told.to_json() == report => {}
+            Ok(_) => silent.push(at),
+            Err(error) => assert_eq!(error.exit_code(), 2, "{error}"),
+        }
+    }
+    assert!(silent.is_empty(), "{} of {flips} flips change the report silently: {silent:?}", silent.len());
+}
+
 #[test]
 fn a_trace_without_facts_has_no_report() {
     assert_eq!(
@@ -247,6 +331,19 @@ fn a_trace_without_facts_has_no_report() {
             env!("CARGO_PKG_VERSION")
         )
     );
+}
+
+#[test]
+fn facts_of_another_version_are_told_with_it() {
+    let (facts, _) = synthetic::run(1, 1, 1);
+    let mut facts = serde_json::to_value(facts).unwrap();
+    facts["version"] = "0.0.9".into();
+    facts.as_object_mut().unwrap().remove("closed_form");
+    let message = told(|path| write(path, &[], &[(FACTS_KEY, &facts.to_string())]));
+    let start = "crossbayes.facts in its metadata, of version 0.0.9, cannot be read (missing field `closed_form` at ";
+    assert!(message.starts_with(start), "{message}");
+    let end = concat!("; expected those of a run of version ", env!("CARGO_PKG_VERSION"));
+    assert!(message.ends_with(&format!("{end}\n{REPEAT}")), "{message}");
 }
 
 /// What is told of an empty trace of one layer, conv1, whose facts are those of a run after `edit`.

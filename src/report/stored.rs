@@ -4,8 +4,8 @@ use crate::config::MAX_PASSES;
 use crate::error::Error;
 use crate::meter::{Ledger, Tally};
 use crate::report::{Report, RunFacts};
-use crate::trace::columns::{FACTS_KEY, LAYERS_KEY};
-use crate::trace::reader::REPEAT;
+use crate::trace::columns::{FACTS_KEY, HASH_KEY, LAYERS_KEY};
+use crate::trace::reader::{DAMAGED, REPEAT};
 use crate::trace::{NONE, Span, SpanSink, TraceReader};
 use std::path::Path;
 
@@ -16,13 +16,19 @@ use std::path::Path;
 pub fn load(path: &Path) -> Result<(RunFacts, Ledger), Error> {
     let input = |message: String| Error::Input { path: path.to_owned(), message };
     let trace = TraceReader::open(path)?;
-    let facts = trace.facts().ok_or_else(|| {
+    let json = trace.facts().ok_or_else(|| {
         let expected = "expected those of a run, as `crossbayes run` writes them";
         input(format!("{FACTS_KEY} is not in its metadata; {expected}"))
     })?;
-    let facts: RunFacts = serde_json::from_str(facts).map_err(|error| {
+    if !trace.sealed() {
+        let expected = "expected the hash that `crossbayes run` puts there, without which a changed run is not told from a \
+                        whole one";
+        return Err(input(format!("{HASH_KEY} is not in its metadata; {expected}{DAMAGED}")));
+    }
+    let facts: RunFacts = serde_json::from_str(json).map_err(|error| {
         let expected = concat!("expected those of a run of version ", env!("CARGO_PKG_VERSION"));
-        input(format!("{FACTS_KEY} in its metadata cannot be read ({error}); {expected}{REPEAT}"))
+        let by = written_by(json).map(|version| format!(", of version {version},")).unwrap_or_default();
+        input(format!("{FACTS_KEY} in its metadata{by} cannot be read ({error}); {expected}{REPEAT}"))
     })?;
     let names: Vec<&str> = facts.layers.iter().map(|layer| layer.name.as_str()).collect();
     if trace.layers() != names {
@@ -66,6 +72,12 @@ pub fn load(path: &Path) -> Result<(RunFacts, Ledger), Error> {
         }
         None => Ok((facts, tally.ledger())),
     }
+}
+
+/// Version of the program that has written some facts, if that much of them can be read.
+fn written_by(facts: &str) -> Option<String> {
+    let facts: serde_json::Value = serde_json::from_str(facts).ok()?;
+    Some(facts.get("version")?.as_str()?.to_owned())
 }
 
 /// The report of a stored run: the same, to the last digit, as the one that the run itself gave.

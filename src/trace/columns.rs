@@ -10,6 +10,8 @@ pub const SCHEMA_VERSION: &str = "2";
 pub const VERSION_KEY: &str = "crossbayes.schema_version";
 /// Metadata key of the layers' names, a JSON list: the index of a layer is its place there.
 pub const LAYERS_KEY: &str = "crossbayes.layers";
+/// Metadata key of the hash by which a changed file is known.
+pub use super::seal::HASH_KEY;
 /// Metadata key of the run's facts, JSON.
 pub const FACTS_KEY: &str = "crossbayes.facts";
 

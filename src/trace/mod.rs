@@ -5,6 +5,7 @@ pub mod sinks;
 pub mod columns;
 mod encode;
 mod row_group;
+mod seal;
 pub mod parquet;
 pub mod reader;
 

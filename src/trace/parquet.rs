@@ -6,6 +6,7 @@
 use crate::error::Error;
 use crate::trace::columns::{LAYERS_KEY, SCHEMA_VERSION, VERSION_KEY, schema};
 use crate::trace::row_group::RowGroup;
+use crate::trace::seal::{BLANK, HASH_KEY, Hashed};
 use crate::trace::{Span, SpanSink};
 use crate::whole::NewFile;
 use parquet::errors::ParquetError;
@@ -33,7 +34,7 @@ pub struct ParquetSink {
     /// Taken when the sink is finished or dropped, which ends the thread.
     full: Option<SyncSender<Vec<Span>>>,
     empty: Receiver<Vec<Span>>,
-    thread: Option<JoinHandle<parquet::errors::Result<SerializedFileWriter<File>>>>,
+    thread: Option<JoinHandle<parquet::errors::Result<SerializedFileWriter<Hashed>>>>,
 }
 
 impl ParquetSink {
@@ -51,7 +52,8 @@ impl ParquetSink {
     /// Starts the thread that writes `file`, which is to become `path`.
     fn start<S: AsRef<str>>(path: PathBuf, unfinished: NewFile, file: File, layers: &[S]) -> Result<Self> {
         let names: Vec<&str> = layers.iter().map(AsRef::as_ref).collect();
-        let writer = SerializedFileWriter::new(file, schema(), Arc::new(properties(&names))).map_err(told_of(&path))?;
+        let writer = SerializedFileWriter::new(Hashed::new(file), schema(), Arc::new(properties(&names)))
+            .map_err(told_of(&path))?;
         let row_group = RowGroup::new(&names).map_err(Error::io(&path))?;
         let (full, from_run) = sync_channel::<Vec<Span>>(1);
         let (to_run, empty) = sync_channel(3);
@@ -86,7 +88,7 @@ impl ParquetSink {
         self.filling.clear();
     }
 
-    /// Writes what is left and the file's metadata, and gives the file its name.
+    /// Writes what is left and the file's metadata, seals the file with its hash, and gives it its name.
     ///
     /// # Errors
     /// [`Error::Io`] when the file could not be written, now or earlier; nothing is left behind then.
@@ -99,13 +101,14 @@ impl ParquetSink {
         for (key, value) in metadata {
             writer.append_key_value_metadata(KeyValue::new((*key).to_owned(), (*value).to_owned()));
         }
+        writer.append_key_value_metadata(KeyValue::new(HASH_KEY.to_owned(), BLANK.to_owned()));
         writer.finish().map_err(told_of(&self.path))?;
-        writer.inner().sync_all().map_err(Error::io(&self.path))?;
+        writer.inner_mut().seal().map_err(Error::io(&self.path))?;
         self.unfinished.take().expect(once).finish()
     }
 
     /// Ends the thread and takes its file; [`None`] when it was ended before.
-    fn stop(&mut self) -> Option<parquet::errors::Result<SerializedFileWriter<File>>> {
+    fn stop(&mut self) -> Option<parquet::errors::Result<SerializedFileWriter<Hashed>>> {
         self.full = None;
         let joined = self.thread.take()?.join();
         Some(joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
@@ -161,11 +164,11 @@ fn properties(layers: &[&str]) -> WriterProperties {
 
 /// Writes row groups until the run hangs up.
 fn write_all(
-    mut writer: SerializedFileWriter<File>,
+    mut writer: SerializedFileWriter<Hashed>,
     mut row_group: RowGroup,
     full: &Receiver<Vec<Span>>,
     empty: &SyncSender<Vec<Span>>,
-) -> parquet::errors::Result<SerializedFileWriter<File>> {
+) -> parquet::errors::Result<SerializedFileWriter<Hashed>> {
     while let Ok(mut spans) = full.recv() {
         row_group.write(&spans, &mut writer)?;
         spans.clear();

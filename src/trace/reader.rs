@@ -3,7 +3,7 @@
 use crate::error::{Error, nearest};
 use crate::mapping::Plane;
 use crate::trace::columns::{COLUMNS, Column, FACTS_KEY, LAYERS_KEY, SCHEMA_VERSION, VERSION_KEY};
-use crate::trace::{Action, Component, NONE, Span};
+use crate::trace::{Action, Component, NONE, Span, seal};
 use parquet::column::reader::get_typed_column_reader;
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// What to do about a file that is not what was meant.
 const OTHER_FILE: &str = "\nhelp: name the folder of a run, or the trace.parquet in it";
 /// What to do about a damaged file.
-const DAMAGED: &str = "\nhelp: take another copy of the file, or repeat the run";
+pub(crate) const DAMAGED: &str = "\nhelp: take another copy of the file, or repeat the run";
 /// What to do about a trace that another version of the program has written.
 pub(crate) const REPEAT: &str =
     "\nhelp: repeat the run with this version: `crossbayes run --config`, the config.ron beside it";
@@ -25,6 +25,7 @@ pub struct TraceReader {
     reader: SerializedFileReader<File>,
     layers: Vec<String>,
     facts: Option<String>,
+    sealed: bool,
     /// Where each of [`COLUMNS`] is in the file, and whether it may be null there.
     places: [(usize, bool); COLUMNS.len()],
 }
@@ -39,13 +40,22 @@ impl TraceReader {
     /// Opens a trace and checks that it is one.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file cannot be read; [`Error::Input`] when it is no trace, was cut short, has another
-    /// schema version or lacks a column.
+    /// [`Error::Io`] when the file cannot be read; [`Error::Input`] when it is no trace, was cut short or changed, has
+    /// another schema version or lacks a column.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
         let path = path.into();
         let input = |message: String| Error::Input { path: path.clone(), message };
         let mut file = crate::read::open(&path).map_err(Error::io(&path))?;
         check_ends(&mut file, &path)?;
+        // Before the footer is trusted.
+        let hashes = seal::hashes(&mut file).map_err(Error::io(&path))?;
+        if let Some([stored, found]) = &hashes
+            && stored != found
+        {
+            return Err(input(format!(
+                "the file has changed since it was written: its BLAKE3 is {found}; expected {stored}{DAMAGED}"
+            )));
+        }
         let reader = SerializedFileReader::new(file).map_err(|error| {
             input(format!("the footer cannot be read ({error}); expected that of a Parquet file{DAMAGED}"))
         })?;
@@ -88,7 +98,7 @@ impl TraceReader {
             }
             *place = (found, there.max_def_level() == 1);
         }
-        Ok(Self { path, reader, layers, facts, places })
+        Ok(Self { path, reader, layers, facts, sealed: hashes.is_some(), places })
     }
 
     /// Names of the layers that spans number.
@@ -101,6 +111,12 @@ impl TraceReader {
     #[must_use]
     pub fn facts(&self) -> Option<&str> {
         self.facts.as_deref()
+    }
+
+    /// Whether the file carries its hash, so that it is as it was written. One that another tool wrote does not.
+    #[must_use]
+    pub fn sealed(&self) -> bool {
+        self.sealed
     }
 
     /// Rows of the file.

@@ -3,6 +3,7 @@
 use crate::mapping::Plane;
 use crate::trace::columns::{COLUMNS, Column};
 use crate::trace::encode::{delta, dictionary, hybrid, indices};
+use crate::trace::seal::Hashed;
 use crate::trace::{Action, Component, NONE, Span};
 use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, Type as Physical, ZstdLevel};
@@ -12,7 +13,6 @@ use parquet::errors::Result;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
-use std::fs::File;
 
 /// Of zstd's levels the fastest that Parquet's writers offer.
 const LEVEL: i32 = 1;
@@ -83,7 +83,7 @@ impl RowGroup {
     }
 
     /// Appends one row group.
-    pub fn write(&mut self, spans: &[Span], file: &mut SerializedFileWriter<File>) -> Result<()> {
+    pub fn write(&mut self, spans: &[Span], file: &mut SerializedFileWriter<Hashed>) -> Result<()> {
         self.take_apart(spans);
         let schema = file.schema_descr().columns().to_vec();
         let mut group = file.next_row_group()?;
