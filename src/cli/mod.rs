@@ -13,6 +13,7 @@ mod run;
 mod schema;
 mod show;
 mod sparsity;
+mod text;
 
 use crate::config::{ConfigErrors, LoadRequest, Loaded, load, load_expanded};
 use crate::error::Error;

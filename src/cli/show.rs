@@ -1,5 +1,6 @@
 //! `show`: what the program makes of a configuration, before anything runs.
 
+use super::text::{aligned, row, value};
 use super::{Failure, Format, Global, Target, print, sparsity};
 use crate::config::{Config, CostTable};
 use crate::dataflow::{check, to_dot};
@@ -8,7 +9,6 @@ use crate::report::quantity::{grouped, percent};
 use crate::simulate::{self, Plan};
 use crate::units::Area;
 use clap::ValueEnum;
-use serde::Serialize;
 use std::fmt::Write as _;
 
 /// Arguments of `show`.
@@ -76,39 +76,6 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     };
     print(&text)?;
     Ok(())
-}
-
-/// A value as RON, or as JSON.
-pub(super) fn value(value: &impl Serialize, json: bool) -> Result<String, Error> {
-    let told = |error: &dyn std::fmt::Display| Error::Internal(error.to_string());
-    if json {
-        serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(|error| told(&error))
-    } else {
-        let pretty = ron::ser::PrettyConfig::new().new_line("\n");
-        ron::ser::to_string_pretty(value, pretty).map(|text| text + "\n").map_err(|error| told(&error))
-    }
-}
-
-/// Columns of text, the first to the left, the others to the right.
-pub(super) fn aligned(rows: &[Vec<String>]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |c: usize| rows.iter().filter_map(|row| row.get(c)).map(|cell| cell.chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for row in rows {
-        let cells = row
-            .iter()
-            .enumerate()
-            .map(|(c, cell)| if c == 0 { format!("{cell:<0$}", widths[c]) } else { format!("{cell:>0$}", widths[c]) });
-        let line = cells.collect::<Vec<_>>().join("  ");
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
-}
-
-pub(super) fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
-    cells.iter().map(|cell| (*cell).to_owned()).collect()
 }
 
 fn mapping(config: &Config, plan: &Plan) -> String {

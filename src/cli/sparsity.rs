@@ -1,7 +1,7 @@
 //! `show sparsity`: what a posterior leaves to sample, and what packings store of it.
 
 use super::Failure;
-use super::show::{aligned, row, value};
+use super::text::{aligned, row, value};
 use crate::config::{Loaded, Posterior};
 use crate::error::{Error, Problem};
 use crate::report::quantity::{grouped, percent, significant};
