@@ -232,8 +232,11 @@ fn breaks(schema: &Json, value: &Json, path: &str) -> Option<String> {
         "null" => value.is_null(),
         other => panic!("{path}: our schema has no type {other}"),
     };
-    if let Some(name) = schema["type"].as_str().filter(|name| !of_type(name)) {
-        return Some(format!("{path}: {value} is no {name}"));
+    // One type or several.
+    let types = schema["type"].as_array().cloned().unwrap_or_else(|| vec![schema["type"].clone()]);
+    let types: Vec<&str> = types.iter().filter_map(Json::as_str).collect();
+    if !types.is_empty() && !types.iter().any(|name| of_type(name)) {
+        return Some(format!("{path}: {value} is no {}", types.join(" or ")));
     }
     if schema.get("const").is_some_and(|expected| expected != value) {
         return Some(format!("{path}: {value} is not {}", schema["const"]));
@@ -318,6 +321,58 @@ fn a_schema_describes_every_key() {
         assert!(keys > 20, "{} has {keys} keys", kind.name());
     }
     assert_eq!(json_schema(FileKind::Run)["properties"]["seed"]["default"], 1);
+}
+
+/// Calls `visit` for every key of `value` that has a default, with its path and default.
+fn defaulted(schema: &Json, value: &Json, path: &str, visit: &mut dyn FnMut(&str, &Json)) {
+    if let Some(inner) = schema["anyOf"].as_array().or(schema["oneOf"].as_array()) {
+        for option in inner.iter().filter(|option| breaks(option, value, "").is_none()) {
+            defaulted(option, value, path, visit);
+        }
+    }
+    for (key, property) in schema["properties"].as_object().filter(|_| value.is_object()).into_iter().flatten() {
+        let path = format!("{path}/{key}");
+        if !schema["required"].as_array().is_some_and(|required| required.iter().any(|name| name == key)) {
+            visit(&path, &property["default"]);
+        }
+        defaulted(property, &value[key], &path, visit);
+    }
+    for (i, item) in value.as_array().into_iter().flatten().enumerate() {
+        defaulted(&schema["items"], item, &format!("{path}/{i}"), visit);
+    }
+}
+
+/// Runs that an older version stored lack the keys that came since: they are read with their defaults.
+#[test]
+fn a_stored_configuration_without_a_key_has_its_default() {
+    let config = with(&["seed=7", "schedule.window=Cycles(from:5,to:9)", "workload.layers.conv1.pool=2"]);
+    let stored = serde_json::to_value(&config).unwrap();
+    let (mut keys, mut bare) = (Vec::new(), stored.clone());
+    defaulted(&json_schema(FileKind::Run), &stored, "", &mut |path, default| {
+        let (parent, key) = path.rsplit_once('/').unwrap();
+        let (mut without, mut expected) = (stored.clone(), stored.clone());
+        without.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(key).unwrap();
+        expected.pointer_mut(parent).unwrap()[key] = default.clone();
+        let read: Config = serde_json::from_value(without).unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert_eq!(read, serde_json::from_value(expected).unwrap(), "{path}");
+        keys.push(path.to_owned());
+        if let Some(parent) = bare.pointer_mut(parent) {
+            parent.as_object_mut().unwrap().remove(key);
+        }
+    });
+    assert!(keys.len() > 30, "{keys:?}");
+    for key in ["/seed", "/schedule/queue", "/arch/sampler/Generator/draws", "/workload/layers/0/op/Conv/stride"] {
+        assert!(keys.iter().any(|path| path == key), "{key}: {keys:?}");
+    }
+    // All of them at once, and as the RON that a run leaves.
+    let read: Config = serde_json::from_value(bare).unwrap();
+    assert_eq!((read.seed, &read.schedule, &read.ensemble), (1, &Default::default(), &Default::default()));
+    let text = to_ron(&config).replace("    seed: 7,\n", "").replace("            pool: 2,\n", "");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.ron");
+    std::fs::write(&file, text).unwrap();
+    let read = load_expanded(&file, &[]).unwrap_or_else(|errors| panic!("{errors}")).config;
+    assert_eq!((read.seed, read.workload.layers[0].pool), (1, 1));
 }
 
 /// In `layer` mode a layer's input is double-buffered in the tiles that hold its arrays.
