@@ -79,6 +79,17 @@ fn lines(problems: &[Problem]) -> String {
     problems.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// Names in a list for a message; of more than forty the first twenty.
+pub fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>, separator: &str) -> String {
+    let shown = if names.len() > 40 { 20 } else { names.len() };
+    let rest = names.len() - shown;
+    let mut list = names.take(shown).map(shorten).collect::<Vec<_>>().join(separator);
+    if rest > 0 {
+        list += &format!("{separator}and {rest} more");
+    }
+    list
+}
+
 /// At most forty characters of a text, for messages.
 #[must_use]
 pub fn shorten(text: &str) -> String {
@@ -88,19 +99,21 @@ pub fn shorten(text: &str) -> String {
     text.chars().take(37).chain("...".chars()).collect()
 }
 
+/// Most pairs of names that are compared to suggest the nearest ones: beyond it a list of problems goes without.
+pub const MOST_COMPARED: usize = 1_000_000;
+
 /// The name nearest to `found` (insertions, deletions, replacements, swaps of neighbours; case ignored), if one is near
-/// enough to be meant.
+/// enough to be meant. Names of more than a hundred bytes are not compared.
 pub fn nearest<'a>(found: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let found = found.to_lowercase();
     let length = found.chars().count();
     let near = |name: &'a str| {
         let (lower, others) = (name.to_lowercase(), name.chars().count());
         let most = 1 + length.max(others) / 3;
-        // At least as far as their lengths: very long names are not worth the comparison.
-        let distance = if length.abs_diff(others) > most { None } else { Some(strsim::osa_distance(&found, &lower)) };
-        distance.filter(|distance| *distance <= most).map(|distance| (distance, name))
+        Some((strsim::osa_distance(&found, &lower), name)).filter(|(distance, _)| *distance <= most)
     };
-    names.into_iter().filter_map(near).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+    let names = names.into_iter().filter(|name| found.len().max(name.len()) <= 100);
+    names.filter_map(near).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 
 #[cfg(test)]

@@ -1035,6 +1035,77 @@ fn files_that_cannot_be_read_are_named() {
     );
 }
 
+/// The answer has a bounded size, and the number of problems in it is right, whatever the size of the file.
+#[test]
+fn very_many_problems_are_counted_and_a_long_line_is_cut() {
+    let number = 100_000;
+    let keys: Vec<String> = (0..number).map(|i| format!("k{i}: 1")).collect();
+    let found = checked("a.ron", format!("(clock: \"1 GHz\", {})", keys.join(", ")).as_bytes());
+    let errors = found.lines().filter(|line| line.contains(": error: ")).count();
+    // Each unknown key, and the keys that are missing in one message.
+    assert!(
+        found.ends_with(&format!("and {} more problems\n", number + 1 - errors)),
+        "{}",
+        &found[found.len() - 100..]
+    );
+    assert_eq!(errors, 100);
+    assert!(found.len() < 100_000, "{}", found.len());
+    let last = &found[found.rfind("unknown key").unwrap()..];
+    let (line, marks) = (last.lines().nth(1).unwrap(), last.lines().nth(2).unwrap());
+    assert!(line.starts_with("1 | ... ") && line.ends_with(" ...") && line.chars().count() < 260, "{line}");
+    assert_eq!(&line[marks.find('^').unwrap()..marks.len()], "k99");
+}
+
+#[test]
+fn long_names_are_cut() {
+    let long = "z".repeat(1_000_000);
+    let network = format!("(name: \"x\", layers: [(name: \"{long}\"), (name: \"{long}\", {long}: 1, op: {long})])");
+    for text in [network, format!("(clock: \"5 {long}\", array: {long}, {long}: 1)")] {
+        let found = checked("a.ron", text.as_bytes());
+        assert!(found.len() < 20_000, "{}", found.len());
+    }
+}
+
+#[test]
+fn nothing_in_a_file_moves_the_cursor() {
+    let text = embedded::at("workloads/toy_two_layers.ron").unwrap().text;
+    let text = text.replace("\"fc1\"", "\"\u{202e}fc1\"").replace("name: \"toy_two_layers\"", "name: \"\\u{1b}[2J\"");
+    assert_eq!(
+        checked("a.ron", text.as_bytes()),
+        "a.ron:3:11: error: name: the text holds the control character \\u{1b}\n\
+         3 |     name: \"\\u{1b}[2J\",\n  |           ^^^^^^^^^^^\n\
+         a.ron:8:16: error: name: the text holds the control character \\u{202e}\n\
+         8 |         (name: \"\\u{202e}fc1\", op: Linear(outputs: 2), relu: false, activation_bits: 2),\n  \
+         |                ^^^^^^^^^^^^^\n"
+    );
+}
+
+/// Networks of many layers with something wrong in each, or in all together.
+#[test]
+fn problems_of_many_layers_are_told_briefly() {
+    let number = 5_000;
+    let layers = |layer: &dyn Fn(usize) -> String| {
+        let layers: Vec<String> = (0..number).map(layer).collect();
+        let head = "(name: \"deep\", input: (channels: 4, height: 1, width: 1, bits: 2)";
+        checked("a.ron", format!("{head}, layers: [{}])", layers.join(", ")).as_bytes())
+    };
+    let layer = |name: &str, inputs: &str| {
+        format!("(name: \"{name}\", inputs: [\"{inputs}\"], op: Linear(outputs: 4), activation_bits: 2)")
+    };
+    assert_eq!(
+        layers(&|i| layer(&format!("fc{}", number - i), &format!("fc{}", number - i - 1)).replace("fc0", "input")),
+        "workload\n"
+    );
+    let found = layers(&|i| layer(&format!("fc{i}"), &format!("gc{i}")));
+    assert!(found.ends_with(&format!("and {} more problems\n", number - 100)), "{}", &found[found.len() - 100..]);
+    let found = layers(&|_| layer("fc", "input"));
+    assert!(found.ends_with(&format!("and {} more problems\n", number - 100)), "{}", &found[found.len() - 100..]);
+    let found = layers(&|i| layer(&format!("fc{i}"), &format!("fc{}", (i + 1) % number)));
+    assert!(found.contains("-> and 4980 more ->") && found.len() < 2000, "{found}");
+    let found = layers(&|i| layer(&format!("fc{i}"), "input"));
+    assert!(found.contains("found 5000: fc0, fc1, ") && found.len() < 2000, "{found}");
+}
+
 /// Reads any text as every kind of file; only a panic is a failure.
 fn survive(text: &str) {
     use crossbayes::config::decode::decode;

@@ -6,7 +6,8 @@ use crate::config::{
     Adc, AdcInput, Array, Chip, Config, CostTable, Driver, MAX_PASSES, Posterior, Sampler, Samples, ScheduleSpec,
     Window, Workload,
 };
-use crate::error::{Problem, nearest};
+use crate::error::{MOST_COMPARED, Problem, nearest};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is wrong with the value of the type called `name` that stands in `node`.
 pub(super) fn of(name: &str, node: &Node) -> Vec<Problem> {
@@ -81,9 +82,10 @@ fn cost_table(table: &CostTable) -> Vec<Problem> {
     if table.adc.is_empty() {
         return vec![Problem::new("adc", "adc has no entry; expected one for each resolution")];
     }
-    let mut problems = Vec::new();
+    let (mut problems, mut first) = (Vec::new(), BTreeMap::new());
     for (i, entry) in table.adc.iter().enumerate() {
-        if let Some(first) = table.adc[..i].iter().position(|other| other.bits == entry.bits) {
+        let first = *first.entry(entry.bits).or_insert(i);
+        if first < i {
             problems.push(Problem::new(
                 format!("adc[{i}].bits"),
                 format!("duplicate entry for {} bits; adc[{first}] has it already", entry.bits),
@@ -169,17 +171,19 @@ fn workload(workload: &Workload) -> Vec<Problem> {
 /// What a run asks of its chip and network.
 fn config(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let names = || config.workload.layers.iter().map(|layer| layer.name.as_str());
-    let replication = &config.mapping.replication;
-    for (i, (name, _)) in replication.iter().enumerate() {
+    let names: BTreeSet<&str> = config.workload.layers.iter().map(|layer| layer.name.as_str()).collect();
+    let mut given = BTreeSet::new();
+    for (i, (name, _)) in config.mapping.replication.iter().enumerate() {
         let path = format!("mapping.replication[{i}]");
-        if !names().any(|layer| layer == name) {
+        if !names.contains(name.as_str()) {
             let mut problem = Problem::new(path, format!("replication names \"{name}\", which is no layer"));
-            if let Some(near) = nearest(name, names()) {
+            if problems.len().saturating_mul(names.len()) < MOST_COMPARED
+                && let Some(near) = nearest(name, names.iter().copied())
+            {
                 problem = problem.hint(format!("did you mean \"{near}\"?"));
             }
             problems.push(problem);
-        } else if replication[..i].iter().any(|(other, _)| other == name) {
+        } else if !given.insert(name) {
             problems.push(Problem::new(path, format!("replication names \"{name}\" twice")));
         }
     }

@@ -5,7 +5,7 @@
 
 use crate::config::check;
 use crate::config::de::from_node;
-use crate::config::diagnostic::{Diagnostic, Diagnostics};
+use crate::config::diagnostic::{Diagnostic, Diagnostics, is_hidden};
 use crate::config::path::place;
 use crate::config::schema::{self, Schema};
 use crate::config::tree::{Entry, Node, Span, Value};
@@ -129,8 +129,15 @@ impl Walk<'_> {
                 let (Value::Text(text) | Value::Bare(text)) = &node.value else {
                     return self.wrong_type(node, key, "a text in quotes");
                 };
-                if schema.is_never_empty() && text.trim().is_empty() {
-                    self.report(node.span, format!("{}the text is empty", subject(key)));
+                if schema.is_never_empty() {
+                    if text.trim().is_empty() {
+                        self.report(node.span, format!("{}the text is empty", subject(key)));
+                    }
+                    // Names go to terminals and tables.
+                    if let Some(c) = text.chars().find(|&c| is_hidden(c) && !matches!(c, '\n' | '\t')) {
+                        let message = format!("{}the text holds the control character {c}", subject(key));
+                        self.report(node.span, message);
+                    }
                 }
                 true
             }

@@ -68,6 +68,8 @@ impl From<SyntaxError> for Diagnostic {
 const KEPT: usize = 10_000;
 /// Most problems that are shown.
 const SHOWN: usize = 100;
+/// Most characters of a message that are shown.
+const LONGEST: usize = 2_000;
 /// Most characters of a source line that are shown.
 const WIDTH: usize = 240;
 
@@ -194,15 +196,23 @@ fn excerpt(line: &str, span: Span) -> (String, String) {
     (text, marks.trim_end_matches([' ', '\t']).to_owned())
 }
 
-/// A text as it can be shown: nothing in it moves a terminal's cursor or the order of what is read.
+/// A text as it can be shown: nothing in it moves a terminal's cursor or the order of what is read, and it has an end.
 fn escaped(text: &str) -> String {
-    text.chars().map(escape).collect()
+    let mut shown: String = text.chars().take(LONGEST).map(escape).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        shown += "...";
+    }
+    shown
 }
 
 fn escape(c: char) -> String {
-    // Characters that change the direction of what follows, or that cannot be seen.
-    let hidden = matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    if c.is_control() || hidden { c.escape_default().to_string() } else { c.to_string() }
+    if is_hidden(c) { c.escape_default().to_string() } else { c.to_string() }
+}
+
+/// Whether a character cannot be seen, moves the cursor or changes the direction of what follows.
+pub(super) fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 impl fmt::Display for ConfigErrors {

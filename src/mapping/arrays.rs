@@ -4,6 +4,7 @@ use crate::config::{Config, Grouping, Scheme};
 use crate::error::Problem;
 use crate::workload::Net;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// The plane that an array belongs to.
@@ -132,9 +133,12 @@ pub fn map(config: &Config, net: &Net) -> Result<Mapping, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut layers = Vec::with_capacity(net.layers.len());
     let (mut next_array, mut next_tile) = (0_u64, 0_u32);
+    let entries = config.mapping.replication.iter().enumerate();
+    let copies: BTreeMap<&str, (usize, u32)> =
+        entries.map(|(i, (name, copies))| (name.as_str(), (i, *copies))).collect();
     for (index, layer) in net.layers.iter().enumerate() {
-        let entry = config.mapping.replication.iter().enumerate().find(|(_, (name, _))| *name == layer.name);
-        let replication = entry.map_or(1, |(_, (_, copies))| *copies);
+        let entry = copies.get(layer.name.as_str());
+        let replication = entry.map_or(1, |(_, copies)| *copies);
         if let Some((i, _)) = entry
             && (replication == 0 || replication > layer.positions)
         {

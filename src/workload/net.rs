@@ -1,8 +1,10 @@
 //! Layers with their shapes: the network as the mapping and the functional path see it.
 
 use crate::config::{Layer, Operation, Workload};
-use crate::error::{Problem, nearest};
+use crate::error::{MOST_COMPARED, Problem, listed, nearest};
 use serde::Serialize;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 
 /// Channels, rows and columns of a feature map; a vector is `channels` x 1 x 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -217,13 +219,15 @@ pub fn resolve(workload: &Workload) -> Result<Net, Vec<Problem>> {
     if names.is_empty() {
         return Err(vec![Problem::new("layers", "a network needs at least one layer, found none")]);
     }
-    for (i, name) in names.iter().enumerate() {
-        if *name == "input" {
+    let mut first = BTreeMap::new();
+    for (i, &name) in names.iter().enumerate() {
+        let first = *first.entry(name).or_insert(i);
+        if name == "input" {
             problems.push(Problem::new(
                 format!("layers[{i}].name"),
                 "\"input\" names the network's input; expected another name",
             ));
-        } else if let Some(first) = names[..i].iter().position(|n| n == name) {
+        } else if first < i {
             problems.push(Problem::new(
                 format!("layers[{i}].name"),
                 format!("duplicate layer name \"{name}\"; layer {first} has it already"),
@@ -232,7 +236,7 @@ pub fn resolve(workload: &Workload) -> Result<Net, Vec<Problem>> {
     }
     let mut sources = Vec::with_capacity(names.len());
     for (i, layer) in workload.layers.iter().enumerate() {
-        sources.push(source_of(i, layer, &names, &mut problems));
+        sources.push(source_of(i, layer, &first, &mut problems));
     }
     let input = &workload.input;
     let sides = [("channels", input.channels, LARGEST_INPUT), ("height", input.height, LARGEST_SIDE)];
@@ -247,10 +251,10 @@ pub fn resolve(workload: &Workload) -> Result<Net, Vec<Problem>> {
         // A layer that reads the one before it by default closes no cycle: start from one that names what it reads.
         let first = cycle.iter().position(|&i| !workload.layers[i].inputs.is_empty()).unwrap_or(0);
         let cycle: Vec<usize> = cycle[first..].iter().chain(&cycle[..first]).copied().collect();
-        let path: Vec<&str> = cycle.iter().map(|&i| names[i]).collect();
+        let path = listed(cycle.iter().map(|&i| names[i]), " -> ");
         problems.push(Problem::new(
             format!("layers[{}].inputs[0]", cycle[0]),
-            format!("the network has a cycle: {} -> {}", path.join(" -> "), path[0]),
+            format!("the network has a cycle: {path} -> {}", names[cycle[0]]),
         ));
     }
     // Shapes are inferred as far as they are known, so that what does not fit is told beside wrong names.
@@ -271,17 +275,21 @@ pub fn resolve(workload: &Workload) -> Result<Net, Vec<Problem>> {
             layer.source = source;
         }
     }
-    let read: Vec<bool> = (0..names.len()).map(|i| sources.contains(&Some(Source::Layer(i)))).collect();
+    let mut read = vec![false; names.len()];
+    for source in sources.iter().flatten() {
+        if let Source::Layer(j) = source {
+            read[*j] = true;
+        }
+    }
     let outputs: Vec<usize> = (0..names.len()).filter(|&i| !read[i]).collect();
     let all_linked = cycle.is_none() && sources.iter().all(Option::is_some);
     if outputs.len() > 1 && all_linked {
-        let unread: Vec<&str> = outputs.iter().map(|&i| names[i]).collect();
         problems.push(Problem::new(
             format!("layers[{}].name", outputs[0]),
             format!(
                 "expected one layer that no other reads (the logits), found {}: {}",
-                unread.len(),
-                unread.join(", ")
+                outputs.len(),
+                listed(outputs.iter().map(|&i| names[i]), ", ")
             ),
         ));
     }
@@ -308,18 +316,20 @@ pub fn resolve(workload: &Workload) -> Result<Net, Vec<Problem>> {
     })
 }
 
-/// What layer `i` reads; the layer before it where it names nothing.
-fn source_of(i: usize, layer: &Layer, names: &[&str], problems: &mut Vec<Problem>) -> Option<Source> {
+/// What layer `i` reads; the layer before it where it names nothing. `layers` has the index of each name.
+fn source_of(i: usize, layer: &Layer, layers: &BTreeMap<&str, usize>, problems: &mut Vec<Problem>) -> Option<Source> {
     match layer.inputs.as_slice() {
         [] if i == 0 => Some(Source::Input),
         [] => Some(Source::Layer(i - 1)),
         [name] if name == "input" => Some(Source::Input),
-        [name] => match names.iter().position(|n| n == name) {
-            Some(j) => Some(Source::Layer(j)),
+        [name] => match layers.get(name.as_str()) {
+            Some(&j) => Some(Source::Layer(j)),
             None => {
                 let mut problem =
                     Problem::new(format!("layers[{i}].inputs[0]"), format!("there is no layer named \"{name}\""));
-                if let Some(near) = nearest(name, names.iter().copied().chain(["input"])) {
+                if problems.len().saturating_mul(layers.len()) < MOST_COMPARED
+                    && let Some(near) = nearest(name, layers.keys().copied().chain(["input"]))
+                {
                     problem = problem.hint(format!("did you mean \"{near}\"?"));
                 }
                 problems.push(problem);
@@ -339,34 +349,36 @@ fn source_of(i: usize, layer: &Layer, names: &[&str], problems: &mut Vec<Problem
 /// Indices so that each comes after its source, lowest index first, as far as there are no cycles; and a cycle, if
 /// there is one. A layer whose source is unknown comes as if it read the input.
 fn topological(sources: &[Option<Source>]) -> (Vec<usize>, Option<Vec<usize>>) {
-    let mut order = Vec::with_capacity(sources.len());
-    let mut placed = vec![false; sources.len()];
-    while order.len() < sources.len() {
-        let next = (0..sources.len()).find(|&i| {
-            !placed[i]
-                && match sources[i] {
-                    Some(Source::Layer(j)) => placed[j],
-                    _ => true,
-                }
-        });
-        if let Some(i) = next {
-            placed[i] = true;
-            order.push(i);
-            continue;
-        }
-        // Every layer left reads another one left: walking back runs into a cycle.
-        let mut walk = vec![placed.iter().position(|p| !p).expect("a layer is left")];
-        loop {
-            let Some(Source::Layer(j)) = sources[walk[walk.len() - 1]] else { unreachable!("it would be placed") };
-            if let Some(start) = walk.iter().position(|&k| k == j) {
-                let mut cycle = walk.split_off(start);
-                cycle.reverse();
-                return (order, Some(cycle));
-            }
-            walk.push(j);
+    let mut readers = vec![Vec::new(); sources.len()];
+    let mut ready = BinaryHeap::new();
+    for (i, source) in sources.iter().enumerate() {
+        match source {
+            Some(Source::Layer(j)) => readers[*j].push(i),
+            _ => ready.push(Reverse(i)),
         }
     }
-    (order, None)
+    let mut order = Vec::with_capacity(sources.len());
+    let mut placed = vec![false; sources.len()];
+    while let Some(Reverse(i)) = ready.pop() {
+        placed[i] = true;
+        order.push(i);
+        ready.extend(readers[i].iter().copied().map(Reverse));
+    }
+    let Some(left) = placed.iter().position(|p| !p) else { return (order, None) };
+    // Every layer left reads another one left: walking back runs into a cycle.
+    let mut walk = vec![left];
+    let mut at = vec![None; sources.len()];
+    loop {
+        let i = walk[walk.len() - 1];
+        at[i] = Some(walk.len() - 1);
+        let Some(Source::Layer(j)) = sources[i] else { unreachable!("it would be placed") };
+        if let Some(start) = at[j] {
+            let mut cycle = walk.split_off(start);
+            cycle.reverse();
+            return (order, Some(cycle));
+        }
+        walk.push(j);
+    }
 }
 
 /// Shapes of layer `i` on an input of shape `input`.
