@@ -2,7 +2,8 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use crossbayes::config::{
-    Adc, AdcInput, AdcRange, Draws, Input, Layer, Operation, Posterior, Sampler, Samples, Scheme, Workload,
+    Adc, AdcInput, AdcRange, Draws, Input, Layer, Operation, Posterior, RandomSource, Sampler, Samples, Scheme,
+    Workload,
 };
 use crossbayes::functional::blocks::RowBlocks;
 use crossbayes::functional::weights::{BitMatrix, WeightDistribution};
@@ -52,8 +53,10 @@ fn posterior(net: &Net) -> LoadedPosterior {
 fn model(net: &Net, adc_bits: u32) -> FunctionalModel {
     let spec = FunctionalSpec {
         array_rows: 128,
+        array_columns: 64,
         adc: Adc { bits: adc_bits, columns_per_adc: 8, input: AdcInput::Pair, range: AdcRange::FullScale },
         sampler: Sampler::Generator {
+            source: RandomSource::Ideal,
             bits_per_cycle: 32,
             probability_bits: 8,
             double_buffered: true,
@@ -69,7 +72,7 @@ fn model(net: &Net, adc_bits: u32) -> FunctionalModel {
 
 fn image(net: &Net) -> LoadedImages {
     let codes = (0..net.input.len()).map(|i| ((i * 2_654_435_761) >> 7 & 0xff) as u16).collect();
-    LoadedImages::new(net.input, codes, vec![0])
+    LoadedImages::new(net.input, codes, None)
 }
 
 /// The 14 million weights of VGGBinaryConnect, 8-bit p.

@@ -26,17 +26,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let model = FunctionalModel::new(&FunctionalSpec::of(&loaded.config), &net, &posterior)?;
     let outputs = model.run(&images, 0..images.len(), 1, &|_| {})?;
-    let right = outputs.predictions.iter().zip(images.labels()).filter(|(a, b)| a == b).count();
+    let labels = images.labels().ok_or("the images have no labels")?;
+    let right = outputs.predictions.iter().zip(labels).filter(|(a, b)| a == b).count();
     println!("{right} of {} right with {} members", images.len(), outputs.members);
 
     let information = &outputs.mutual_information;
     let most = (0..images.len()).max_by(|&a, &b| information[a].total_cmp(&information[b])).ok_or("no images")?;
     println!(
         "image {most}: answer {}, label {}, entropy {:.3} nats, of which {:.3} tell about the weights",
-        outputs.predictions[most],
-        images.labels()[most],
-        outputs.entropy[most],
-        information[most]
+        outputs.predictions[most], labels[most], outputs.entropy[most], information[most]
     );
     for row in images.codes(most).chunks(images.shape().width as usize) {
         println!(

@@ -11,7 +11,7 @@
 //!
 //! The modules in the order of that path; each uses only what stands above it:
 //!
-//! - [`error`], [`units`], [`random`]: problems, exact quantities, named random streams;
+//! - [`error`], [`units`], [`random`], [`lfsr`]: problems, exact quantities, named random streams, shift registers;
 //! - [`read`]: bounded reading of files that users name;
 //! - [`whole`]: files that appear whole or not at all;
 //! - [`config`]: files to a validated, fully expanded [`config::Config`];
@@ -33,6 +33,7 @@
 pub mod error;
 pub mod units;
 pub mod random;
+pub mod lfsr;
 pub mod read;
 pub mod whole;
 pub mod config;

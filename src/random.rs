@@ -15,6 +15,8 @@ pub enum Purpose {
     WeightSample = 1,
     /// Making up a synthetic posterior.
     SyntheticPosterior = 2,
+    /// Seeds of the shift registers in an array's generator.
+    RegisterSeed = 3,
 }
 
 /// Full name of a stream; what does not apply is 0.
@@ -72,6 +74,12 @@ impl Stream {
     }
 }
 
+/// Draws of `bits` bits below it succeed: `round(p 2^bits)`. At 0 none does, at 2^bits all do.
+#[must_use]
+pub fn threshold(p: f32, bits: u32) -> u64 {
+    (f64::from(p) * (1u64 << bits) as f64).round() as u64
+}
+
 /// A row of independent Bernoulli trials, each with its own probability, drawn 64 at a time.
 ///
 /// Probabilities are held to b bits: a trial succeeds where a b-bit draw is below `round(p 2^b)`, so p = 0 never and
@@ -96,7 +104,7 @@ impl Trials {
         let mut thresholds = vec![0; words * lane_bits as usize];
         let mut certain = vec![0; words];
         for (i, &p) in probabilities.iter().enumerate() {
-            let threshold = (f64::from(p) * (1u64 << bits) as f64).round() as u64;
+            let threshold = threshold(p, bits);
             if threshold >> bits != 0 {
                 certain[i / 64] |= 1 << (i % 64);
             } else {

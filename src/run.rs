@@ -351,21 +351,21 @@ impl Prepared {
 }
 
 fn output_facts(outputs: &Outputs, images: &LoadedImages, model: &FunctionalModel) -> OutputFacts {
-    let labels = &images.labels()[outputs.images.clone()];
+    let labels = images.labels().map(|labels| &labels[outputs.images.clone()]);
     let probabilities = &outputs.mean_probabilities;
-    let scored = |score: f64| (!labels.is_empty()).then_some(score);
+    let scored = |score: &dyn Fn(&[f64], &[u32]) -> f64| labels.map(|labels| score(probabilities, labels));
     OutputFacts {
         images: outputs.images.len() as u32,
         members: outputs.members as u32,
-        labels: labels.to_vec(),
+        labels: labels.unwrap_or_default().to_vec(),
         predictions: outputs.predictions.clone(),
         mean_probabilities: probabilities.chunks_exact(outputs.classes).map(<[f64]>::to_vec).collect(),
         entropy: outputs.entropy.clone(),
         mutual_information: outputs.mutual_information.clone(),
-        accuracy: scored(metrics::accuracy(probabilities, labels)),
-        ece: scored(metrics::expected_calibration_error(probabilities, labels, ECE_BINS)),
-        nll: scored(metrics::negative_log_likelihood(probabilities, labels)),
-        brier: scored(metrics::brier(probabilities, labels)),
+        accuracy: scored(&metrics::accuracy),
+        ece: scored(&|p, labels| metrics::expected_calibration_error(p, labels, ECE_BINS)),
+        nll: scored(&metrics::negative_log_likelihood),
+        brier: scored(&metrics::brier),
         clipped_share: outputs
             .clipping
             .iter()

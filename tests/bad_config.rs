@@ -351,7 +351,7 @@ help: did you mean Mesh?
     (
         "an unknown key of a variant",
         &[Arch("probability_bits: 8", "probabilty_bits: 8")],
-        r#"chip.ron:22:9: error: unknown key "probabilty_bits" of Generator; expected one of bits_per_cycle, probability_bits, double_buffered, draws
+        r#"chip.ron:22:9: error: unknown key "probabilty_bits" of Generator; expected one of source, bits_per_cycle, probability_bits, double_buffered, draws
 22 |         probabilty_bits: 8,
    |         ^^^^^^^^^^^^^^^
 help: did you mean "probability_bits"?
@@ -451,6 +451,20 @@ help: the nearest is 8
 "#,
     ),
     (
+        "a shift register whose taps do not reach its end",
+        &[Set("arch.sampler.source=Lfsr(bits: 8, taps: [6, 5, 4])")],
+        r#"--set arch.sampler.source=Lfsr(bits: 8, taps: [6, 5, 4]): error: taps is [6, 5, 4]; expected numbers in 1..=8, the largest of them bits (8)
+"#,
+    ),
+    (
+        "a shift register that repeats early, and registers that do not share a cycle's bits",
+        &[Set("arch.sampler.source=Lfsr(bits: 8, taps: [8, 4], registers: 3)")],
+        r#"--set arch.sampler.source=Lfsr(bits: 8, taps: [8, 4], registers: 3): error: a register of 8 bits with taps [8, 4] repeats before 2^8 - 1 steps
+help: taps of full period are 8: [8, 6, 5, 4], 16: [16, 15, 13, 4], 32: [32, 22, 2, 1], 64: [64, 63, 61, 60]
+--set arch.sampler.source=Lfsr(bits: 8, taps: [8, 4], registers: 3): error: registers is 3; expected a divisor of bits_per_cycle (128)
+"#,
+    ),
+    (
         "sub-arrays that do not divide the rows",
         &[Arch(
             r#"Generator(
@@ -515,8 +529,8 @@ help: did you mean "parts/neurosim_22nm.ron"?
     (
         "an unknown part",
         &[Parts("    pool: (", "    pol: (")],
-        r#"parts/neurosim_22nm.ron:161:5: error: unknown key "pol" of costs; expected one of name, description, node, cell, wordline, sample_and_hold, multiplexer, adc, comparator, sampled_accumulate, random_bit, draw, probability_fetch, shift_add, adder, post_process, pool, buffer_read, buffer_write, global_read, global_write, link
-161 |     pol: (
+        r#"parts/neurosim_22nm.ron:193:5: error: unknown key "pol" of costs; expected one of name, description, node, cell, wordline, sample_and_hold, multiplexer, adc, comparator, sampled_accumulate, random_bit, true_random_bit, lfsr_register, lfsr_gate, draw_compare, draw_latch, probability_fetch, shift_add, adder, post_process, pool, buffer_read, buffer_write, global_read, global_write, link
+193 |     pol: (
     |     ^^^
 help: did you mean "pool"?
 "#,
@@ -598,6 +612,22 @@ help: did you mean "conv1"?
         r#"network.ron:7:78: error: padding is 2; expected less than the kernel (2)
 7 |         (name: "conv1", op: Conv(channels: 2, kernel: 2, stride: 1, padding: 2), activation_bits: 2),
   |                                                                              ^
+"#,
+    ),
+    (
+        "a last layer with more than one output position",
+        &[
+            Workload(
+                r#"Conv(channels: 2, kernel: 2, stride: 1, padding: 0), activation_bits: 2),
+        (name: "fc1", op: Linear(outputs: 2), relu: false, activation_bits: 2),"#,
+                r#"Conv(channels: 2, kernel: 2, stride: 1, padding: 0), activation_bits: 2),"#,
+            ),
+            Workload("[0.5, 0.5]", "[0.5]"),
+        ],
+        r#"network.ron:7:29: error: "conv1" gives the logits at 4 output positions (2x2x2); expected one
+7 |         (name: "conv1", op: Conv(channels: 2, kernel: 2, stride: 1, padding: 0), activation_bits: 2),
+  |                             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+help: put a Linear layer behind it, or pool it down to one position
 "#,
     ),
     (

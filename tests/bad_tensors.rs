@@ -39,7 +39,11 @@ fn workload() -> Workload {
     Workload {
         input: Input { channels: 1, height: 4, width: 4, bits: 4, signed: false },
         posterior: Posterior::File { path: "small.st".to_owned(), kappa: 4.0, bn_eps: 1e-5, input_scales: None },
-        images: Some(Images { path: "images.st".to_owned(), images: "images".to_owned(), labels: "labels".to_owned() }),
+        images: Some(Images {
+            path: "images.st".to_owned(),
+            images: "images".to_owned(),
+            labels: Some("labels".to_owned()),
+        }),
         ..common::workload(layers)
     }
 }
@@ -133,7 +137,7 @@ fn whole_files_are_read() {
     let samples = posterior.layers[0].samples.as_ref().unwrap();
     assert_eq!((samples.members, samples.member(1)), (2, vec![0xff_ffff]));
     let images = read_images(&file(&image_tensors()), &workload).unwrap();
-    assert_eq!((images.len(), images.codes(1), images.labels()), (2, &[15; 16][..], &[0, 2][..]));
+    assert_eq!((images.len(), images.codes(1), images.labels()), (2, &[15; 16][..], Some(&[0, 2][..])));
 }
 
 #[test]
@@ -210,6 +214,52 @@ fn missing_tensors_of_a_posterior_are_told() {
         posterior_message(&[("fc1.input_scale", None)]),
         "small.st: there is no tensor \"fc1.input_scale\" (input scale of layer fc1); did you mean \
          \"conv1.input_scale\"?"
+    );
+}
+
+#[test]
+fn tensors_of_a_layer_that_are_not_known_are_refused() {
+    let some = Some(floats(&[2], &[1.0; 2]));
+    assert_eq!(
+        posterior_message(&[("conv1.bn_wieght", some.clone())]),
+        "small.st: tensor \"conv1.bn_wieght\" is none that layer conv1 reads; did you mean \"conv1.bn_weight\"?"
+    );
+    assert_eq!(
+        posterior_message(&[("conv1.zzzzzzzzzz", some.clone())]),
+        "small.st: tensor \"conv1.zzzzzzzzzz\" is none that layer conv1 reads; expected one of conv1.p, \
+         conv1.bn_mean, conv1.bn_var, conv1.bn_mean_mode, conv1.bn_var_mode, conv1.bn_weight, conv1.bn_bias, \
+         conv1.bias, conv1.input_scale, conv1.w_samples_packed, conv1.lambda"
+    );
+    // What belongs to no layer is the user's own.
+    let mut tensors = posterior_tensors();
+    for name in ["conv10.extra", "conv1", "notes", "conv1.lambda"] {
+        tensors.insert(name.to_owned(), floats(&[2], &[1.0; 2]));
+    }
+    let workload = workload();
+    read_posterior(&file(&tensors), &workload.posterior, &resolve(&workload).unwrap()).unwrap();
+}
+
+#[test]
+fn learned_scale_shift_and_bias_are_read() {
+    let mut tensors = posterior_tensors();
+    for (name, values) in [("bias", [1.0, 2.0]), ("bn_weight", [-3.0, 0.0]), ("bn_bias", [5.0, 6.0])] {
+        tensors.insert(format!("conv1.{name}"), floats(&[2], &values));
+    }
+    let workload = workload();
+    let posterior = read_posterior(&file(&tensors), &workload.posterior, &resolve(&workload).unwrap()).unwrap();
+    let learned = &posterior.layers[0].learned;
+    assert_eq!(
+        (&learned.bias[..], &learned.scale[..], &learned.shift[..]),
+        (&[1.0, 2.0][..], &[-3.0, 0.0][..], &[5.0, 6.0][..])
+    );
+    let learned = &posterior.layers[1].learned;
+    assert_eq!(
+        (&learned.bias[..], &learned.scale[..], &learned.shift[..]),
+        (&[0.0; 3][..], &[1.0; 3][..], &[0.0; 3][..])
+    );
+    assert_eq!(
+        posterior_message(&[("conv1.bias", Some(floats(&[3], &[0.0; 3])))]),
+        "small.st: tensor \"conv1.bias\" has shape [3]; the network expects [2]"
     );
 }
 
@@ -310,7 +360,10 @@ fn images_that_do_not_fit_are_told() {
 
 #[test]
 fn labels_that_do_not_fit_are_told() {
-    assert_eq!(image_message("labels", None), "images.st: there is no tensor \"labels\" (labels)");
+    assert_eq!(
+        image_message("labels", None),
+        "images.st: there is no tensor \"labels\" (labels; images without labels are `labels: None`)"
+    );
     assert_eq!(
         image_message("labels", Some(bytes(&[3], &[0; 3]))),
         "images.st: tensor \"labels\" has shape [3]; expected [2], one label an image"
@@ -331,15 +384,27 @@ fn labels_that_do_not_fit_are_told() {
 }
 
 #[test]
+fn images_may_have_no_labels() {
+    let mut workload = workload();
+    workload.images.as_mut().unwrap().labels = None;
+    let mut tensors = image_tensors();
+    tensors.remove("labels");
+    let images = read_images(&file(&tensors), &workload).unwrap();
+    assert_eq!((images.len(), images.labels(), images.codes(1)), (2, None, &[15; 16][..]));
+}
+
+#[test]
 fn too_few_stored_samples_are_told() {
-    use crossbayes::config::{Adc, AdcInput, AdcRange, Draws, Sampler, Samples, Scheme};
+    use crossbayes::config::{Adc, AdcInput, AdcRange, Draws, RandomSource, Sampler, Samples, Scheme};
     use crossbayes::functional::{FunctionalModel, FunctionalSpec};
     let workload = workload();
     let net = resolve(&workload).unwrap();
     let spec = FunctionalSpec {
         array_rows: 128,
+        array_columns: 64,
         adc: Adc { bits: 10, columns_per_adc: 8, input: AdcInput::Pair, range: AdcRange::FullScale },
         sampler: Sampler::Generator {
+            source: RandomSource::Ideal,
             bits_per_cycle: 32,
             probability_bits: 8,
             double_buffered: false,

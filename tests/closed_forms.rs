@@ -112,8 +112,13 @@ fn a_row_serial_plane_takes_a_read_and_a_comparison_for_each_row() {
 fn exposed_draws_lengthen_the_interval() {
     let mut config = config(chip(128, 128), digits_like());
     // 8192 synapses of 8 bits at 8 bits a cycle: 8192 cycles a draw in conv2 and fc1, more than any pass.
-    config.arch.sampler =
-        Sampler::Generator { bits_per_cycle: 8, probability_bits: 8, double_buffered: true, draws: Draws::PerMember };
+    config.arch.sampler = Sampler::Generator {
+        source: RandomSource::Ideal,
+        bits_per_cycle: 8,
+        probability_bits: 8,
+        double_buffered: true,
+        draws: Draws::PerMember,
+    };
     // conv2 holds at most 128 x 32 synapses: 4096; fc1 128 x 64: 8192 cycles. Fill, then nine draws of fc1.
     assert_eq!(check(&config), 5856 + 9 * 8192);
 }
@@ -132,14 +137,24 @@ fn draws_that_other_layers_do_not_hide_delay_a_sequential_run() {
     let mut config = config(chip(128, 128), digits_like());
     config.schedule.mode = Mode::Sequential;
     config.ensemble.members = 2;
-    config.arch.sampler =
-        Sampler::Generator { bits_per_cycle: 8, probability_bits: 8, double_buffered: true, draws: Draws::PerMember };
+    config.arch.sampler = Sampler::Generator {
+        source: RandomSource::Ideal,
+        bits_per_cycle: 8,
+        probability_bits: 8,
+        double_buffered: true,
+        draws: Draws::PerMember,
+    };
     // Member 0 draws while it runs: fc1, from 3204 + 2564 = 5768 on, 128 x 64 synapses in 8192 cycles, until 13960. Member 1
     // comes to fc1 at 5856 + 5768 = 11624 and waits; then fc1 and fc2 take 44 each.
     assert_eq!(check(&config), 13_960 + 88);
     // Without a second bank fc1 draws from its last sample on, 4 cycles before the pass ends: 5768 + 40 + 8192 = 14000.
-    config.arch.sampler =
-        Sampler::Generator { bits_per_cycle: 8, probability_bits: 8, double_buffered: false, draws: Draws::PerMember };
+    config.arch.sampler = Sampler::Generator {
+        source: RandomSource::Ideal,
+        bits_per_cycle: 8,
+        probability_bits: 8,
+        double_buffered: false,
+        draws: Draws::PerMember,
+    };
     assert_eq!(check(&config), 14_000 + 88);
 }
 
@@ -158,7 +173,13 @@ fn streaming_passes_without_a_gap_stay_above_the_bound() {
 fn sampler() -> impl Strategy<Value = Sampler> {
     let generator = (1u32..400, 1u32..17, any::<bool>(), any::<bool>()).prop_map(|(bits, b, double_buffered, held)| {
         let draws = if held { Draws::PerMember } else { Draws::PerPosition };
-        Sampler::Generator { bits_per_cycle: bits, probability_bits: b, double_buffered, draws }
+        Sampler::Generator {
+            source: RandomSource::Ideal,
+            bits_per_cycle: bits,
+            probability_bits: b,
+            double_buffered,
+            draws,
+        }
     });
     let comparator = (1u32..5).prop_map(|sub_arrays| Sampler::Comparator { noise_rows: 16, sub_arrays });
     prop_oneof![4 => generator, 1 => comparator]
@@ -216,8 +237,13 @@ fn draws_that_show_are_told_by_their_recurrence() {
     config.schedule.mode = Mode::Sequential;
     // 8192 synapses of 8 bits take fc1 8192 cycles at 8 bits a cycle; the turns of all layers take 5856.
     for (bits_per_cycle, formula) in [(8, "start(l,q) = max("), (16, "images (load + sum_")] {
-        config.arch.sampler =
-            Sampler::Generator { bits_per_cycle, probability_bits: 8, double_buffered: true, draws: Draws::PerMember };
+        config.arch.sampler = Sampler::Generator {
+            source: RandomSource::Ideal,
+            bits_per_cycle,
+            probability_bits: 8,
+            double_buffered: true,
+            draws: Draws::PerMember,
+        };
         let told = predicted(&config).formula;
         assert!(told.starts_with(formula), "{told}");
     }

@@ -20,12 +20,14 @@ fn configs() -> Vec<Config> {
     for mode in [Mode::Sequential, Mode::Layer, Mode::Streaming] {
         for sampler in [
             Sampler::Generator {
+                source: RandomSource::Ideal,
                 bits_per_cycle: 16,
                 probability_bits: 8,
                 double_buffered: false,
                 draws: Draws::PerMember,
             },
             Sampler::Generator {
+                source: RandomSource::Ideal,
                 bits_per_cycle: 16,
                 probability_bits: 8,
                 double_buffered: true,
@@ -254,7 +256,11 @@ fn exactly_the_input_buffers_that_would_stand_still_are_refused() {
     for conv in [strided, skipping] {
         workloads.push(workload(vec![conv, layer("fc", Operation::Linear { outputs: 3 })]));
     }
-    workloads.push(workload(vec![layer("one", conv(4)), layer("two", conv(4))]));
+    workloads.push(workload(vec![
+        layer("one", conv(4)),
+        layer("two", conv(4)),
+        layer("last", Operation::Linear { outputs: 3 }),
+    ]));
     for workload in workloads {
         for mode in [Mode::Sequential, Mode::Layer, Mode::Streaming] {
             for (members, copies) in [(1, 1), (2, 1), (1, 3), (2, 5)] {

@@ -2,7 +2,7 @@
 
 use crossbayes::config::{
     AdcCost, AdcInput, Answer, Buffer, Config, Draws, Grain, Grouping, Interconnect, LoadRequest, Loaded, Mode, Queue,
-    Sampler, Scheme, load,
+    RandomSource, Sampler, Scheme, load,
 };
 use crossbayes::report::OutputFacts;
 use crossbayes::run::prepare;
@@ -33,6 +33,7 @@ fn outputs(config: Config, threads: usize) -> OutputFacts {
 /// The samplers whose answers differ: what is drawn, with how many bits, and when.
 fn samplings() -> [(Scheme, Sampler); 4] {
     let generator = |probability_bits, draws| Sampler::Generator {
+        source: RandomSource::Ideal,
         bits_per_cycle: 128,
         probability_bits,
         double_buffered: true,

@@ -53,11 +53,11 @@ fn close(found: f64, expected: &Value) {
 /// clips.
 const CHIPS: [(&str, &[&str], bool); 7] = [
     ("pcm_128", &["arch.adc.bits=10"], true),
-    ("pcm_128", &["arch.adc.bits=9", "arch.adc.range=Fixed(64.0)"], false),
+    ("pcm_128", &["arch.adc.bits=8", "arch.adc.range=Fixed(127.0)"], false),
     ("pcm_128", &["arch.adc.bits=8", "arch.adc.input=Column"], true),
-    ("pcm_128", &["arch.adc.bits=7", "arch.adc.input=Column", "arch.adc.range=Fixed(64.0)"], false),
+    ("pcm_128", &["arch.adc.bits=7", "arch.adc.input=Column", "arch.adc.range=Fixed(127.0)"], false),
     ("pcm_256", &["arch.adc.bits=10"], true),
-    ("pcm_256", &["arch.adc.bits=9", "arch.adc.input=Column", "arch.adc.range=Fixed(128.0)"], false),
+    ("pcm_256", &["arch.adc.bits=8", "arch.adc.input=Column", "arch.adc.range=Fixed(255.0)"], false),
     // Blocks of 16 rows: codes -15..=15 for sums -16..=16.
     ("pcm_128", &["arch.array.rows=16", "arch.adc.bits=5", "arch.adc.range=Fixed(15.0)"], false),
 ];

@@ -49,8 +49,13 @@ fn cases() -> Vec<Config> {
     for draws in [Draws::PerMember, Draws::PerPosition] {
         for double_buffered in [true, false] {
             let mut config = base.clone();
-            config.arch.sampler =
-                Sampler::Generator { bits_per_cycle: 40, probability_bits: 8, double_buffered, draws };
+            config.arch.sampler = Sampler::Generator {
+                source: RandomSource::Ideal,
+                bits_per_cycle: 40,
+                probability_bits: 8,
+                double_buffered,
+                draws,
+            };
             cases.push(config);
         }
     }

@@ -1,18 +1,20 @@
 //! Does the bit-serial path compute what plain integer arithmetic does?
 
 use crossbayes::config::{
-    Adc, AdcInput, AdcRange, Draws, Input, Layer, Operation, Posterior, Sampler, Samples, Scheme, Workload,
+    Adc, AdcInput, AdcRange, Draws, Input, Layer, Operation, Posterior, RandomSource, Sampler, Samples, Scheme,
+    Workload,
 };
 use crossbayes::functional::post::max_pool;
 use crossbayes::functional::{FunctionalModel, FunctionalSpec, Observer};
 use crossbayes::workload::posterior::is_probabilistic;
-use crossbayes::workload::{BatchNorm, LayerPosterior, LoadedImages, LoadedPosterior, Net, Shape, resolve};
+use crossbayes::workload::{BatchNorm, LayerPosterior, Learned, LoadedImages, LoadedPosterior, Net, Shape, resolve};
 use proptest::prelude::*;
 use std::path::PathBuf;
 
 fn spec(array_rows: u32, bits: u32, input: AdcInput) -> FunctionalSpec {
     FunctionalSpec {
         array_rows,
+        array_columns: 64,
         adc: Adc { bits, columns_per_adc: 8, input, range: AdcRange::FullScale },
         sampler: generator(Draws::PerMember),
         scheme: Scheme::Dense,
@@ -23,7 +25,13 @@ fn spec(array_rows: u32, bits: u32, input: AdcInput) -> FunctionalSpec {
 }
 
 fn generator(draws: Draws) -> Sampler {
-    Sampler::Generator { bits_per_cycle: 32, probability_bits: 8, double_buffered: false, draws }
+    Sampler::Generator {
+        source: RandomSource::Ideal,
+        bits_per_cycle: 32,
+        probability_bits: 8,
+        double_buffered: false,
+        draws,
+    }
 }
 
 fn layer(name: &str, op: Operation, pool: u32, relu: bool, bits: u32) -> Layer {
@@ -62,6 +70,7 @@ fn posterior(net: &Net, mut p: impl FnMut() -> f32) -> LoadedPosterior {
             p: (0..layer.synapses()).map(|_| p()).collect(),
             sampled: statistics(1.0),
             mode: statistics(2.0),
+            learned: Learned::none(layer.columns),
             input_scale: 0.1,
             samples: None,
         }
@@ -202,8 +211,7 @@ impl<const SERIAL: bool> Observer for Accumulators<SERIAL> {
 }
 
 fn images(net: &Net, codes: Vec<u16>) -> LoadedImages {
-    let count = codes.len() / net.input.len() as usize;
-    LoadedImages::new(net.input, codes, vec![0; count])
+    LoadedImages::new(net.input, codes, None)
 }
 
 proptest! {
@@ -242,14 +250,14 @@ proptest! {
 
         let layer = &net.layers[0];
         let top = if column { (1i64 << bits) - 1 } else { (1i64 << (bits - 1)) - 1 };
-        let step = (f64::from(range) / top as f64).max(1.0);
+        let step = f64::from(range) / top as f64;
+        let step = if fixed.is_some() { step } else { step.max(1.0) };
         prop_assert_eq!(model.step(0), step);
         let mut clipped = 0;
         let mut convert = |sum: i64| {
             let code = (sum as f64 / step).round() as i64;
-            let limit = top.min((f64::from(range) / step).round() as i64);
-            clipped += u64::from(code.abs() > limit);
-            code.clamp(-limit, limit)
+            clipped += u64::from(code.abs() > top);
+            code.clamp(-top, top)
         };
         let mut expected = Vec::new();
         for weights in posterior.layers[0].p.chunks_exact(layer.rows as usize) {
@@ -478,7 +486,7 @@ fn what_does_not_fit_is_refused() {
     );
     let model = FunctionalModel::new(&good, &net, &posterior).unwrap();
     assert_eq!(model.run(&images, 5..8, 1, &|_| ()).unwrap_err().to_string(), "image 7 is asked for; there are 7");
-    let other = LoadedImages::new(Shape { channels: 1, height: 1, width: 1 }, vec![0], vec![0]);
+    let other = LoadedImages::new(Shape { channels: 1, height: 1, width: 1 }, vec![0], None);
     assert_eq!(
         model.run(&other, 0..1, 1, &|_| ()).unwrap_err().to_string(),
         "images are 1x1x1; the network reads 2x6x6"
@@ -498,4 +506,77 @@ fn what_does_not_fit_is_refused() {
         many.to_string(),
         "the accumulators of layer fc would need more than 32 bits: 40000 rows of 16-bit codes"
     );
+}
+
+/// A network with biases, affine batch norm and a max-pool whose channels have scales of either sign, in plain floating
+/// point from real-valued inputs: convolution, pool, batch norm, ReLU, in the order of the definition.
+#[test]
+fn biases_and_affine_batch_norm_are_those_of_floating_point() {
+    let input = Input { channels: 2, height: 4, width: 4, bits: 5, signed: false };
+    let net = net(
+        input,
+        vec![
+            layer("conv", Operation::Conv { channels: 3, kernel: 3, stride: 1, padding: 1 }, 2, true, 6),
+            layer("fc", Operation::Linear { outputs: 4 }, 1, false, 8),
+        ],
+    );
+    let mut posterior = posterior(&net, cycle(vec![1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0]));
+    posterior.layers[0].input_scale = 0.125;
+    posterior.layers[1].input_scale = 0.0625;
+    posterior.layers[0].learned =
+        Learned { bias: vec![0.5, -1.25, 2.0], scale: vec![1.5, -0.75, -2.0], shift: vec![-2.0, 2.5, 6.0] };
+    posterior.layers[1].learned = Learned {
+        bias: vec![0.125, 3.0, -2.0, 0.0],
+        scale: vec![-1.0, 2.0, 0.5, 0.0],
+        shift: vec![0.5, -0.5, 1.0, 7.0],
+    };
+    let image: Vec<u16> = (0..32).map(|i| (i * 7 + 3) % 32).collect();
+
+    // Real-valued, one value at a time, nothing folded.
+    let sign = |layer: usize, index: usize| if posterior.layers[layer].p[index] > 0.5 { 1.0 } else { -1.0 };
+    let normalise = |layer: usize, channel: usize, x: f64| {
+        let (of_layer, learned) = (&posterior.layers[layer], &posterior.layers[layer].learned);
+        let sd = (f64::from(of_layer.sampled.var[channel]) + posterior.bn_eps).sqrt();
+        let centred = x + f64::from(learned.bias[channel]) - f64::from(of_layer.sampled.mean[channel]);
+        f64::from(learned.scale[channel]) * centred / sd + f64::from(learned.shift[channel])
+    };
+    let pixel = |channel: usize, y: i32, x: i32| {
+        let inside = (0..4).contains(&y) && (0..4).contains(&x);
+        if inside { f64::from(image[channel * 16 + (y * 4 + x) as usize]) * 0.125 } else { 0.0 }
+    };
+    let convolution = |m: usize, y: i32, x: i32| -> f64 {
+        let taps = (0..2).flat_map(|c| (0..3).flat_map(move |ky| (0..3).map(move |kx| (c, ky, kx))));
+        let tap = |(c, ky, kx): (usize, i32, i32)| {
+            sign(0, m * 18 + c * 9 + (ky * 3 + kx) as usize) * pixel(c, y + ky - 1, x + kx - 1)
+        };
+        taps.map(tap).sum()
+    };
+    let mut hidden = Vec::new();
+    for m in 0..3 {
+        for (y, x) in [(0, 0), (0, 2), (2, 0), (2, 2)] {
+            let window = [(y, x), (y, x + 1), (y + 1, x), (y + 1, x + 1)];
+            let pooled = window.map(|(y, x)| convolution(m, y, x)).into_iter().fold(f64::NEG_INFINITY, f64::max);
+            let code = (normalise(0, m, pooled) / 0.0625).round_ties_even().clamp(0.0, 63.0);
+            hidden.push(code * 0.0625);
+        }
+    }
+    // The order matters: the largest normalised value is another one where the scale is negative.
+    let corner = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(y, x)| normalise(0, 2, convolution(2, y, x)));
+    assert!((corner.into_iter().fold(f64::NEG_INFINITY, f64::max) / 0.0625).round() * 0.0625 != hidden[8]);
+    let logits: Vec<f64> = (0..4)
+        .map(|m| {
+            let sum: f64 = hidden.iter().enumerate().map(|(row, &value)| sign(1, m * 12 + row) * value).sum();
+            posterior.kappa * normalise(1, m, sum)
+        })
+        .collect();
+    // Not a degenerate case: hidden values of channels of either sign are neither all cut off nor all clipped.
+    for channel in hidden.chunks(4) {
+        assert!(channel.iter().any(|&value| value > 0.0 && value < 63.0 * 0.0625), "{hidden:?}");
+    }
+
+    let model = FunctionalModel::new(&spec(128, 10, AdcInput::Pair), &net, &posterior).unwrap();
+    let answers = model.observe(&images(&net, image), 0, &mut ()).unwrap();
+    for (i, (answer, expected)) in answers.iter().zip(logits.iter().cycle()).enumerate() {
+        assert!((answer - expected).abs() < 1e-12, "logit {i}: {answer} against {expected}");
+    }
 }

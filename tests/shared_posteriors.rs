@@ -5,7 +5,9 @@
 mod common;
 mod shared;
 
-use crossbayes::config::{Adc, AdcInput, AdcRange, Draws, Images, Posterior, Sampler, Samples, Scheme, Workload};
+use crossbayes::config::{
+    Adc, AdcInput, AdcRange, Draws, Images, Posterior, RandomSource, Sampler, Samples, Scheme, Workload,
+};
 use crossbayes::functional::post::max_pool;
 use crossbayes::functional::{FunctionalModel, FunctionalSpec};
 use crossbayes::workload::{LoadedImages, LoadedPosterior, resolve};
@@ -26,7 +28,7 @@ fn workload(name: &str, input: (u32, u32), convs: &[(u32, u32)], linears: &[u32]
         images: Some(Images {
             path: format!("{name}.safetensors"),
             images: "test.images_u8".to_owned(),
-            labels: "test.labels".to_owned(),
+            labels: Some("test.labels".to_owned()),
         }),
         ..network
     }
@@ -44,8 +46,10 @@ fn cifar10(bits: u32) -> Workload {
 fn spec() -> FunctionalSpec {
     FunctionalSpec {
         array_rows: 128,
+        array_columns: 64,
         adc: Adc { bits: 10, columns_per_adc: 8, input: AdcInput::Pair, range: AdcRange::FullScale },
         sampler: Sampler::Generator {
+            source: RandomSource::Ideal,
             bits_per_cycle: 32,
             probability_bits: 8,
             double_buffered: true,

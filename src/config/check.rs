@@ -3,10 +3,11 @@
 use crate::config::de::from_node;
 use crate::config::tree::Node;
 use crate::config::{
-    Adc, AdcInput, Array, Chip, Config, CostTable, Driver, MAX_PASSES, Posterior, Sampler, Samples, ScheduleSpec,
-    Window, Workload,
+    Adc, AdcInput, Array, Chip, Config, CostTable, Driver, MAX_PASSES, Posterior, RandomSource, Sampler, Samples,
+    ScheduleSpec, Window, Workload,
 };
 use crate::error::{MOST_COMPARED, Problem, nearest};
+use crate::lfsr::{MOST_BITS, has_full_period};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is wrong with the value of the type called `name` that stands in `node`.
@@ -123,6 +124,37 @@ fn chip(chip: &Chip) -> Vec<Problem> {
         problems.push(Problem::new(
             "sampler.sub_arrays",
             format!("sub_arrays is {sub_arrays}; expected a divisor of the {} rows of an array", chip.array.rows),
+        ));
+    }
+    problems.extend(registers(&chip.sampler));
+    problems
+}
+
+/// A register whose taps give the full period, and registers that share a cycle's bits evenly.
+fn registers(sampler: &Sampler) -> Vec<Problem> {
+    let Sampler::Generator { source: RandomSource::Lfsr { bits, taps, registers }, bits_per_cycle, .. } = sampler
+    else {
+        return Vec::new();
+    };
+    let mut problems = Vec::new();
+    let in_range = (2..=MOST_BITS).contains(bits) && taps.iter().all(|tap| (1..=*bits).contains(tap));
+    let told = || taps.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+    if taps.iter().max() != Some(bits) {
+        problems.push(Problem::new(
+            "sampler.source.taps",
+            format!("taps is [{}]; expected numbers in 1..={bits}, the largest of them bits ({bits})", told()),
+        ));
+    } else if let Some(tap) = taps.iter().enumerate().find_map(|(i, tap)| taps[..i].contains(tap).then_some(tap)) {
+        problems.push(Problem::new("sampler.source.taps", format!("taps is [{}]: {tap} stands there twice", told())));
+    } else if in_range && !has_full_period(*bits, taps) {
+        let message = format!("a register of {bits} bits with taps [{}] repeats before 2^{bits} - 1 steps", told());
+        let known = "8: [8, 6, 5, 4], 16: [16, 15, 13, 4], 32: [32, 22, 2, 1], 64: [64, 63, 61, 60]";
+        problems.push(Problem::new("sampler.source.taps", message).hint(format!("taps of full period are {known}")));
+    }
+    if *registers > 0 && !bits_per_cycle.is_multiple_of(*registers) {
+        problems.push(Problem::new(
+            "sampler.source.registers",
+            format!("registers is {registers}; expected a divisor of bits_per_cycle ({bits_per_cycle})"),
         ));
     }
     problems

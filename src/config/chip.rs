@@ -124,7 +124,8 @@ pub enum AdcRange {
     /// All rows in use in the layer's largest row block on, set layer by layer: never clips; the step grows when the
     /// bits do not suffice.
     FullScale,
-    /// A fixed range of so many cell currents (to either side for `Pair`); larger sums clip.
+    /// A fixed range of so many cell currents (to either side for `Pair`), the same for all layers; the extreme codes
+    /// stand for its ends, and larger sums clip there.
     Fixed(#[schemars(range(min = 0.5, max = 1e9))] f64),
 }
 
@@ -134,6 +135,9 @@ pub enum AdcRange {
 pub enum Sampler {
     /// Digital random bits compared with a stored p; drawn bits are latched, then the plane is read like any other.
     Generator {
+        /// Where the random bits come from.
+        #[serde(default)]
+        source: RandomSource,
         /// Fresh random bits per cycle and array (g).
         #[schemars(range(min = 1, max = 65_536))]
         bits_per_cycle: u32,
@@ -158,6 +162,38 @@ pub enum Sampler {
         #[serde(default = "number::<1>")]
         sub_arrays: u32,
     },
+}
+
+/// What makes the random bits of an array.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub enum RandomSource {
+    /// Linear-feedback shift registers: their own bit sequences are drawn from, with their correlations.
+    Lfsr {
+        /// Bits of a register (w).
+        #[schemars(range(min = 2, max = 64))]
+        bits: u32,
+        /// Taps: each new bit is the sum modulo 2 of those so many steps back. They must give the full period,
+        /// 2^bits - 1.
+        #[schemars(inner(range(min = 1, max = 64)))]
+        taps: Vec<u32>,
+        /// Registers of an array's generator; each steps bits_per_cycle / registers times a cycle, by as many gates in a
+        /// row.
+        #[schemars(range(min = 1, max = 65_536))]
+        #[serde(default = "number::<1>")]
+        registers: u32,
+    },
+    /// Independent bits, which no circuit gives: what other sources are compared with. They cost `random_bit`.
+    Ideal,
+    /// A true random generator: independent bits at the price of `true_random_bit`.
+    Trng,
+}
+
+impl Default for RandomSource {
+    /// One register an array, long enough that no run of a network walks through a noticeable part of its period.
+    fn default() -> Self {
+        Self::Lfsr { bits: 64, taps: vec![64, 63, 61, 60], registers: 1 }
+    }
 }
 
 /// When a fresh weight sample is drawn.

@@ -67,11 +67,18 @@ pub struct CostTable {
     pub comparator: Cost,
     /// One accumulation behind a comparator; area of one accumulator. Time: drain after the last row.
     pub sampled_accumulate: Cost,
-    /// One fresh random bit; area of the generator per bit of its width.
+    /// One fresh bit of an ideal source, at an assumed price; area per bit of a cycle. Time: one step.
     pub random_bit: Cost,
-    /// Comparing b random bits with p and latching the drawn weight; area of one latch pair with its comparator
-    /// share.
-    pub draw: Cost,
+    /// One fresh bit of a true random generator; area per bit of a cycle. Time: one step.
+    pub true_random_bit: Cost,
+    /// One step of one bit of a shift register; area and leakage of that bit. Time: one cycle's steps.
+    pub lfsr_register: Cost,
+    /// One sum of two bits in the feedback of a shift register; area and leakage of its gate.
+    pub lfsr_gate: Cost,
+    /// Comparing a draw with p; area and leakage of one comparator, of which an array has g / b.
+    pub draw_compare: Cost,
+    /// Latching a drawn weight; area and leakage of one latch: one synapse in one bank.
+    pub draw_latch: Cost,
     /// Fetching the stored p of one synapse; area of its storage.
     pub probability_fetch: Cost,
     /// One shift-and-add; area of one unit. Time: latency after the conversion, pipelined.
@@ -111,7 +118,11 @@ impl CostTable {
             named("comparator", &self.comparator),
             named("sampled_accumulate", &self.sampled_accumulate),
             named("random_bit", &self.random_bit),
-            named("draw", &self.draw),
+            named("true_random_bit", &self.true_random_bit),
+            named("lfsr_register", &self.lfsr_register),
+            named("lfsr_gate", &self.lfsr_gate),
+            named("draw_compare", &self.draw_compare),
+            named("draw_latch", &self.draw_latch),
             named("probability_fetch", &self.probability_fetch),
             named("shift_add", &self.shift_add),
             named("adder", &self.adder),

@@ -169,7 +169,7 @@ impl FileKind {
                 "multiplexer",
                 "comparator",
                 "random_bit",
-                "draw",
+                "draw_latch",
                 "shift_add",
                 "adder",
                 "post_process",

@@ -21,7 +21,7 @@ pub struct Workload {
     /// Where p of each synapse comes from.
     #[serde(default)]
     pub posterior: Posterior,
-    /// Labelled images to answer, if there are any.
+    /// Images to answer, if there are any.
     pub images: Option<Images>,
     /// Share of input bits that are 1, for energy where no image is simulated; a layer may say its own.
     #[schemars(range(min = 0.0, max = 1.0))]
@@ -144,7 +144,7 @@ pub enum Posterior {
     Absent,
 }
 
-/// Labelled images.
+/// Images, labelled or not.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Images {
@@ -155,10 +155,11 @@ pub struct Images {
     #[schemars(length(min = 1))]
     #[serde(default = "images")]
     pub images: String,
-    /// Tensor of labels: U8 or I64 `[n]`.
+    /// Tensor of labels: U8 or I64 `[n]`. None: the images have none; answers and their uncertainty are told, accuracy and
+    /// the other scores are not.
     #[schemars(length(min = 1))]
     #[serde(default = "labels")]
-    pub labels: String,
+    pub labels: Option<String>,
 }
 
 fn half() -> f64 {
@@ -177,6 +178,6 @@ fn images() -> String {
     "images".to_owned()
 }
 
-fn labels() -> String {
-    "labels".to_owned()
+fn labels() -> Option<String> {
+    Some("labels".to_owned())
 }

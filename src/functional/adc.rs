@@ -2,13 +2,15 @@
 //!
 //! A read of a row block gives whole numbers of cell currents: +-1 weights and rows driven by 0 or 1. A converter of n
 //! bits turns a sum s into the code `clamp(round(s / step))`, halves away from zero.
-//! - A pair's sum has a sign; codes are -(2^(n-1) - 1)..=2^(n-1) - 1, symmetric about 0, and
-//!   `step = max(1, range / (2^(n-1) - 1))`. (One bit: codes -1 and 0, step = range.)
-//! - A single bitline's sum has none; codes are 0..=2^n - 1 and `step = max(1, range / (2^n - 1))`.
+//! - A pair's sum has a sign; codes are -(2^(n-1) - 1)..=2^(n-1) - 1, symmetric about 0: two's complement has one code
+//!   more on the negative side, which is not used. (One bit: codes -1 and 0.)
+//! - A single bitline's sum has none; codes are 0..=2^n - 1.
 //!
-//! A step below one cell current would tell nothing more, so it is never finer than 1: a converter with bits enough
-//! counts currents exactly, up to its range. Sums beyond the range clip. With `FullScale` the range is the number of rows in
-//! use in the layer's largest row block, as a converter's reference is set layer by layer, and nothing clips.
+//! With the largest code c, the range sets the step, and sums beyond the extreme codes clip:
+//! - `Fixed(range)`: `step = range / c`, a reference that is set once for all layers. A step that is no whole number of
+//!   cell currents rounds, also where it is finer than one.
+//! - `FullScale`: `step = max(1, rows / c)` for the rows in use in the layer's largest row block: the reference is set
+//!   layer by layer so that one code is one cell current where the bits suffice, and no sum clips.
 
 use crate::config::{Adc, AdcInput, AdcRange};
 
@@ -18,7 +20,7 @@ pub struct Converter {
     input: AdcInput,
     step: f64,
     /// Code of sum s at `s + offset`.
-    codes: Vec<i16>,
+    codes: Vec<i32>,
     offset: i32,
     /// Sums that do not clip.
     lowest: i32,
@@ -30,21 +32,19 @@ impl Converter {
     #[must_use]
     pub fn new(adc: &Adc, rows: u32) -> Self {
         let rows = rows as i32;
-        let range = match adc.range {
-            AdcRange::FullScale => f64::from(rows),
-            AdcRange::Fixed(range) => range,
-        };
         let (bottom, top, sums) = match adc.input {
+            // One bit has no positive code; its step spans the range.
             AdcInput::Pair => {
-                let half = 1i32 << (adc.bits - 1);
-                (-half, half - 1, -rows..=rows)
+                let top = (1i32 << (adc.bits - 1)) - 1;
+                (-top.max(1), top, -rows..=rows)
             }
             AdcInput::Column => (0, (1 << adc.bits) - 1, 0..=rows),
         };
-        let step = (range / f64::from(top.max(1))).max(1.0);
-        // Codes beyond the range are not used, nor is the one code more that two's complement has on the negative side.
-        let reach = (range / step).round() as i32;
-        let (bottom, top) = (bottom.max(-reach), top.min(reach));
+        let codes = f64::from(top.max(1));
+        let step = match adc.range {
+            AdcRange::FullScale => (f64::from(rows) / codes).max(1.0),
+            AdcRange::Fixed(range) => range / codes,
+        };
         let code = |sum: i32| (f64::from(sum) / step).round() as i32;
         Self {
             input: adc.input,
@@ -52,7 +52,7 @@ impl Converter {
             offset: -sums.start(),
             lowest: sums.clone().find(|&sum| code(sum) >= bottom).unwrap_or(rows),
             highest: sums.clone().rev().find(|&sum| code(sum) <= top).unwrap_or(-rows),
-            codes: sums.map(|sum| code(sum).clamp(bottom, top) as i16).collect(),
+            codes: sums.map(|sum| code(sum).clamp(bottom, top)).collect(),
         }
     }
 
@@ -71,7 +71,13 @@ impl Converter {
     /// The code of a sum within the rows in use.
     #[must_use]
     pub fn code(&self, sum: i32) -> i32 {
-        i32::from(self.codes[(sum + self.offset) as usize])
+        self.codes[(sum + self.offset) as usize]
+    }
+
+    /// Largest magnitude of a code that it gives.
+    #[must_use]
+    pub fn largest_code(&self) -> u32 {
+        self.codes.iter().map(|code| code.unsigned_abs()).max().unwrap_or(0)
     }
 
     /// Whether the sum lies beyond the range.
@@ -83,7 +89,7 @@ impl Converter {
     /// Whether every sum of the array is its own code, and a code is one cell current.
     #[must_use]
     pub fn is_exact(&self) -> bool {
-        self.step == 1.0 && self.codes.iter().enumerate().all(|(i, &code)| i32::from(code) == i as i32 - self.offset)
+        self.step == 1.0 && self.codes.iter().enumerate().all(|(i, &code)| code == i as i32 - self.offset)
     }
 }
 
@@ -120,16 +126,24 @@ mod tests {
     }
 
     #[test]
-    fn sums_beyond_a_fixed_range_clip() {
-        // 8 bits would hold 127, the range ends at 40.
+    fn a_fixed_range_clips_at_the_extreme_codes() {
+        // 8 bits: codes -127..=127 over -40..=40 cell currents, step 40/127 = 0.315; 39/0.315 = 123.8.
         let pair = converter(8, AdcInput::Pair, AdcRange::Fixed(40.0), 128);
-        assert_eq!(pair.step(), 1.0);
-        assert_eq!([-128, -41, -40, 40, 41].map(|sum| pair.code(sum)), [-40, -40, -40, 40, 40]);
+        assert_eq!(pair.step(), 40.0 / 127.0);
+        assert_eq!([-128, -41, -40, -1, 39, 40, 41].map(|sum| pair.code(sum)), [-127, -127, -127, -3, 124, 127, 127]);
         assert_eq!([-41, -40, 40, 41].map(|sum| pair.clips(sum)), [true, false, false, true]);
+        assert!(!pair.is_exact());
+        // One cell current a code: exact, as far as the codes go.
+        let unit = converter(8, AdcInput::Pair, AdcRange::Fixed(127.0), 128);
+        assert_eq!((unit.step(), unit.code(127), unit.code(128)), (1.0, 127, 127));
+        assert!(!unit.clips(127) && unit.clips(128));
+        assert!(converter(8, AdcInput::Pair, AdcRange::Fixed(127.0), 127).is_exact());
         // 3 bits: codes 0..=7, step 14/7 = 2.
         let column = converter(3, AdcInput::Column, AdcRange::Fixed(14.0), 64);
         assert_eq!([13, 14, 15, 64].map(|sum| column.code(sum)), [7, 7, 7, 7]);
         assert_eq!([14, 15].map(|sum| column.clips(sum)), [false, true]);
+        // Codes of all 16 bits of a bitline: 4096 currents of 2^-15 steps clip at 65535.
+        assert_eq!(converter(16, AdcInput::Column, AdcRange::Fixed(2.0), 4096).largest_code(), 65_535);
     }
 
     #[test]

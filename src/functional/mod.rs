@@ -12,6 +12,7 @@
 
 pub mod blocks;
 pub mod weights;
+pub mod registers;
 pub mod input;
 pub mod adc;
 pub mod product;

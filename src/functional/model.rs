@@ -1,12 +1,13 @@
 //! The network as the chip computes it, made ready to run: weights drawn or unpacked, batch norm folded.
 
-use crate::config::{Adc, AdcInput, AdcRange, Config, Draws, Sampler, Samples, Scheme};
+use crate::config::{Adc, AdcInput, AdcRange, Config, Draws as DrawTime, RandomSource, Sampler, Samples, Scheme};
 use crate::error::Error;
 use crate::functional::adc::Converter;
 use crate::functional::blocks::RowBlocks;
 use crate::functional::input::Windows;
 use crate::functional::post::{Affine, CodeRange};
 use crate::functional::product::Readout;
+use crate::functional::registers::{RegisterDraws, Registers};
 use crate::functional::weights::{BitMatrix, WeightDistribution};
 use crate::random::{Purpose, StreamName};
 use crate::workload::{LayerPosterior, LoadedPosterior, Net, NetLayer, Shape, Source};
@@ -17,6 +18,8 @@ use std::path::Path;
 pub struct FunctionalSpec {
     /// Rows of an array, 1..=4096.
     pub array_rows: u32,
+    /// Synapse columns of an array, at least 1.
+    pub array_columns: u32,
     /// Converter of deterministic and latched arrays.
     pub adc: Adc,
     /// How weights are drawn in the dense scheme.
@@ -37,6 +40,7 @@ impl FunctionalSpec {
     pub fn of(config: &Config) -> Self {
         Self {
             array_rows: config.arch.array.rows,
+            array_columns: config.arch.array.columns / config.arch.array.cells_per_synapse,
             adc: config.arch.adc.clone(),
             sampler: config.arch.sampler.clone(),
             scheme: config.mapping.scheme,
@@ -55,7 +59,16 @@ pub(super) enum Weights {
     /// One sample a member, held for whole passes and all images.
     PerMember(Vec<BitMatrix>),
     /// Drawn at every output position of every image.
-    PerPosition(WeightDistribution),
+    PerPosition(Draws),
+}
+
+/// What weights are drawn from.
+#[derive(Debug, Clone)]
+pub(super) enum Draws {
+    /// Independent bits.
+    Streams(WeightDistribution),
+    /// The sequences of shift registers.
+    Registers(RegisterDraws),
 }
 
 /// A layer ready to run.
@@ -80,8 +93,8 @@ pub(super) struct Layer {
 
 /// A network on a chip without device noise.
 ///
-/// Weights are drawn once when the model is made (but for fresh draws at every position), from a stream named by layer
-/// and member: a member's sample is the same for all images, and does not depend on the arrays.
+/// Weights are drawn once when the model is made (but for fresh draws at every position): a member's sample is the same
+/// for all images. Drawn from shift registers it depends on the size of the arrays, else on layer and member alone.
 #[derive(Debug, Clone)]
 pub struct FunctionalModel {
     pub(super) input: Shape,
@@ -108,17 +121,19 @@ impl FunctionalModel {
         for (index, (layer, posterior_of_layer)) in net.layers.iter().zip(&posterior.layers).enumerate() {
             let blocks = RowBlocks::new(layer.rows, spec.array_rows);
             let readout = readout(spec, blocks);
+            check_accumulators(&layer.name, &readout, layer.input_bits, blocks)?;
             let statistics = match spec.scheme {
                 Scheme::Dense => &posterior_of_layer.sampled,
                 Scheme::Deterministic => &posterior_of_layer.mode,
             };
             let (bn_eps, step, scale) = (posterior.bn_eps, readout.step(), posterior_of_layer.input_scale);
+            let learned = &posterior_of_layer.learned;
             let (affine, codes) = match output_scale(index, net, posterior)? {
                 Some(output_scale) => (
-                    Affine::hidden(statistics, bn_eps, step, scale, output_scale),
+                    Affine::hidden(statistics, learned, bn_eps, step, scale, output_scale),
                     Some(CodeRange::new(layer.output_bits, layer.relu)),
                 ),
-                None => (Affine::logits(statistics, bn_eps, step, scale, posterior.kappa), None),
+                None => (Affine::logits(statistics, learned, bn_eps, step, scale, posterior.kappa), None),
             };
             layers.push(Layer {
                 source: layer.source,
@@ -181,6 +196,9 @@ fn check_sizes(spec: &FunctionalSpec, net: &Net) -> Result<(), Error> {
     {
         return refuse(format!("arch.sampler.probability_bits is {probability_bits}; expected 1..=16"));
     }
+    if spec.array_columns == 0 {
+        return refuse("arch.array.columns holds no synapse".to_owned());
+    }
     if spec.members == 0 {
         return refuse("ensemble.members is 0; expected at least 1".to_owned());
     }
@@ -196,6 +214,21 @@ fn check_sizes(spec: &FunctionalSpec, net: &Net) -> Result<(), Error> {
                 layer.name, layer.rows, layer.input_bits
             ));
         }
+    }
+    Ok(())
+}
+
+/// Refuses a converter whose codes, added up over pulses and row blocks, could need more than 32 bits.
+fn check_accumulators(layer: &str, readout: &Readout, input_bits: u32, blocks: RowBlocks) -> Result<(), Error> {
+    let Readout::Converted(converter) = readout else { return Ok(()) };
+    // A column's result is the difference of two codes, each of them at most this large and not negative.
+    if (u64::from(converter.largest_code()) * blocks.count() as u64) << input_bits > i32::MAX as u64 {
+        return Err(Error::Config(format!(
+            "the accumulators of layer {layer} would need more than 32 bits: {} row blocks of codes up to {} by \
+             {input_bits}-bit inputs; expected a wider arch.adc.range or fewer arch.adc.bits",
+            blocks.count(),
+            converter.largest_code()
+        )));
     }
     Ok(())
 }
@@ -261,21 +294,53 @@ fn weights(
     if spec.samples == Samples::Stored {
         return stored_weights(spec, layer, of_layer, &posterior.path, blocks).map(Weights::PerMember);
     }
-    let (bits, draws) = match spec.sampler {
-        Sampler::Generator { probability_bits, draws, .. } => (probability_bits, draws),
-        Sampler::Comparator { .. } => (32, Draws::PerPosition),
-    };
-    let distribution = WeightDistribution::new(of_layer, blocks.rows(), bits);
-    if draws == Draws::PerPosition {
-        return Ok(Weights::PerPosition(distribution));
+    let new = || BitMatrix::new(blocks, columns);
+    match &spec.sampler {
+        Sampler::Generator {
+            source: RandomSource::Lfsr { bits, taps, registers },
+            bits_per_cycle,
+            probability_bits,
+            draws,
+            ..
+        } => {
+            let registers = Registers {
+                bits: *bits,
+                taps: taps.clone(),
+                number: *registers,
+                bits_per_cycle: *bits_per_cycle,
+                draw_bits: *probability_bits,
+            };
+            let array_columns = spec.array_columns as usize;
+            let distribution = RegisterDraws::new(registers, of_layer, index, blocks, array_columns, spec.seed);
+            if *draws == DrawTime::PerPosition {
+                return Ok(Weights::PerPosition(Draws::Registers(distribution)));
+            }
+            let mut generators = distribution.start(0);
+            let members = (0..spec.members).map(|_| {
+                let mut matrix = new();
+                distribution.draw(&mut generators, &mut matrix);
+                matrix
+            });
+            Ok(Weights::PerMember(members.collect()))
+        }
+        Sampler::Generator { probability_bits, draws: DrawTime::PerMember, .. } => {
+            let distribution = WeightDistribution::new(of_layer, blocks.rows(), *probability_bits);
+            let members = (0..spec.members).map(|member| {
+                let name = StreamName { layer: index as u32, member, ..StreamName::new(Purpose::WeightSample) };
+                let mut matrix = new();
+                distribution.draw(&mut name.open(spec.seed), &mut matrix);
+                matrix
+            });
+            Ok(Weights::PerMember(members.collect()))
+        }
+        Sampler::Generator { probability_bits: bits, .. } => Ok(per_position(of_layer, blocks, *bits)),
+        Sampler::Comparator { .. } => Ok(per_position(of_layer, blocks, 32)),
     }
-    let members = (0..spec.members).map(|member| {
-        let name = StreamName { layer: index as u32, member, ..StreamName::new(Purpose::WeightSample) };
-        let mut matrix = BitMatrix::new(blocks, columns);
-        distribution.draw(&mut name.open(spec.seed), &mut matrix);
-        matrix
-    });
-    Ok(Weights::PerMember(members.collect()))
+}
+
+/// Weights of independent bits, p held to `bits` bits, drawn at every position.
+fn per_position(posterior: &LayerPosterior, blocks: RowBlocks, bits: u32) -> Weights {
+    Weights::PerPosition(Draws::Streams(WeightDistribution::new(posterior, blocks.rows(), bits)))
 }
 
 /// Stored samples, one for each member.

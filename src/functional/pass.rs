@@ -2,7 +2,7 @@
 
 use crate::functional::direct::multiply_all;
 use crate::functional::input::Planes;
-use crate::functional::model::{FunctionalModel, Layer, Weights};
+use crate::functional::model::{Draws, FunctionalModel, Layer, Weights};
 use crate::functional::post::max_pool;
 use crate::functional::product::{Readout, multiply};
 use crate::functional::weights::BitMatrix;
@@ -85,6 +85,12 @@ impl FunctionalModel {
             Some(matrix) => Cow::Borrowed(matrix),
             None => Cow::Owned(BitMatrix::new(layer.blocks, layer.columns)),
         };
+        // Samples are numbered in the order in which one copy of the layer draws them.
+        let first = ((image * self.members + member) * layer.positions) as u64;
+        let mut generators = match &layer.weights {
+            Weights::PerPosition(Draws::Registers(draws)) => draws.start(first),
+            _ => Vec::new(),
+        };
         let mut clipped = 0;
         for position in 0..layer.positions {
             layer.windows.gather(codes, position, &mut window);
@@ -92,14 +98,18 @@ impl FunctionalModel {
             if O::WATCHES_INPUTS {
                 observer.driven(index, image, member, position, &planes);
             }
-            if let Weights::PerPosition(distribution) = &layer.weights {
-                let name = StreamName {
-                    layer: index as u32,
-                    member: member as u32,
-                    position: (image * layer.positions + position) as u64,
-                    ..StreamName::new(Purpose::WeightSample)
-                };
-                distribution.draw(&mut name.open(self.seed), weights.to_mut());
+            match &layer.weights {
+                Weights::PerPosition(Draws::Streams(distribution)) => {
+                    let name = StreamName {
+                        layer: index as u32,
+                        member: member as u32,
+                        position: (image * layer.positions + position) as u64,
+                        ..StreamName::new(Purpose::WeightSample)
+                    };
+                    distribution.draw(&mut name.open(self.seed), weights.to_mut());
+                }
+                Weights::PerPosition(Draws::Registers(draws)) => draws.draw(&mut generators, weights.to_mut()),
+                Weights::Shared(_) | Weights::PerMember(_) => {}
             }
             clipped += multiply(&weights, &planes, &layer.readout, &mut counts, &mut column_sums);
             for (map, &sum) in accumulators.chunks_exact_mut(layer.positions).zip(&column_sums) {

@@ -2,11 +2,16 @@
 //!
 //! Batch norm is folded into one product and one sum, each rounded to f64 by itself (no fused multiply-add), so that
 //! any IEEE 754 implementation of the same formula gives the same codes. With accumulator a in units of the readout's
-//! step, input scale s_in, scale s_out of the layers that read the output, and sd = sqrt(var + eps):
-//! - hidden layer: code = clip(round(a * (step s_in / (sd s_out)) + (-mean / (sd s_out)))), halves to even;
-//! - last layer: logit = a * (kappa step s_in / sd) + (-(kappa mean) / sd).
+//! step, input scale s_in, scale s_out of the layers that read the output, sd = sqrt(var + eps), and learned bias c,
+//! scale gamma and shift beta (0, 1 and 0 where there are none):
+//! - hidden layer: code = clip(round(a * (gamma step s_in / (sd s_out)) + (gamma (c - mean) / (sd s_out) + beta / s_out))),
+//!   halves to even;
+//! - last layer: logit = a * (kappa gamma step s_in / sd) + (kappa gamma (c - mean) / sd + kappa beta).
+//!
+//! Pooling takes the largest accumulator whatever the sign of gamma: it comes before batch norm, as in a network
+//! that is trained as convolution, max-pool, batch norm, ReLU.
 
-use crate::workload::{BatchNorm, Shape};
+use crate::workload::{BatchNorm, Learned, Shape};
 
 /// Largest accumulators of square windows that do not overlap: from a map `[channels][height][width]` of `shape` to one
 /// of `shape / side`.
@@ -34,30 +39,59 @@ pub struct Affine {
     channels: Vec<(f64, f64)>,
 }
 
+/// Batch norm of one channel: `gamma (x + centre) / sd + beta`.
+struct Channel {
+    centre: f64,
+    sd: f64,
+    gamma: f64,
+    beta: f64,
+}
+
 impl Affine {
     /// Batch norm of a hidden layer, to codes of scale `output_scale`.
     #[must_use]
-    pub fn hidden(statistics: &BatchNorm, bn_eps: f64, step: f64, input_scale: f32, output_scale: f32) -> Self {
+    pub fn hidden(
+        statistics: &BatchNorm,
+        learned: &Learned,
+        bn_eps: f64,
+        step: f64,
+        input_scale: f32,
+        output_scale: f32,
+    ) -> Self {
         let (input_scale, output_scale) = (f64::from(input_scale), f64::from(output_scale));
-        Self::fold(statistics, bn_eps, |mean, sd| {
-            (step * input_scale / (sd * output_scale), -mean / (sd * output_scale))
+        Self::fold(statistics, learned, bn_eps, |c| {
+            let factor = c.gamma * (step * input_scale) / (c.sd * output_scale);
+            (factor, c.gamma * c.centre / (c.sd * output_scale) + c.beta / output_scale)
         })
     }
 
     /// Batch norm of the last layer, to logits.
     #[must_use]
-    pub fn logits(statistics: &BatchNorm, bn_eps: f64, step: f64, input_scale: f32, kappa: f64) -> Self {
+    pub fn logits(
+        statistics: &BatchNorm,
+        learned: &Learned,
+        bn_eps: f64,
+        step: f64,
+        input_scale: f32,
+        kappa: f64,
+    ) -> Self {
         let input_scale = f64::from(input_scale);
-        Self::fold(statistics, bn_eps, |mean, sd| (kappa * input_scale * step / sd, -(kappa * mean) / sd))
+        Self::fold(statistics, learned, bn_eps, |c| {
+            let factor = c.gamma * (kappa * input_scale * step) / c.sd;
+            (factor, c.gamma * (kappa * c.centre) / c.sd + kappa * c.beta)
+        })
     }
 
-    fn fold(statistics: &BatchNorm, bn_eps: f64, channel: impl Fn(f64, f64) -> (f64, f64)) -> Self {
-        let channels = statistics.mean.iter().zip(&statistics.var);
-        Self {
-            channels: channels
-                .map(|(&mean, &var)| channel(f64::from(mean), (f64::from(var) + bn_eps).sqrt()))
-                .collect(),
-        }
+    fn fold(statistics: &BatchNorm, learned: &Learned, bn_eps: f64, fold: impl Fn(Channel) -> (f64, f64)) -> Self {
+        let channel = |m: usize| {
+            fold(Channel {
+                centre: f64::from(learned.bias[m]) - f64::from(statistics.mean[m]),
+                sd: (f64::from(statistics.var[m]) + bn_eps).sqrt(),
+                gamma: f64::from(learned.scale[m]),
+                beta: f64::from(learned.shift[m]),
+            })
+        };
+        Self { channels: (0..statistics.mean.len()).map(channel).collect() }
     }
 
     /// Applies it to a map `[channels][...]` of accumulators.
@@ -118,12 +152,19 @@ mod tests {
     fn batch_norm_is_folded() {
         // sd = sqrt(3.75 + 0.25) = 2: (10 * 0.5 - 1) / 2 / 0.25 = 8; logit 4 * (10 * 0.5 - 1) / 2 = 8.
         let statistics = BatchNorm { mean: vec![1.0], var: vec![3.75] };
-        let hidden = Affine::hidden(&statistics, 0.25, 1.0, 0.5, 0.25);
+        let none = Learned::none(1);
+        let hidden = Affine::hidden(&statistics, &none, 0.25, 1.0, 0.5, 0.25);
         assert_eq!(hidden.apply(&[10]).collect::<Vec<_>>(), [8.0]);
-        let logits = Affine::logits(&statistics, 0.25, 1.0, 0.5, 4.0);
+        let logits = Affine::logits(&statistics, &none, 0.25, 1.0, 0.5, 4.0);
         assert_eq!(logits.apply(&[10]).collect::<Vec<_>>(), [8.0]);
         // Two cell currents to a unit: as 20 single ones.
-        let coarse = Affine::logits(&statistics, 0.25, 2.0, 0.5, 4.0);
+        let coarse = Affine::logits(&statistics, &none, 0.25, 2.0, 0.5, 4.0);
         assert_eq!(coarse.apply(&[10]).collect::<Vec<_>>(), [18.0]);
+        // With bias 3, gamma -2 and beta 0.5: (-2 (10 * 0.5 + 3 - 1) / 2 + 0.5) / 0.25 = -26, times 4 = -26 as logit.
+        let learned = Learned { bias: vec![3.0], scale: vec![-2.0], shift: vec![0.5] };
+        let hidden = Affine::hidden(&statistics, &learned, 0.25, 1.0, 0.5, 0.25);
+        assert_eq!(hidden.apply(&[10]).collect::<Vec<_>>(), [-26.0]);
+        let logits = Affine::logits(&statistics, &learned, 0.25, 1.0, 0.5, 4.0);
+        assert_eq!(logits.apply(&[10]).collect::<Vec<_>>(), [-26.0]);
     }
 }

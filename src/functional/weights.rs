@@ -38,6 +38,13 @@ impl BitMatrix {
         &self.words
     }
 
+    /// Sets the word of a column that starts with row `row`, the first row of a word.
+    pub fn set_word(&mut self, row: usize, column: usize, bits: u64) {
+        let (block, within) = (row / self.blocks.rows_per_block(), row % self.blocks.rows_per_block());
+        let word = block * self.blocks.words_per_block() + within / 64;
+        self.words[word * self.columns + column] = bits;
+    }
+
     /// Sets a column from K consecutive bits, the first of them bit `first` of `bits`.
     pub fn set_column(&mut self, column: usize, bits: &[u64], first: usize) {
         for (word, rows) in self.blocks.word_rows().enumerate() {

@@ -16,6 +16,7 @@ pub mod readout;
 pub mod build;
 pub mod crossbar;
 pub mod converter;
+pub mod generator;
 pub mod sampler;
 pub mod accumulator;
 pub mod buffer;

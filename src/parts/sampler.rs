@@ -7,9 +7,10 @@
 
 use super::build::Build;
 use super::context::{Amount, Context, Job, Units};
+use super::generator::{draw_cycles, draw_energy};
 use super::tag::tags;
 use super::token::Token;
-use crate::config::{Chip, Draws, Sampler as SamplerKind};
+use crate::config::{Draws, Sampler as SamplerKind};
 use crate::dataflow::Role;
 use crate::kernel::{Cycle, Event, Schedule};
 use crate::trace::{Action, Component, SpanSink};
@@ -50,13 +51,13 @@ pub struct SamplerSpec {
 impl SamplerSpec {
     pub(super) fn build(at: &Build<'_>) -> Self {
         let (l, layer, mapped) = at.layer();
-        let (group, costs) = (at.group(), &at.chip.costs);
+        let group = at.group();
         let SamplerKind::Generator { probability_bits, draws, .. } = at.chip.sampler else {
             unreachable!("only generators have a stage of their own")
         };
         let synapses = group.synapses_per_array() * u64::from(group.arrays_per_replica());
         let bits = synapses * u64::from(probability_bits);
-        let per_synapse = costs.draw.energy.0 + costs.probability_fetch.energy.0;
+        let energy = draw_energy(at.chip, group.synapses_per_array());
         let passes = u64::from(at.config.schedule.images) * u64::from(mapped.passes);
         let batches = u64::from(layer.positions.div_ceil(mapped.replication));
         let last_lanes = layer.positions - (batches as u32 - 1) * mapped.replication;
@@ -66,7 +67,7 @@ impl SamplerSpec {
             draw: at.job(Some(l), Component::Generator, Action::Draw, duration, 0).in_plane(group.plane),
             generators: at.arrays(),
             bits,
-            energy: bits * costs.random_bit.energy.0 + synapses * per_synapse,
+            energy: energy * u64::from(group.arrays_per_replica()),
             replicas: group.replicas.clone(),
             samples: if draws == Draws::PerMember { passes } else { passes * batches },
             per_position: (draws == Draws::PerPosition).then_some((batches, last_lanes)),
@@ -80,18 +81,6 @@ impl SamplerSpec {
             _ => u32::MAX,
         };
         lanes.clamp(self.replicas.start, self.replicas.end) - self.replicas.start
-    }
-}
-
-/// Cycles to draw one weight sample of an array with `synapses`: ceil(n b / g) steps of the generator.
-#[must_use]
-pub fn draw_cycles(chip: &Chip, synapses: u64) -> u64 {
-    match chip.sampler {
-        SamplerKind::Generator { bits_per_cycle, probability_bits, .. } => {
-            let step = chip.costs.random_bit.time.cycles(chip.clock).max(1);
-            (synapses * u64::from(probability_bits)).div_ceil(u64::from(bits_per_cycle)) * step
-        }
-        SamplerKind::Comparator { .. } => 0,
     }
 }
 

@@ -26,8 +26,8 @@ use crate::config::{Config, Draws, Mode, Sampler};
 use crate::mapping::{Mapping, Plane};
 use crate::parts::Assembly;
 use crate::parts::Part;
+use crate::parts::generator::draw_cycles;
 use crate::parts::readout::Readout;
-use crate::parts::sampler::draw_cycles;
 use crate::report::facts::ClosedForm;
 use crate::workload::{Net, Source};
 

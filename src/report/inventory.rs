@@ -2,6 +2,7 @@
 
 use crate::config::{AdcInput, Config, Cost, Interconnect, Sampler, Scheme};
 use crate::mapping::Mapping;
+use crate::parts::generator::generator_parts;
 use crate::parts::readout::adc_cost;
 use crate::report::facts::InventoryItem;
 use crate::trace::Component;
@@ -55,11 +56,18 @@ pub fn inventory(config: &Config, net: &Net, mapping: &Mapping, links: u64) -> V
                 add(Component::Adc, "adc", at, all, all, adc_cost(chip));
                 add(Component::Adc, "multiplexer", at, all, 0, &costs.multiplexer);
                 add(Component::Accumulator, "shift_add", at, all, all, &costs.shift_add);
-                if let (Scheme::Dense, Sampler::Generator { bits_per_cycle, double_buffered, .. }) = (scheme, sampler) {
-                    let banks = 1 + u64::from(*double_buffered);
-                    let width = arrays * u64::from(*bits_per_cycle);
-                    add(Component::Generator, "random_bit", at, width, arrays, &costs.random_bit);
-                    add(Component::Generator, "draw_latch", at, arrays * synapses * banks, 0, &costs.draw);
+                if let (Scheme::Dense, Sampler::Generator { bits_per_cycle, probability_bits, double_buffered, .. }) =
+                    (scheme, sampler)
+                {
+                    for (i, part) in generator_parts(chip).into_iter().enumerate() {
+                        // Spans name the generator of an array as one unit.
+                        let units = if i == 0 { arrays } else { 0 };
+                        add(Component::Generator, part.name, at, arrays * part.number, units, part.cost);
+                    }
+                    let comparators = arrays * u64::from(bits_per_cycle.div_ceil(*probability_bits));
+                    add(Component::Generator, "draw_compare", at, comparators, 0, &costs.draw_compare);
+                    let latches = arrays * synapses * (1 + u64::from(*double_buffered));
+                    add(Component::Generator, "draw_latch", at, latches, 0, &costs.draw_latch);
                     add(Component::Generator, "probability_store", at, arrays * synapses, 0, &costs.probability_fetch);
                 }
                 converters

@@ -1,4 +1,4 @@
-//! Labelled images as the codes that drive the first layer.
+//! Images, labelled or not, as the codes that drive the first layer.
 
 use crate::config::Workload;
 use crate::error::Error;
@@ -13,18 +13,20 @@ pub struct LoadedImages {
     shape: Shape,
     /// Codes, image by image in C order; a signed code is sign-extended to 16 bits.
     codes: Vec<u16>,
-    labels: Vec<u32>,
+    labels: Option<Vec<u32>>,
 }
 
 impl LoadedImages {
-    /// Images of `shape` from their codes, image by image in C order, and their labels.
+    /// Images of `shape` from their codes, image by image in C order, and their labels, if they have any.
     ///
     /// # Panics
-    /// When the codes are not those of as many images as there are labels.
+    /// When the codes are not those of whole images, or not those of as many images as there are labels.
     #[must_use]
-    pub fn new(shape: Shape, codes: Vec<u16>, labels: Vec<u32>) -> Self {
-        assert_eq!(codes.len() as u64, shape.len() * labels.len() as u64, "one label an image");
-        Self { shape, codes, labels }
+    pub fn new(shape: Shape, codes: Vec<u16>, labels: Option<Vec<u32>>) -> Self {
+        assert!((codes.len() as u64).is_multiple_of(shape.len()), "whole images");
+        let images = Self { shape, codes, labels };
+        assert!(images.labels().is_none_or(|labels| labels.len() == images.len()), "one label an image");
+        images
     }
 
     /// The images of `workload`, whose resolved network is `net`; the file is taken relative to `folder`. None where the
@@ -73,20 +75,20 @@ impl LoadedImages {
             }
             codes.push(code as u16);
         }
-        let labels = labels(&file, &names.labels, count, net.classes())?;
+        let labels = names.labels.as_ref().map(|name| labels(&file, name, count, net.classes())).transpose()?;
         Ok(Self { shape: net.input, codes, labels })
     }
 
     /// Number of images.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.labels.len()
+        self.codes.len() / self.shape.len() as usize
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
+        self.codes.is_empty()
     }
 
     /// Shape of an image.
@@ -101,20 +103,20 @@ impl LoadedImages {
     /// When there is no such image.
     #[must_use]
     pub fn codes(&self, index: usize) -> &[u16] {
-        let length = self.codes.len() / self.labels.len();
+        let length = self.shape.len() as usize;
         &self.codes[index * length..(index + 1) * length]
     }
 
-    /// Labels of all images.
+    /// Labels of all images, if they have any.
     #[must_use]
-    pub fn labels(&self) -> &[u32] {
-        &self.labels
+    pub fn labels(&self) -> Option<&[u32]> {
+        self.labels.as_deref()
     }
 }
 
 /// Labels of `count` images, each below `classes`.
 fn labels(file: &TensorFile, name: &str, count: usize, classes: u32) -> Result<Vec<u32>, Error> {
-    let view = file.get(name, "labels")?;
+    let view = file.get(name, "labels; images without labels are `labels: None`")?;
     file.expect_dtype(name, &view, &[Dtype::U8, Dtype::I64])?;
     if view.shape() != [count] {
         return Err(file

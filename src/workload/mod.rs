@@ -7,4 +7,4 @@ pub mod images;
 
 pub use images::LoadedImages;
 pub use net::{Net, NetLayer, Shape, Source, resolve};
-pub use posterior::{BatchNorm, LayerPosterior, LoadedPosterior, PackedSamples};
+pub use posterior::{BatchNorm, LayerPosterior, Learned, LoadedPosterior, PackedSamples};

@@ -212,7 +212,8 @@ const MOST_MACS: u128 = 1 << 44;
 /// Resolves names, orders the layers and infers the shapes.
 ///
 /// # Errors
-/// Every problem of the network: dangling, duplicate or missing names, cycles, shapes that do not fit.
+/// Every problem of the network: dangling, duplicate or missing names, cycles, shapes that do not fit, a last layer with
+/// more than one output position.
 pub fn resolve(workload: &Workload) -> Result<Net, Vec<Problem>> {
     let mut problems = Vec::new();
     let names: Vec<&str> = workload.layers.iter().map(|l| l.name.as_str()).collect();
@@ -292,6 +293,22 @@ pub fn resolve(workload: &Workload) -> Result<Net, Vec<Problem>> {
                 listed(outputs.iter().map(|&i| names[i]), ", ")
             ),
         ));
+    }
+    if let ([last], Some(layer)) = (outputs.as_slice(), outputs.first().and_then(|&i| shapes[i].as_ref()))
+        && layer.output.positions() > 1
+    {
+        problems.push(
+            Problem::new(
+                format!("layers[{last}].op"),
+                format!(
+                    "\"{}\" gives the logits at {} output positions ({}); expected one",
+                    layer.name,
+                    layer.output.positions(),
+                    layer.output
+                ),
+            )
+            .hint("put a Linear layer behind it, or pool it down to one position"),
+        );
     }
     if !problems.is_empty() {
         return Err(problems);

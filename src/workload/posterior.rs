@@ -4,19 +4,26 @@
 //! - `conv1.p`: F32 `[cout, cin, k, k]` or `[cout, in]`, the probability that the weight is +1;
 //! - `conv1.bn_mean`, `conv1.bn_var`: F32 `[cout]`, batch-norm statistics of the fully sampled network, and
 //!   `conv1.bn_mean_mode`, `conv1.bn_var_mode` of the mode network;
+//! - optionally what training learned beside the weights, F32 `[cout]`: `conv1.bias` of the linear operation,
+//!   `conv1.bn_weight` and `conv1.bn_bias` of batch norm;
 //! - `conv1.input_scale`: F32 `[1]`, the value of input code 1 (or one tensor for the file with the scales of all layers
 //!   in the network's order);
 //! - optionally `conv1.w_samples_packed`: U8 `[T, ceil(n/8)]`, weight samples of n synapses in C order, lowest bit
-//!   first, 1 = +1.
+//!   first, 1 = +1;
+//! - optionally `conv1.lambda`, the natural parameter from which a trainer computed p; it is not read.
+//!
+//! Any other tensor whose name starts with `conv1.` is refused: a misspelt one would go unnoticed otherwise. Tensors
+//! that belong to no layer are the user's own.
 //!
 //! In C order a tensor is the transposed crossbar matrix: column `cout`, row `cin k^2 + ky k + kx`.
 
 use crate::config::{Operation, Posterior, Workload};
-use crate::error::Error;
+use crate::error::{Error, nearest};
 use crate::random::{Purpose, Stream, StreamName};
 use crate::workload::net::{Net, NetLayer, Source};
 use crate::workload::tensors::{self, TensorFile, index_text};
 use safetensors::tensor::Dtype;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Posterior of a whole network.
@@ -41,6 +48,8 @@ pub struct LayerPosterior {
     pub sampled: BatchNorm,
     /// Batch-norm statistics of the mode network.
     pub mode: BatchNorm,
+    /// Bias, scale and shift; the same for all statistics.
+    pub learned: Learned,
     /// Value of input code 1. Positive.
     pub input_scale: f32,
     /// Weight samples stored with the posterior.
@@ -78,6 +87,42 @@ pub struct BatchNorm {
     /// Variances, one for each output (M); not negative.
     pub var: Vec<f32>,
 }
+
+/// What training learns beside the weights: batch norm is `scale (x + bias - mean) / sd + shift` of the real-valued
+/// accumulators x.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Learned {
+    /// Bias of the linear operation, one for each output (M).
+    pub bias: Vec<f32>,
+    /// Scale of batch norm (gamma), one for each output (M).
+    pub scale: Vec<f32>,
+    /// Shift of batch norm (beta), one for each output (M).
+    pub shift: Vec<f32>,
+}
+
+impl Learned {
+    /// Of a layer of `columns` outputs with neither bias nor affine batch norm.
+    #[must_use]
+    pub fn none(columns: u32) -> Self {
+        let all = |value| vec![value; columns as usize];
+        Self { bias: all(0.0), scale: all(1.0), shift: all(0.0) }
+    }
+}
+
+/// Tensors of a layer by the part of their name behind the prefix. The last one is known, and not read.
+const TENSORS: [&str; 11] = [
+    "p",
+    "bn_mean",
+    "bn_var",
+    "bn_mean_mode",
+    "bn_var_mode",
+    "bn_weight",
+    "bn_bias",
+    "bias",
+    "input_scale",
+    "w_samples_packed",
+    "lambda",
+];
 
 /// Stored weight samples of one layer.
 #[derive(Debug, Clone)]
@@ -124,7 +169,8 @@ impl LoadedPosterior {
     ///
     /// # Errors
     /// [`Error::Input`] with the first thing that is wrong: not a safetensors file, cut short, a tensor missing or of
-    /// another type or shape, p outside 0..=1, a negative variance, a scale that is not positive.
+    /// another type or shape, p outside 0..=1, a negative variance, a scale that is not positive, a tensor of a layer
+    /// that no layer reads.
     pub fn from_bytes(bytes: &[u8], path: &Path, spec: &Posterior, net: &Net) -> Result<Self, Error> {
         let Posterior::File { kappa, bn_eps, input_scales, .. } = spec else {
             return Err(Error::Internal("a posterior file is read for a workload that names none".to_owned()));
@@ -147,10 +193,12 @@ impl LoadedPosterior {
                 p: probabilities(&file, layer)?,
                 sampled: batch_norm(&file, layer, "", *bn_eps)?,
                 mode: batch_norm(&file, layer, "_mode", *bn_eps)?,
+                learned: learned(&file, layer)?,
                 input_scale,
                 samples: samples(&file, layer)?,
             });
         }
+        refuse_unknown(&file, net, input_scales.as_deref())?;
         Ok(Self { path: path.to_owned(), layers, kappa: *kappa, bn_eps: *bn_eps })
     }
 
@@ -207,6 +255,7 @@ impl LoadedPosterior {
                 p: synthetic_p(name.open(seed), layer.synapses(), count),
                 sampled: statistics.clone(),
                 mode: statistics,
+                learned: Learned::none(layer.columns),
                 input_scale: (span / largest_code) as f32,
                 samples: None,
             }
@@ -287,6 +336,43 @@ fn batch_norm(file: &TensorFile, layer: &NetLayer, suffix: &str, bn_eps: f64) ->
         );
     }
     Ok(BatchNorm { mean, var })
+}
+
+/// Bias, scale and shift of a layer; what the file does not have changes nothing.
+fn learned(file: &TensorFile, layer: &NetLayer) -> Result<Learned, Error> {
+    let none = Learned::none(layer.columns);
+    let of = |suffix: &str, meaning: &str, absent: Vec<f32>| {
+        let name = format!("{}.{suffix}", layer.tensors);
+        match file.find(&name) {
+            Some(_) => file.floats(&name, meaning, &[layer.columns as usize]),
+            None => Ok(absent),
+        }
+    };
+    Ok(Learned {
+        bias: of("bias", "biases", none.bias)?,
+        scale: of("bn_weight", "scales of batch norm", none.scale)?,
+        shift: of("bn_bias", "shifts of batch norm", none.shift)?,
+    })
+}
+
+/// Refuses a tensor that bears a layer's prefix and is none of those that a layer has.
+fn refuse_unknown(file: &TensorFile, net: &Net, scales: Option<&str>) -> Result<(), Error> {
+    let of = |layer: &NetLayer| TENSORS.map(|tensor| format!("{}.{tensor}", layer.tensors));
+    let known: BTreeSet<String> = net.layers.iter().flat_map(of).chain(scales.map(str::to_owned)).collect();
+    let prefixes: BTreeMap<&str, &NetLayer> = net.layers.iter().map(|layer| (layer.tensors.as_str(), layer)).collect();
+    for name in file.names().into_iter().filter(|name| !known.contains(*name)) {
+        // A prefix may hold dots itself; the longest one is meant.
+        let dots = name.char_indices().rev().filter(|(_, c)| *c == '.');
+        let Some(layer) = dots.clone().find_map(|(dot, _)| prefixes.get(&name[..dot])) else { continue };
+        let expected = of(layer);
+        let near = nearest(name, expected.iter().map(String::as_str));
+        let remedy = near.map_or_else(
+            || format!("expected one of {}", expected.join(", ")),
+            |near| format!("did you mean \"{near}\"?"),
+        );
+        return Err(file.error(format!("tensor \"{name}\" is none that layer {} reads; {remedy}", layer.name)));
+    }
+    Ok(())
 }
 
 /// The stored weight samples of a layer, if the file has them.

@@ -81,11 +81,17 @@ impl<'a> TensorFile<'a> {
         self.tensors.tensor(name).ok()
     }
 
+    /// Names of all tensors, sorted.
+    pub(super) fn names(&self) -> Vec<&str> {
+        let mut names = self.tensors.names();
+        names.sort_unstable();
+        names
+    }
+
     /// The tensor of that name; `meaning` says what it is for.
     pub(super) fn get(&self, name: &str, meaning: &str) -> Result<TensorView<'a>, Error> {
         self.find(name).ok_or_else(|| {
-            let mut names = self.tensors.names();
-            names.sort_unstable();
+            let names = self.names();
             let mut message = format!("there is no tensor \"{name}\" ({meaning})");
             if let Some(near) = nearest(name, names) {
                 let _ = write!(message, "; did you mean \"{near}\"?");

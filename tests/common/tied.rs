@@ -61,6 +61,7 @@ pub fn tied() -> impl Strategy<Value = Config> {
             chip.sampler = match sampler {
                 0 | 1 => Sampler::Comparator { noise_rows: 1, sub_arrays: 1 + sampler as u32 },
                 _ => Sampler::Generator {
+                    source: RandomSource::Ideal,
                     bits_per_cycle: width_of_generator,
                     probability_bits: 2,
                     double_buffered: flags[2],
