@@ -286,6 +286,20 @@ proptest! {
     }
 }
 
+/// Rows of an image are written one after another, so a slow write port sets their pace.
+#[test]
+fn a_slow_write_port_sets_the_pace_of_loading() {
+    let mut config = config(chip(128, 128), digits_like());
+    config.ensemble.members = 1;
+    config.arch.tile.input_buffer.bytes_per_cycle = 1;
+    config.arch.costs.buffer_write.time.0 = 3_000;
+    // 8 rows of 8 bytes in 24 cycles each; then the layers, each with one access of 3 cycles to its output buffer, and the
+    // last message, 8 bytes of conv1, 16 of conv2 and 32 of fc1, at 3 cycles a byte.
+    let form = form(&config);
+    assert_eq!(form.predicted_cycles, 8 * 24 + 5856 + 3 * (8 + 16 + 32) + 4 * 3, "{form:?}");
+    assert_eq!(form.contention_cycles, 0, "{form:?}");
+}
+
 /// Three copies of `a` send positions 0, 1 and 2 in one message and position 3 in another, which is written in a third of
 /// the time. By hand, from the end of writing the image (4 bytes in 48 cycles, from 8 on):
 ///
