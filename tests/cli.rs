@@ -575,6 +575,57 @@ fn areas_of_a_cost_table_have_one_unit() {
 }
 
 #[test]
+fn a_new_file_is_fine_and_replaces_nothing() {
+    let folder = tempdir().unwrap();
+    let file = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    for (kind, of, run) in [
+        ("arch", "arch", &["--arch", "mine-arch.ron"][..]),
+        ("workload", "workload", &["--workload", "mine-workload.ron"]),
+        ("costs", "parts", &["--set", "arch.costs=mine-costs.ron"]),
+    ] {
+        let name = format!("mine-{kind}.ron");
+        let done = crossbayes(&folder, &["new", kind, &format!("mine-{kind}")]);
+        assert!(done.err.contains(&format!("crossbayes check {name}")), "{}", done.err);
+        assert_eq!(done.fine(), format!("{name}\n"));
+        let checked = crossbayes(&folder, &["check", &name, "--format", "json"]).fine();
+        assert_eq!(json(&checked), serde_json::json!([{ "file": name, "kind": of }]));
+        // Every key of the schema is there, and what the reference says of it.
+        let text = file(&name);
+        let words = text.replace("//", "").split_whitespace().collect::<Vec<_>>().join(" ");
+        let schema = json(&crossbayes(&folder, &["schema", of]).fine());
+        for (key, schema) in schema["properties"].as_object().unwrap() {
+            assert!(text.contains(&format!("\n    {key}: ")) || text.contains(&format!("\n    // {key}: ")), "{key}");
+            let told = schema["description"].as_str().unwrap();
+            assert!(words.contains(&told.split_whitespace().collect::<Vec<_>>().join(" ")), "{key}: {told}");
+        }
+        assert!(text.lines().all(|line| line.starts_with(' ') || line.len() <= 120), "{text}");
+        let report = json(
+            &crossbayes(
+                &folder,
+                &[&["run", "--no-files", "--format", "json", "--set", "values.answer=Nothing"], run].concat(),
+            )
+            .fine(),
+        );
+        let config = &report["config"];
+        let names = [&config["arch"]["name"], &config["workload"]["name"], &config["arch"]["costs"]["name"]];
+        assert!(names.iter().any(|found| **found == format!("mine-{kind}")), "{names:?}");
+        // Nothing but name and description differs from what it started from.
+        let default = json(
+            &crossbayes(&folder, &["run", "--no-files", "--format", "json", "--set", "values.answer=Nothing"]).fine(),
+        );
+        assert_eq!(report["latency"], default["latency"]);
+        fs::write(folder.path().join(&name), "mine").unwrap();
+        assert_eq!(
+            crossbayes(&folder, &["new", kind, &name]).failed(2),
+            format!("error: {name}: is there already; it stays as it is\nhelp: choose another name\n")
+        );
+        assert_eq!(file(&name), "mine");
+    }
+    assert!(crossbayes(&folder, &["new", "chip", "x"]).failed(2).contains("invalid value 'chip'"));
+    assert_eq!(contents(folder.path()).len(), 3);
+}
+
+#[test]
 fn schemas_are_json() {
     let folder = tempdir().unwrap();
     for kind in ["arch", "parts", "workload", "run"] {

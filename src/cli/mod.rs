@@ -6,6 +6,7 @@ mod check;
 mod folder;
 #[cfg(unix)]
 mod interrupt;
+mod new;
 mod plot;
 mod progress;
 mod report;
@@ -84,6 +85,8 @@ enum Verb {
     Check(check::Args),
     /// Print expanded values: chip, network, mapping, dataflow, costs.
     Show(show::Args),
+    /// Write a commented file to start from: chip, network or cost table.
+    New(new::Args),
     /// Print the JSON Schema of a kind of file, for editors.
     Schema(schema::Args),
     /// Print the report of a stored run.
@@ -196,6 +199,7 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => run::run(args, global),
         Verb::Check(args) => check::run(args, global),
         Verb::Show(args) => show::run(args, global),
+        Verb::New(args) => new::run(args, global),
         Verb::Schema(args) => schema::run(args),
         Verb::Report(args) => report::run(args, global),
         Verb::Plot(args) => plot::run(args, global),

@@ -16,6 +16,7 @@ pub mod overrides;
 pub mod embedded;
 pub mod load;
 pub mod schema;
+pub mod template;
 pub mod chip;
 pub mod costs;
 pub mod network;
@@ -28,3 +29,4 @@ pub use load::{Base, Described, FileKind, LoadRequest, Loaded, Location, check_f
 pub use network::*;
 pub use run::*;
 pub use schema::{json_schema, reference_markdown};
+pub use template::template;

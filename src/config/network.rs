@@ -135,7 +135,7 @@ pub enum Posterior {
     Synthetic {
         /// Seed of the generator.
         seed: u64,
-        /// Share of probabilistic synapses, one number a layer.
+        /// Share of probabilistic synapses, one number a layer: of n synapses exactly round(share n), drawn from the seed.
         #[schemars(inner(range(min = 0.0, max = 1.0)))]
         probabilistic: Vec<f64>,
     },

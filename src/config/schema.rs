@@ -142,7 +142,7 @@ impl Schema {
     }
 
     /// Its documentation in one line.
-    fn doc(self) -> String {
+    pub fn doc(self) -> String {
         self.0["description"].as_str().unwrap_or_default().replace('\n', " ")
     }
 }
@@ -268,7 +268,7 @@ impl Page {
 }
 
 /// A default as a cell of a table; a struct of defaults is told in its own section.
-fn default_text(schema: Schema) -> String {
+pub(super) fn default_text(schema: Schema) -> String {
     let is_choice = schema.reference().map(|name| named(name).variants().is_some());
     match (&schema.0["default"], is_choice) {
         (_, Some(false)) => "its defaults".to_owned(),
@@ -279,7 +279,7 @@ fn default_text(schema: Schema) -> String {
 }
 
 /// A range as a cell of a table.
-fn range_text(schema: Schema) -> String {
+pub(super) fn range_text(schema: Schema) -> String {
     let schema = schema.optional().unwrap_or(schema);
     if let Some(number) = schema.pairs() {
         return range_text(number);
