@@ -17,10 +17,12 @@ enum Edit {
     Workload(&'static str, &'static str),
     /// Replaces a text in the cost table.
     Parts(&'static str, &'static str),
+    /// Replaces the cost table.
+    Table(&'static str),
     /// Gives an override.
     Set(&'static str),
 }
-use Edit::{Arch, Parts, Set, Workload};
+use Edit::{Arch, Parts, Set, Table, Workload};
 
 const CASES: &[(&str, &[Edit], &str)] = &[
     // No RON.
@@ -846,6 +848,102 @@ help: did you mean "conv1"?
 help: did you mean "parts/survey_22nm.ron"?
 "#,
     ),
+    (
+        "an override of a key without its section",
+        &[Set("adc.bits=9")],
+        r#"--set adc.bits=9: error: unknown key "adc" of config; expected one of arch, workload, mapping, schedule, ensemble, values, seed
+help: did you mean "arch.adc.bits"?
+"#,
+    ),
+    (
+        "an override of a key that several sections have",
+        &[Set("activity=0.3")],
+        r#"--set activity=0.3: error: unknown key "activity" of config; expected one of arch, workload, mapping, schedule, ensemble, values, seed
+help: did you mean "workload.activity" or "workload.layers.NAME.activity"?
+"#,
+    ),
+    (
+        "several missing keys",
+        &[Arch("rows: 128,", ""), Arch("columns: 128,", "")],
+        r#"chip.ron:8:12: error: missing keys "rows", "columns" of array
+8 |     array: (
+  |            ^
+"#,
+    ),
+    (
+        "a decimal multiple of bytes",
+        &[Arch(r#""1 MiB""#, r#""32 KB""#)],
+        r#"chip.ron:34:31: error: capacity: unknown data size unit "KB"; expected one of B, KiB, MiB, GiB
+34 |     global_buffer: (capacity: "32 KB", bytes_per_cycle: 64),
+   |                               ^^^^^^^
+help: did you mean "32 KiB"? 1 KiB is 1024 B
+"#,
+    ),
+    (
+        "a unit in capitals",
+        &[Arch(r#""10 ns""#, r#""10 NS""#)],
+        r#"chip.ron:15:20: error: read_time: unknown time unit "NS"; expected one of ps, ns, us, ms, s
+15 |         read_time: "10 NS",
+   |                    ^^^^^^^
+help: did you mean "10 ns"?
+"#,
+    ),
+    // A cost table on the base of another one.
+    (
+        "a base that is not there",
+        &[Table(r#"(name: "mine", base: "neurosm_22nm")"#)],
+        r#"parts/neurosim_22nm.ron:1:22: error: base: there is no file "neurosm_22nm", and none of that name is built in (ideal_periphery, neurosim_22nm, survey_22nm)
+1 | (name: "mine", base: "neurosm_22nm")
+  |                      ^^^^^^^^^^^^^^
+help: did you mean "neurosim_22nm"?
+"#,
+    ),
+    (
+        "a base that is no text",
+        &[Table(r#"(name: "mine", base: 22)"#)],
+        r#"parts/neurosim_22nm.ron:1:22: error: base: expected the name or path of a cost table, found the number 22
+1 | (name: "mine", base: 22)
+  |                      ^^
+"#,
+    ),
+    (
+        "a table that is its own base",
+        &[Table(r#"(name: "mine", base: "../parts/neurosim_22nm")"#)],
+        r#"parts/../parts/neurosim_22nm.ron:1:22: error: base: "../parts/neurosim_22nm" leads back to a table that is on its base; expected bases that come to an end
+1 | (name: "mine", base: "../parts/neurosim_22nm")
+  |                      ^^^^^^^^^^^^^^^^^^^^^^^^
+"#,
+    ),
+    (
+        "a number that differs from the base's, from nowhere",
+        &[Table(
+            r#"(name: "mine", base: "survey_22nm", link: (energy: "1 fJ", source: "measured"), adc: [(bits: 8, convert: (time: "2 ns"))])"#,
+        )],
+        r#"parts/neurosim_22nm.ron:1:43: error: missing key "accuracy" of link: its energy is not that of survey_22nm
+1 | (name: "mine", base: "survey_22nm", link: (energy: "1 fJ", source: "measured"), adc: [(bits: 8, convert: (time: "2 ns"))])
+  |                                           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+parts/neurosim_22nm.ron:1:106: error: missing keys "source", "accuracy" of convert: its time is not that of survey_22nm
+1 | (name: "mine", base: "survey_22nm", link: (energy: "1 fJ", source: "measured"), adc: [(bits: 8, convert: (time: "2 ns"))])
+  |                                                                                                          ^^^^^^^^^^^^^^
+"#,
+    ),
+    (
+        "a table on a base without a name, with an unknown key and a resolution told in part",
+        &[Table(
+            r#"(base: "survey_22nm", lnik: (energy: "1 fJ"), adc: [(bits: 12, convert: (time: "2 ns", source: "a", accuracy: "b"))])"#,
+        )],
+        r#"parts/neurosim_22nm.ron:1:1: error: missing key "name" of costs
+1 | (base: "survey_22nm", lnik: (energy: "1 fJ"), adc: [(bits: 12, convert: (time: "2 ns", source: "a", accuracy: "b"))])
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+parts/neurosim_22nm.ron:1:23: error: unknown key "lnik" of costs; expected one of name, description, node, cell, wordline, sample_and_hold, multiplexer, adc, comparator, sampled_accumulate, random_bit, draw, probability_fetch, shift_add, adder, post_process, pool, buffer_read, buffer_write, global_read, global_write, link
+1 | (base: "survey_22nm", lnik: (energy: "1 fJ"), adc: [(bits: 12, convert: (time: "2 ns", source: "a", accuracy: "b"))])
+  |                       ^^^^
+help: did you mean "link"?
+parts/neurosim_22nm.ron:1:73: error: missing keys "energy", "area", "leakage" of convert
+1 | (base: "survey_22nm", lnik: (energy: "1 fJ"), adc: [(bits: 12, convert: (time: "2 ns", source: "a", accuracy: "b"))])
+  |                                                                         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+"#,
+    ),
     // Found when the network is placed on the chip.
     (
         "more copies than output positions",
@@ -943,7 +1041,9 @@ fn answer(edits: &[Edit]) -> String {
     let workload = edits.iter().filter_map(|e| if let Workload(from, to) = e { Some((*from, *to)) } else { None });
     request.workload = write("network.ron", edited("workloads/toy_two_layers.ron", workload));
     let parts = edits.iter().filter_map(|e| if let Parts(from, to) = e { Some((*from, *to)) } else { None });
-    write("parts/neurosim_22nm.ron", edited("arch/parts/neurosim_22nm.ron", parts));
+    let table = edits.iter().find_map(|e| if let Table(text) = e { Some((*text).to_owned()) } else { None });
+    let table = table.unwrap_or_else(|| edited("arch/parts/neurosim_22nm.ron", parts));
+    write("parts/neurosim_22nm.ron", table);
     request.set =
         edits.iter().filter_map(|e| if let Set(text) = e { Some((*text).to_owned()) } else { None }).collect();
     let planned = load(&request).and_then(|loaded| plan(&loaded.config).map_err(|problems| loaded.locate(problems)));

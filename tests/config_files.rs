@@ -6,10 +6,11 @@ use crossbayes::config::{
     Samples, Scheme,
 };
 use crossbayes::config::{
-    Config, FileKind, LoadRequest, check_files, embedded, json_schema, load, load_expanded, reference_markdown, to_ron,
+    Config, CostTable, FileKind, LoadRequest, check_files, embedded, json_schema, load, load_expanded,
+    reference_markdown, to_ron,
 };
 use crossbayes::run::check_described;
-use crossbayes::units::{Energy, Time, Voltage};
+use crossbayes::units::{Area, Energy, Time, Voltage};
 use crossbayes::workload::resolve;
 use proptest::prelude::*;
 use serde_json::Value as Json;
@@ -152,6 +153,60 @@ fn saved_paths_do_not_depend_on_the_folder() {
     let images = loaded.portable_config().workload.images.unwrap().path;
     assert_eq!(PathBuf::from(&images), folder.path().join("digits/test.safetensors"));
     assert_eq!(elsewhere.locate(&images), Location::File(folder.path().join("digits/test.safetensors")));
+}
+
+/// A chain of two tables on a built-in one, and the chip that uses them.
+#[test]
+fn a_cost_table_may_give_only_what_differs_from_its_base() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let silicon = write(
+        "parts/silicon.ron",
+        r#"(
+            name: "silicon", base: "neurosim_22nm",
+            link: (energy: "1 fJ", source: "measured", accuracy: "3%"),
+            pool: (accuracy: "a guess"),
+            adc: [
+                (bits: 8, convert: (time: "4 ns", area: "90 um2", source: "our converter", accuracy: "silicon")),
+                (bits: 11, convert: (time: "9 ns", energy: "200 fJ", area: "300 um2", leakage: "1 nW", source: "s", accuracy: "a")),
+            ],
+        )"#,
+    );
+    let faster = r#"(name: "faster", base: "silicon", link: (time: "2 ns", energy: "2 fJ", area: "1 um2", leakage: "0 fW", source: "all ours", accuracy: "1%"))"#;
+    let faster = write("parts/faster.ron", faster);
+    let chip = embedded::at("arch/pcm_128.ron").unwrap().text.replace("parts/neurosim_22nm.ron", "parts/faster.ron");
+    let chip = write("chip.ron", &chip);
+    check_files(&[silicon, faster], &check_described).unwrap_or_else(|errors| panic!("{errors}"));
+
+    let base = load(&request("pcm_128", "digits")).unwrap().config.arch.costs;
+    let loaded = load(&request(chip.to_str().unwrap(), "digits")).unwrap_or_else(|errors| panic!("{errors}"));
+    let costs = &loaded.config.arch.costs;
+    assert_eq!((costs.name.as_str(), costs.description.as_str()), ("faster", ""));
+    assert_eq!(loaded.files.len(), 5, "{:?}", loaded.files);
+    // A cost that is given whole has nothing of the base's; one that is not given is the base's.
+    assert_eq!((costs.link.time, costs.link.source.as_str()), (Time(2_000), "all ours"));
+    assert_eq!((&costs.adder, costs.node), (&base.adder, base.node));
+    // A cost given in part has both sources.
+    let bits =
+        |bits: u32, costs: &CostTable| costs.adc.iter().find(|entry| entry.bits == bits).unwrap().convert.clone();
+    let (mine, theirs) = (bits(8, costs), bits(8, &base));
+    assert_eq!((mine.time, mine.energy, mine.area), (Time(4_000), theirs.energy, Area(90_000_000)));
+    let source = format!("time, area: our converter; energy, leakage as in neurosim_22nm: {}", theirs.source);
+    let accuracy = format!("time, area: silicon; energy, leakage as in neurosim_22nm: {}", theirs.accuracy);
+    assert_eq!((mine.source, mine.accuracy), (source, accuracy));
+    assert_eq!((costs.pool.accuracy.as_str(), &costs.pool.source), ("a guess", &base.pool.source));
+    // Other resolutions stay, new ones are added.
+    assert_eq!((bits(4, costs), bits(11, costs).energy), (bits(4, &base), Energy(200_000)));
+    assert_eq!(costs.adc.len(), base.adc.len() + 1);
+    // What is saved with a run is whole.
+    assert!(!to_ron(&loaded.config).contains("base"));
+    let table = serde_json::json!({"name": "silicon", "base": "neurosim_22nm", "link": {"energy": "1 fJ"}});
+    assert_eq!(breaks(&json_schema(FileKind::Parts), &table, "parts"), None);
 }
 
 /// A configuration of the toy chip and network with overrides.
@@ -332,7 +387,8 @@ fn defaulted(schema: &Json, value: &Json, path: &str, visit: &mut dyn FnMut(&str
     }
     for (key, property) in schema["properties"].as_object().filter(|_| value.is_object()).into_iter().flatten() {
         let path = format!("{path}/{key}");
-        if !schema["required"].as_array().is_some_and(|required| required.iter().any(|name| name == key)) {
+        // What may be null has that for a default.
+        if property.get("default").is_some() || breaks(property, &Json::Null, "").is_none() {
             visit(&path, &property["default"]);
         }
         defaulted(property, &value[key], &path, visit);

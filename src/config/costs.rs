@@ -40,8 +40,11 @@ pub struct AdcCost {
 }
 
 /// Costs of all parts of a chip at one corner.
+/// A file may name another table as its `base`, and give only what differs: whole costs, or some numbers of a cost with
+/// their `source` and `accuracy`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-base" = true))]
 pub struct CostTable {
     /// Name of the corner, e.g. `neurosim_22nm`.
     #[schemars(length(min = 1))]

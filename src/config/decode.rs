@@ -9,7 +9,7 @@ use crate::config::diagnostic::{Diagnostic, Diagnostics, is_hidden};
 use crate::config::path::place;
 use crate::config::schema::{self, Schema};
 use crate::config::tree::{Entry, Node, Span, Value};
-use crate::error::nearest;
+use crate::error::{nearest, shorten};
 use crate::units::Quantity;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -46,6 +46,20 @@ pub fn snake_case(name: &str) -> String {
         snake.extend(c.to_lowercase());
     }
     snake
+}
+
+/// What messages call the whole configuration of a run.
+const ROOT: &str = "config";
+
+/// The keys of an entry and of what it holds, as far as there is one in each.
+fn path_of(entry: &Entry) -> Vec<&str> {
+    let mut path = vec![entry.key.as_str()];
+    let mut node = &entry.value;
+    while let Some([only]) = node.entries() {
+        path.push(&only.key);
+        node = &only.value;
+    }
+    path
 }
 
 /// "rows: " in front of a message, where a key is known.
@@ -260,8 +274,15 @@ impl Walk<'_> {
         let legal: Vec<&str> = schema.keys().map(|(key, _)| key).collect();
         for entry in unknown {
             self.found.push(|| {
-                let message = format!("unknown key \"{}\" of {owner}; expected one of {}", entry.key, legal.join(", "));
+                let message =
+                    format!("unknown key \"{}\" of {owner}; expected one of {}", shorten(&entry.key), legal.join(", "));
                 let mut diagnostic = Diagnostic::new(entry.key_span, message);
+                // A key without the sections that it stands in: `--set adc.bits=9`.
+                let meant = if owner == ROOT { schema::ending_with(&path_of(entry)) } else { Vec::new() };
+                if !meant.is_empty() {
+                    let meant: Vec<String> = meant.iter().map(|path| format!("\"{path}\"")).collect();
+                    return diagnostic.help(format!("did you mean {}?", meant.join(" or ")));
+                }
                 // A key that is missing is the likeliest one meant, and need not be reported as missing too.
                 let near = nearest(&entry.key, missing.iter().copied());
                 if let Some(near) = near.or_else(|| nearest(&entry.key, legal.iter().copied())) {

@@ -1,5 +1,6 @@
 //! Reads chip, network and overrides into one [`Config`], or tells everything that is wrong with them.
 
+use crate::config::base;
 use crate::config::decode::decode;
 use crate::config::diagnostic::{ConfigErrors, Diagnostic, Diagnostics, Source, Sources};
 use crate::config::embedded::{self, Embedded};
@@ -178,6 +179,7 @@ impl FileKind {
                 "global_read",
                 "global_write",
                 "link",
+                "base",
             ],
             FileKind::Workload => &["input", "layers", "posterior", "images", "activity"],
             FileKind::Run => &["arch", "workload", "mapping", "schedule", "ensemble", "values"],
@@ -243,6 +245,7 @@ pub fn check_files(
                 decode::<Chip>(&opened.node, &mut reading.diagnostics);
             }
             FileKind::Parts => {
+                reading.complete(&mut opened.node, &opened.base);
                 decode::<CostTable>(&opened.node, &mut reading.diagnostics);
             }
             FileKind::Workload => {
@@ -288,6 +291,8 @@ struct Reading {
     sources: Sources,
     files: Vec<String>,
     diagnostics: Diagnostics,
+    /// Files of the cost tables that are being completed by one another.
+    bases: Vec<PathBuf>,
 }
 
 impl Reading {
@@ -350,36 +355,75 @@ impl Reading {
         Opened { node: self.faulty(asked.to_owned(), message, help), base: Base::Embedded }
     }
 
-    /// Replaces the path of a cost table in a chip by the table itself.
+    /// Replaces the path of a cost table in a chip by the table itself, whole.
     fn expand_costs(&mut self, chip: &mut Node, base: &Base) {
         let Some(costs) = entry_mut(chip, "costs") else { return };
-        let (Value::Text(path) | Value::Bare(path)) = &costs.value else { return };
-        let path = path.clone();
+        let mut base = base.clone();
+        if let Value::Text(path) | Value::Bare(path) = &costs.value {
+            let opened = self.table(&path.clone(), "costs", costs.span, &base);
+            (*costs, base) = (opened.node, opened.base);
+        }
+        self.complete(costs, &base);
+    }
+
+    /// Completes a cost table with the one that it names as its base, which is completed first.
+    fn complete(&mut self, table: &mut Node, base: &Base) {
+        let Some(entry) = take_entry(table, "base") else { return };
+        let span = entry.value.span;
+        let (Value::Text(path) | Value::Bare(path)) = &entry.value.value else {
+            let message = format!("base: expected the name or path of a cost table, found {}", entry.value.describe());
+            self.diagnostics.push(|| Diagnostic::new(span, message));
+            table.value = Value::Faulty;
+            return;
+        };
+        let mut below = self.table(path, "base", span, base);
+        // Neither a file nor a built-in table may come twice.
+        let name = &self.sources.get(below.node.span.source).name;
+        let file = std::fs::canonicalize(name).unwrap_or_else(|_| name.into());
+        if self.bases.contains(&file) {
+            let message = format!(
+                "base: \"{path}\" leads back to a table that is on its base; expected bases that come to an end"
+            );
+            self.diagnostics.push(|| Diagnostic::new(span, message));
+            table.value = Value::Faulty;
+            return;
+        }
+        self.bases.push(file);
+        self.complete(&mut below.node, &below.base);
+        self.bases.pop();
+        let own = Node { span: table.span, value: std::mem::replace(&mut table.value, Value::Faulty) };
+        *table = base::merge(own, below.node, &mut self.diagnostics);
+    }
+
+    /// The cost table at `path`, which stands at `span` as the value of `key`.
+    fn table(&mut self, path: &str, key: &str, span: Span, base: &Base) -> Opened {
         let mut candidates = Vec::new();
-        // What is given on the command line starts from the current folder, what stands in a chip file from its own.
-        if self.sources.get(costs.span.source).is_override {
-            candidates.push(PathBuf::from(&path));
+        // What is given on the command line starts from the current folder, what stands in a file from its own.
+        if self.sources.get(span.source).is_override {
+            candidates.push(PathBuf::from(path));
         }
         if let Base::Folder(folder) = base {
-            candidates.push(folder.join(&path));
+            candidates.push(folder.join(path));
+            candidates.push(folder.join(format!("{path}.ron")));
         }
-        let file = candidates.into_iter().find(|file| file.is_file());
-        // A chip outside of the repository may use the tables that are built in.
-        let built_in =
-            || embedded::at(&format!("{}/{path}", embedded::ARCH)).or(embedded::named(embedded::PARTS, &path));
-        if let Some(file) = file {
-            *costs = self.file(&file).node;
-        } else if let Some(file) = built_in() {
-            *costs = self.embedded(file);
-        } else {
-            let names: Vec<&str> = embedded::names(embedded::PARTS).collect();
-            let message =
-                format!("costs: there is no file \"{path}\", and none of that name is built in ({})", names.join(", "));
-            let stem = Path::new(&path).file_stem().unwrap_or_default().to_string_lossy();
-            let help = nearest(&stem, names).map(|near| format!("did you mean \"parts/{near}.ron\"?"));
-            self.diagnostics.push(|| Diagnostic { span: costs.span, message, help });
-            costs.value = Value::Faulty;
+        if let Some(file) = candidates.into_iter().find(|file| file.is_file()) {
+            return self.file(&file);
         }
+        // A file outside of the repository may use the tables that are built in.
+        let built_in = embedded::at(&format!("{}/{path}", embedded::ARCH)).or(embedded::named(embedded::PARTS, path));
+        if let Some(file) = built_in {
+            return Opened { node: self.embedded(file), base: Base::Embedded };
+        }
+        let names: Vec<&str> = embedded::names(embedded::PARTS).collect();
+        let message =
+            format!("{key}: there is no file \"{path}\", and none of that name is built in ({})", names.join(", "));
+        let stem = Path::new(path).file_stem().unwrap_or_default().to_string_lossy();
+        let help = nearest(&stem, names).map(|near| match key {
+            "base" => format!("did you mean \"{near}\"?"),
+            _ => format!("did you mean \"parts/{near}.ron\"?"),
+        });
+        self.diagnostics.push(|| Diagnostic { span, message, help });
+        Opened { node: Node { span, value: Value::Faulty }, base: Base::Embedded }
     }
 
     /// Overrides, cost table, decoding.
@@ -441,6 +485,14 @@ impl Reading {
 
     fn answer<T>(self, value: T) -> Result<T, ConfigErrors> {
         if self.diagnostics.is_empty() { Ok(value) } else { Err(ConfigErrors::new(self.sources, self.diagnostics)) }
+    }
+}
+
+/// Takes a struct's entry out of it.
+fn take_entry(node: &mut Node, key: &str) -> Option<Entry> {
+    match &mut node.value {
+        Value::Struct { entries, .. } => entries.iter().position(|entry| entry.key == key).map(|at| entries.remove(at)),
+        _ => None,
     }
 }
 

@@ -12,6 +12,7 @@ pub mod decode;
 mod de;
 mod defaults;
 mod check;
+mod base;
 pub mod overrides;
 pub mod embedded;
 pub mod load;

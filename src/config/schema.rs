@@ -1,9 +1,9 @@
 //! The JSON Schema of the types, which leads the walk over a file, and the key reference made from it.
 //!
 //! The schema describes a file's values in the JSON shape that serde gives them: a struct is an object, a unit variant
-//! its name, any other variant an object with its name as the only key. Three words of ours stand in it: `x-quantity`
-//! (a text is a number with a unit of that quantity), `x-range` (its least and largest value) and `x-file` (the path of
-//! a file may stand in place of the struct).
+//! its name, any other variant an object with its name as the only key. Words of ours in it: `x-quantity` (a text is a
+//! number with a unit of that quantity), `x-range` (its least and largest value), `x-file` (the path of a file may stand
+//! in place of the struct) and `x-base` (a file may give only what differs from another one).
 
 use crate::config::load::FileKind;
 use crate::config::{Chip, Config, CostTable, Workload};
@@ -147,6 +147,43 @@ impl Schema {
     }
 }
 
+/// The paths of at most three keys of a run that end with `path`, those with the fewest steps first. An item of a list
+/// of structs stands in them as `NAME`.
+pub(super) fn ending_with(path: &[&str]) -> Vec<String> {
+    fn search(schema: Schema, at: &str, path: &[&str], found: &mut Vec<String>) {
+        let schema = schema.optional().unwrap_or(schema);
+        if schema.kind() == "array" {
+            return search(schema.items(), &format!("{at}.NAME"), path, found);
+        }
+        let schema = schema.reference().map_or(schema, named);
+        let bodies = schema.variants().into_iter().flatten().filter_map(|variant| Schema(variant).variant().1);
+        for record in std::iter::once(schema).chain(bodies) {
+            for (key, below) in record.keys() {
+                let at = if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") };
+                if leads(record, path) && key == path[0] {
+                    found.push(at.clone() + &path[1..].iter().map(|key| format!(".{key}")).collect::<String>());
+                }
+                search(below, &at, path, found);
+            }
+        }
+    }
+    /// Whether a struct has a key at `path`.
+    fn leads(record: Schema, path: &[&str]) -> bool {
+        let Some((key, rest)) = path.split_first() else { return true };
+        record.key(key).is_some_and(|below| {
+            let below = below.optional().unwrap_or(below);
+            let below = below.reference().map_or(below, named);
+            let bodies = below.variants().into_iter().flatten().filter_map(|variant| Schema(variant).variant().1);
+            rest.is_empty() || std::iter::once(below).chain(bodies).any(|record| leads(record, rest))
+        })
+    }
+    let mut found = Vec::new();
+    search(named(&Config::schema_name()), "", path, &mut found);
+    found.sort_by_key(|path| path.split('.').count());
+    found.truncate(3);
+    found
+}
+
 /// JSON Schema (draft 2020-12) of a kind of file.
 #[must_use]
 pub fn json_schema(kind: FileKind) -> Value {
@@ -170,6 +207,22 @@ impl Transform for ForPeople {
         transform_subschemas(self, schema);
         if let Some(Value::String(description)) = schema.get_mut("description") {
             *description = description.replace('\n', " ");
+        }
+        if schema.remove("x-base").is_some() {
+            // With a base, a table needs a name only, and a cost in it nothing.
+            let (whole, mut costs) = (schema.remove("required"), Map::new());
+            if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+                for (key, property) in properties.iter_mut() {
+                    if let Some(required) = property.as_object_mut().and_then(|cost| cost.remove("required")) {
+                        costs.insert(key.clone(), json!({ "required": required }));
+                    }
+                }
+                let about = "Name or path of the table that gives what is left out here.";
+                properties.insert("base".to_owned(), json!({"type": "string", "minLength": 1, "description": about}));
+            }
+            schema.insert("if".to_owned(), json!({"required": ["base"]}));
+            schema.insert("then".to_owned(), json!({"required": ["name"]}));
+            schema.insert("else".to_owned(), json!({"required": whole, "properties": costs}));
         }
         if schema.remove("x-file").is_some() {
             let description = schema.remove("description");
