@@ -54,7 +54,7 @@ fn model(net: &Net, adc_bits: u32) -> FunctionalModel {
     let spec = FunctionalSpec {
         array_rows: 128,
         array_columns: 64,
-        adc: Adc { bits: adc_bits, columns_per_adc: 8, input: AdcInput::Pair, range: AdcRange::FullScale },
+        adc: Some(Adc { bits: adc_bits, columns_per_adc: 8, input: AdcInput::Pair, range: AdcRange::FullScale }),
         sampler: Sampler::Generator {
             source: RandomSource::Ideal,
             bits_per_cycle: 32,

@@ -20,6 +20,7 @@
 //! - [`dataflow`]: the graph of stages, checked and drawn;
 //! - [`kernel`]: events, queues, ports, the loop;
 //! - [`trace`]: the span and where spans go;
+//! - [`readout`]: how the arrays of a plane are read;
 //! - [`parts`]: crossbar, converter, sampler and the other parts at work;
 //! - [`functional`]: values, uncertainty, metrics;
 //! - [`meter`]: sums over spans;
@@ -42,6 +43,7 @@ pub mod mapping;
 pub mod dataflow;
 pub mod kernel;
 pub mod trace;
+pub mod readout;
 pub mod parts;
 pub mod functional;
 pub mod meter;

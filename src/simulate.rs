@@ -5,7 +5,7 @@ use crate::dataflow::{self, Dataflow};
 use crate::error::{Error, Problem};
 use crate::kernel::{Cycle, PriorityQueueSchedule, Ring};
 use crate::mapping::{self, Mapping};
-use crate::parts::{Assembly, Outcome, RowActivity, Simulation, assemble};
+use crate::parts::{Assembly, Outcome, RowActivity, Simulation, assemble, limits};
 use crate::trace::SpanSink;
 use crate::workload::{self, Net};
 use std::sync::Arc;
@@ -31,6 +31,10 @@ pub fn plan(config: &Config) -> Result<Plan, Vec<Problem>> {
         problems.into_iter().map(below).collect::<Vec<_>>()
     })?;
     let mapping = mapping::map(config, &net)?;
+    let problems = limits(config, &net, &mapping);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
     let dataflow = dataflow::build(config, &net, &mapping)?;
     Ok(Plan { net, mapping, dataflow })
 }

@@ -273,6 +273,15 @@ pub fn attojoules_to_joules(attojoules: u128) -> f64 {
     attojoules as f64 / 1e18
 }
 
+/// Energy that `conductance` at `voltage` draws in one cycle of `clock`: V^2 G / f, rounded to the nearest attojoule.
+#[must_use]
+pub fn cycle_energy(voltage: Voltage, conductance: Conductance, clock: Frequency) -> Energy {
+    // uV^2 * pS / Hz = 1e-12 * 1e-12 J = 1e-6 aJ
+    let product = u128::from(voltage.0) * u128::from(voltage.0) * u128::from(conductance.0);
+    let divisor = u128::from(clock.0) * 1_000_000;
+    Energy(u64::try_from((product + divisor / 2) / divisor).unwrap_or(u64::MAX))
+}
+
 /// Energy in attojoules that `conductance` at `voltage` draws in `time`: V^2 G t, rounded to the nearest attojoule.
 #[must_use]
 pub fn read_energy(voltage: Voltage, conductance: Conductance, time: Time) -> Energy {

@@ -482,6 +482,14 @@ help: taps of full period are 8: [8, 6, 5, 4], 16: [16, 15, 13, 4], 32: [32, 22,
    |                                                    ^
 "#,
     ),
+    (
+        "sub-arrays of sense amplifiers that do not divide the rows",
+        &[Arch("sample_and_hold: true,", "sample_and_hold: true, readout: SenseAmplifiers(sub_arrays: 3),")],
+        r#"chip.ron:16:70: error: sub_arrays is 3; expected a divisor of the 128 rows of an array
+16 |         sample_and_hold: true, readout: SenseAmplifiers(sub_arrays: 3),
+   |                                                                     ^
+"#,
+    ),
     // Cost tables.
     (
         "a resolution that the cost table lacks",
@@ -1095,7 +1103,7 @@ fn all_problems_of_all_files_are_found_at_once() {
         first_lines,
         [
             "chip.ron:9:9: error: unknown key \"row\" of array; expected one of rows, columns, cells_per_synapse, \
-             read_voltage, conductance_on, conductance_off, read_time, sample_and_hold",
+             read_voltage, conductance_on, conductance_off, read_time, sample_and_hold, read_start, held_bitlines, readout",
             "chip.ron:15:20: error: read_time: unknown time unit \"nm\"; expected one of ps, ns, us, ms, s",
             "chip.ron:33:19: error: unknown variant \"Torus\" of interconnect; expected one of Bus, Mesh, HTree",
             "network.ron:7:55: error: a kernel of 7x7 does not fit an input of 1x3x3 with padding 0",

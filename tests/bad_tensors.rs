@@ -402,7 +402,7 @@ fn too_few_stored_samples_are_told() {
     let spec = FunctionalSpec {
         array_rows: 128,
         array_columns: 64,
-        adc: Adc { bits: 10, columns_per_adc: 8, input: AdcInput::Pair, range: AdcRange::FullScale },
+        adc: Some(Adc { bits: 10, columns_per_adc: 8, input: AdcInput::Pair, range: AdcRange::FullScale }),
         sampler: Sampler::Generator {
             source: RandomSource::Ideal,
             bits_per_cycle: 32,

@@ -186,16 +186,22 @@ fn sampler() -> impl Strategy<Value = Sampler> {
 }
 
 /// Runs of small networks with any sampler, converter and replication, on any array.
+fn readout() -> impl Strategy<Value = ArrayReadout> {
+    let sense = (0u32..5).prop_map(|log| ArrayReadout::SenseAmplifiers { sub_arrays: 1 << log });
+    prop_oneof![3 => Just(ArrayReadout::Adc), 1 => sense]
+}
+
 fn any_config() -> impl Strategy<Value = Config> {
-    let array = (prop::sample::select(vec![16u32, 48, 128]), any::<bool>(), any::<bool>());
+    let array = (prop::sample::select(vec![16u32, 48, 128]), any::<bool>(), any::<bool>(), readout());
     let adc = (0u32..4, 1u64..6);
     let run = (1u32..5, 1u32..4, prop::bool::weighted(0.8));
     (sampler(), array, adc, prop::collection::vec(1u32..20, 2), run).prop_map(
-        |(sampler, (size, hold, pair), (log, adc_ns), copies, (members, images, dense))| {
+        |(sampler, (size, hold, pair, readout), (log, adc_ns), copies, (members, images, dense))| {
             let mut config = config(chip(size, size), digits_like());
             let arch = &mut config.arch;
             arch.costs = costs(adc_ns);
             arch.array.sample_and_hold = hold;
+            arch.array.readout = readout;
             arch.adc.columns_per_adc = 1 << log;
             arch.adc.input = if pair { AdcInput::Pair } else { AdcInput::Column };
             arch.sampler = sampler;

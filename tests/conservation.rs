@@ -34,6 +34,7 @@ fn configs() -> Vec<Config> {
                 draws: Draws::PerPosition,
             },
             Sampler::Comparator { noise_rows: 4, sub_arrays: 1 },
+            Sampler::Comparator { noise_rows: 4, sub_arrays: 16 },
         ] {
             let mut config = config(real_chip(64, 48), digits_like());
             config.schedule.mode = mode;
@@ -41,6 +42,12 @@ fn configs() -> Vec<Config> {
             config.ensemble.members = 2;
             config.mapping.replication = vec![("conv1".into(), 3)];
             config.arch.sampler = sampler;
+            // Conversions longer than a read, so that reads wait.
+            config.arch.costs.adc[0].convert.time.0 = 4_000;
+            configs.push(config.clone());
+            config.arch.array.read_start = ReadStart::Early;
+            configs.push(config.clone());
+            config.arch.array.readout = ArrayReadout::SenseAmplifiers { sub_arrays: 4 };
             configs.push(config);
         }
     }
@@ -179,15 +186,22 @@ fn reads_conversions_and_outputs_are_those_of_the_network() {
                 Sampler::Generator { draws, .. } => {
                     let bits = u128::from(layer.input_bits);
                     // One conversion for each output column, row block, input bit and position.
-                    assert_eq!(count(Component::Adc, Action::Convert), positions * bits * results);
+                    let conversions = match config.arch.array.readout {
+                        ArrayReadout::Adc => positions * bits * results,
+                        ArrayReadout::SenseAmplifiers { .. } => 0,
+                    };
+                    assert_eq!(count(Component::Adc, Action::Convert), conversions);
                     let samples =
                         if draws == Draws::PerMember { runs * u128::from(mapped.replication) } else { positions };
+                    let arrays = u128::from(mapped.row_blocks) * u128::from(mapped.column_blocks);
+                    assert_eq!(count(Component::Generator, Action::Draw), samples * arrays, "{config:?}");
                     let random = samples * u128::from(layer.synapses()) * bits_per_draw;
-                    assert_eq!(count(Component::Generator, Action::Draw), random, "{config:?}");
                     assert_eq!(u128::from(outcome.random_bits[l]), random);
                 }
                 Sampler::Comparator { .. } => {
                     assert_eq!(count(Component::Adc, Action::Convert), 0);
+                    let compared = positions * u128::from(layer.rows) * u128::from(layer.columns);
+                    assert_eq!(count(Component::Comparator, Action::Compare), compared);
                     assert_eq!(outcome.random_bits[l], 0);
                 }
             }

@@ -4,7 +4,7 @@
 //! `workloads/train/README.md` says what each number is.
 
 use crossbayes::config::{LoadRequest, Loaded, Samples, Scheme, load};
-use crossbayes::functional::adc::Converter;
+use crossbayes::functional::adc::Quantiser;
 use crossbayes::functional::input::Planes;
 use crossbayes::functional::{FunctionalModel, FunctionalSpec, Observer};
 use crossbayes::report::OutputFacts;
@@ -165,8 +165,8 @@ fn check(arch: &str, set: &[&str], exact: bool, scheme: Scheme) {
     let chip = &loaded.config.arch;
     let (model, net, images) = model(&loaded);
     let used = net.layers.iter().map(|layer| layer.rows.min(chip.array.rows));
-    let converters: Vec<Converter> = used.map(|rows| Converter::new(&chip.adc, rows)).collect();
-    assert_eq!(converters.iter().all(Converter::is_exact), exact, "{set:?}");
+    let converters: Vec<Quantiser> = used.map(|rows| Quantiser::new(&chip.adc, rows)).collect();
+    assert_eq!(converters.iter().all(Quantiser::is_exact), exact, "{set:?}");
     assert!(converters.iter().all(|converter| converter.step() == 1.0), "{set:?}");
     assert_eq!(model.members(), members);
 

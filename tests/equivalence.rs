@@ -64,13 +64,29 @@ fn cases() -> Vec<Config> {
     cases.push(serial);
     let mut fixed = base.clone();
     fixed.mapping.scheme = Scheme::Deterministic;
+    cases.push(fixed.clone());
+    fixed.arch.array.readout = ArrayReadout::SenseAmplifiers { sub_arrays: 8 };
     cases.push(fixed);
+    // What the array draws while it waits and while its currents are converted.
+    for (sample_and_hold, held_bitlines) in
+        [(true, HeldBitlines::Selected), (false, HeldBitlines::Selected), (false, HeldBitlines::All)]
+    {
+        let mut drawing = base.clone();
+        // Reads of 10 cycles wait for conversions of 16; a fraction of a row is driven in each pulse.
+        drawing.arch.costs.adc[0].convert.time.0 = 4_000;
+        drawing.workload.activity = 0.3;
+        drawing.arch.array.read_start = ReadStart::Early;
+        (drawing.arch.array.sample_and_hold, drawing.arch.array.held_bitlines) = (sample_and_hold, held_bitlines);
+        cases.push(drawing);
+    }
     // Slow post-processing: the arrays are held up from behind.
     let mut slow = base;
     slow.arch = real_chip(64, 48);
     slow.arch.digital.lanes = 1;
     slow.arch.costs.post_process.time.0 = 3_000;
     slow.schedule.mode = Mode::Layer;
+    cases.push(slow.clone());
+    slow.arch.array.read_start = ReadStart::Early;
     cases.push(slow);
     cases
 }

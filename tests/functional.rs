@@ -15,7 +15,7 @@ fn spec(array_rows: u32, bits: u32, input: AdcInput) -> FunctionalSpec {
     FunctionalSpec {
         array_rows,
         array_columns: 64,
-        adc: Adc { bits, columns_per_adc: 8, input, range: AdcRange::FullScale },
+        adc: Some(Adc { bits, columns_per_adc: 8, input, range: AdcRange::FullScale }),
         sampler: generator(Draws::PerMember),
         scheme: Scheme::Dense,
         members: 2,
@@ -244,7 +244,7 @@ proptest! {
     ) {
         let mut spec = spec(array_rows, bits, if column { AdcInput::Column } else { AdcInput::Pair });
         let range = fixed.unwrap_or(array_rows.min(net.layers[0].rows));
-        spec.adc.range = fixed.map_or(AdcRange::FullScale, |range| AdcRange::Fixed(f64::from(range)));
+        spec.adc.as_mut().unwrap().range = fixed.map_or(AdcRange::FullScale, |range| AdcRange::Fixed(f64::from(range)));
         let model = FunctionalModel::new(&spec, &net, &posterior).unwrap();
         let (accumulators, clipping) = model.accumulate(0, 0, 0, &image, &mut ());
 
@@ -396,7 +396,8 @@ fn comparators_do_not_go_through_the_converter() {
     let net = linear(200, 1, 2);
     let posterior = posterior(&net, || 1.0);
     let narrow = spec(128, 2, AdcInput::Pair);
-    let compare = FunctionalSpec { sampler: Sampler::Comparator { noise_rows: 4, sub_arrays: 1 }, ..narrow.clone() };
+    let sampler = Sampler::Comparator { noise_rows: 4, sub_arrays: 1 };
+    let compare = FunctionalSpec { sampler, adc: None, ..narrow.clone() };
     let value = |spec: &FunctionalSpec| {
         let model = FunctionalModel::new(spec, &net, &posterior).unwrap();
         let (accumulators, clipping) = model.accumulate(0, 0, 0, &[3; 200], &mut ());
@@ -462,14 +463,15 @@ fn what_does_not_fit_is_refused() {
     let (net, posterior, images) = uncertain();
     let good = spec(128, 10, AdcInput::Pair);
     let refuse = |spec: FunctionalSpec| FunctionalModel::new(&spec, &net, &posterior).unwrap_err().to_string();
+    let adc = good.adc.clone().unwrap();
     assert_eq!(refuse(FunctionalSpec { array_rows: 0, ..good.clone() }), "arch.array.rows is 0; expected 1..=4096");
     assert_eq!(refuse(FunctionalSpec { members: 0, ..good.clone() }), "ensemble.members is 0; expected at least 1");
     assert_eq!(
-        refuse(FunctionalSpec { adc: Adc { bits: 17, ..good.adc.clone() }, ..good.clone() }),
+        refuse(FunctionalSpec { adc: Some(Adc { bits: 17, ..adc.clone() }), ..good.clone() }),
         "arch.adc.bits is 17; expected 1..=16"
     );
     assert_eq!(
-        refuse(FunctionalSpec { adc: Adc { range: AdcRange::Fixed(0.0), ..good.adc.clone() }, ..good.clone() }),
+        refuse(FunctionalSpec { adc: Some(Adc { range: AdcRange::Fixed(0.0), ..adc }), ..good.clone() }),
         "arch.adc.range is 0; expected a positive number of cell currents"
     );
     assert_eq!(

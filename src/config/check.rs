@@ -3,8 +3,8 @@
 use crate::config::de::from_node;
 use crate::config::tree::Node;
 use crate::config::{
-    Adc, AdcInput, Array, Chip, Config, CostTable, Driver, MAX_PASSES, Posterior, RandomSource, Sampler, Samples,
-    ScheduleSpec, Window, Workload,
+    Adc, AdcInput, Array, ArrayReadout, Chip, Config, CostTable, Driver, MAX_PASSES, Posterior, RandomSource, Sampler,
+    Samples, ScheduleSpec, Window, Workload,
 };
 use crate::error::{MOST_COMPARED, Problem, nearest};
 use crate::lfsr::{MOST_BITS, has_full_period};
@@ -117,14 +117,11 @@ fn chip(chip: &Chip) -> Vec<Problem> {
             format!("node is {}; cost table \"{}\" is for {}", chip.node, chip.costs.name, chip.costs.node),
         ));
     }
-    if let Sampler::Comparator { sub_arrays, .. } = chip.sampler
-        && sub_arrays > 0
-        && !chip.array.rows.is_multiple_of(sub_arrays)
-    {
-        problems.push(Problem::new(
-            "sampler.sub_arrays",
-            format!("sub_arrays is {sub_arrays}; expected a divisor of the {} rows of an array", chip.array.rows),
-        ));
+    if let Sampler::Comparator { sub_arrays, .. } = chip.sampler {
+        problems.extend(divides_rows("sampler.sub_arrays", sub_arrays, chip.array.rows));
+    }
+    if let ArrayReadout::SenseAmplifiers { sub_arrays } = chip.array.readout {
+        problems.extend(divides_rows("array.readout.sub_arrays", sub_arrays, chip.array.rows));
     }
     problems.extend(registers(&chip.sampler));
     problems
@@ -158,6 +155,12 @@ fn registers(sampler: &Sampler) -> Vec<Problem> {
         ));
     }
     problems
+}
+
+/// Sub-arrays have the same number of rows.
+fn divides_rows(path: &str, sub_arrays: u32, rows: u32) -> Option<Problem> {
+    let message = format!("sub_arrays is {sub_arrays}; expected a divisor of the {rows} rows of an array");
+    (sub_arrays > 0 && !rows.is_multiple_of(sub_arrays)).then(|| Problem::new(path, message))
 }
 
 /// Each converter serves the same number of inputs.

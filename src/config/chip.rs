@@ -75,6 +75,53 @@ pub struct Array {
     pub read_time: Time,
     /// Whether a sample-and-hold lets the next read overlap the conversions of this one.
     pub sample_and_hold: bool,
+    /// With a sample-and-hold: when a read starts whose sample has to wait for the converter.
+    #[serde(default)]
+    pub read_start: ReadStart,
+    /// Without a sample-and-hold: which bitlines conduct while the currents are converted.
+    #[serde(default)]
+    pub held_bitlines: HeldBitlines,
+    /// How deterministic and latched arrays are read.
+    #[serde(default)]
+    pub readout: ArrayReadout,
+}
+
+/// When a read starts whose sample has to wait for the converter. The cycles of a run are the same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default, Copy, Eq)]
+pub enum ReadStart {
+    /// So that its sample is ready when the converter frees the sample-and-hold: the array draws no current while it
+    /// waits, unless the converter is held up from behind.
+    #[default]
+    Late,
+    /// As soon as the array is free: the array holds its currents until the sample can be taken.
+    Early,
+}
+
+/// Which bitlines conduct while an array without a sample-and-hold is converted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default, Copy, Eq)]
+pub enum HeldBitlines {
+    /// The one that the multiplexer connects: the others are disconnected once the read has settled.
+    #[default]
+    Selected,
+    /// All in use, until the last conversion of the sample has ended.
+    All,
+}
+
+/// How deterministic and latched arrays are read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub enum ArrayReadout {
+    /// By converters (`adc`): an input bit at a time drives all rows, and the sums of currents are converted.
+    #[default]
+    Adc,
+    /// By a sense amplifier on each column (cost `comparator`): one row after another is driven if its input is not 0,
+    /// and the input is added or subtracted digitally. Values are exact.
+    SenseAmplifiers {
+        /// Sub-arrays that share the rows of a row block and work side by side.
+        #[schemars(range(min = 1, max = 4096))]
+        #[serde(default = "number::<1>")]
+        sub_arrays: u32,
+    },
 }
 
 /// The wordline driver.
@@ -154,10 +201,10 @@ pub enum Sampler {
     /// Device noise and a comparator per column: one row after another is read and compared; draws are fresh at
     /// each read.
     Comparator {
-        /// Noise rows that are always on (kn).
+        /// Noise rows of a sub-array that are on in each of its reads (kn).
         #[schemars(range(min = 0, max = 4096))]
         noise_rows: u32,
-        /// Sub-arrays that share the rows of a row block and work side by side (n).
+        /// Sub-arrays that share the rows of a row block and work side by side (s).
         #[schemars(range(min = 1, max = 4096))]
         #[serde(default = "number::<1>")]
         sub_arrays: u32,

@@ -16,7 +16,7 @@ use crate::config::{Adc, AdcInput, AdcRange};
 
 /// Codes for all sums that an array of a layer can give.
 #[derive(Debug, Clone)]
-pub struct Converter {
+pub struct Quantiser {
     input: AdcInput,
     step: f64,
     /// Code of sum s at `s + offset`.
@@ -27,7 +27,7 @@ pub struct Converter {
     highest: i32,
 }
 
-impl Converter {
+impl Quantiser {
     /// The converter of a layer whose largest row block uses `rows` rows.
     #[must_use]
     pub fn new(adc: &Adc, rows: u32) -> Self {
@@ -97,8 +97,8 @@ impl Converter {
 mod tests {
     use super::*;
 
-    fn converter(bits: u32, input: AdcInput, range: AdcRange, rows: u32) -> Converter {
-        Converter::new(&Adc { bits, columns_per_adc: 8, input, range }, rows)
+    fn converter(bits: u32, input: AdcInput, range: AdcRange, rows: u32) -> Quantiser {
+        Quantiser::new(&Adc { bits, columns_per_adc: 8, input, range }, rows)
     }
 
     #[test]

@@ -2,14 +2,15 @@
 
 use crate::config::{Adc, AdcInput, AdcRange, Config, Draws as DrawTime, RandomSource, Sampler, Samples, Scheme};
 use crate::error::Error;
-use crate::functional::adc::Converter;
 use crate::functional::blocks::RowBlocks;
 use crate::functional::input::Windows;
 use crate::functional::post::{Affine, CodeRange};
-use crate::functional::product::Readout;
+use crate::functional::product::Sums;
 use crate::functional::registers::{RegisterDraws, Registers};
 use crate::functional::weights::{BitMatrix, WeightDistribution};
+use crate::mapping::Plane;
 use crate::random::{Purpose, StreamName};
+use crate::readout::Readout;
 use crate::workload::{LayerPosterior, LoadedPosterior, Net, NetLayer, Shape, Source};
 use std::path::Path;
 
@@ -20,8 +21,8 @@ pub struct FunctionalSpec {
     pub array_rows: u32,
     /// Synapse columns of an array, at least 1.
     pub array_columns: u32,
-    /// Converter of deterministic and latched arrays.
-    pub adc: Adc,
+    /// Converter of the arrays; none where they are read without rounding.
+    pub adc: Option<Adc>,
     /// How weights are drawn in the dense scheme.
     pub sampler: Sampler,
     /// Which synapses are sampled.
@@ -41,7 +42,7 @@ impl FunctionalSpec {
         Self {
             array_rows: config.arch.array.rows,
             array_columns: config.arch.array.columns / config.arch.array.cells_per_synapse,
-            adc: config.arch.adc.clone(),
+            adc: Readout::new(&config.arch, Plane::of(config.mapping.scheme)).adc.cloned(),
             sampler: config.arch.sampler.clone(),
             scheme: config.mapping.scheme,
             members: config.ensemble.members,
@@ -84,7 +85,7 @@ pub(super) struct Layer {
     pub(super) input_bits: u32,
     pub(super) input_signed: bool,
     pub(super) weights: Weights,
-    pub(super) readout: Readout,
+    pub(super) sums: Sums,
     pub(super) conversions_per_position: u64,
     pub(super) affine: Affine,
     /// None in the last layer.
@@ -120,13 +121,13 @@ impl FunctionalModel {
         let mut layers = Vec::with_capacity(net.layers.len());
         for (index, (layer, posterior_of_layer)) in net.layers.iter().zip(&posterior.layers).enumerate() {
             let blocks = RowBlocks::new(layer.rows, spec.array_rows);
-            let readout = readout(spec, blocks);
-            check_accumulators(&layer.name, &readout, layer.input_bits, blocks)?;
+            let sums = Sums::new(spec.adc.as_ref(), blocks);
+            check_accumulators(&layer.name, &sums, layer.input_bits, blocks)?;
             let statistics = match spec.scheme {
                 Scheme::Dense => &posterior_of_layer.sampled,
                 Scheme::Deterministic => &posterior_of_layer.mode,
             };
-            let (bn_eps, step, scale) = (posterior.bn_eps, readout.step(), posterior_of_layer.input_scale);
+            let (bn_eps, step, scale) = (posterior.bn_eps, sums.step(), posterior_of_layer.input_scale);
             let learned = &posterior_of_layer.learned;
             let (affine, codes) = match output_scale(index, net, posterior)? {
                 Some(output_scale) => (
@@ -146,7 +147,7 @@ impl FunctionalModel {
                 input_bits: layer.input_bits,
                 input_signed: layer.input_signed,
                 weights: weights(spec, index, layer, posterior, blocks)?,
-                readout,
+                sums,
                 conversions_per_position: conversions_per_position(spec, layer, blocks),
                 affine,
                 codes,
@@ -173,7 +174,7 @@ impl FunctionalModel {
     /// When there is no such layer.
     #[must_use]
     pub fn step(&self, layer: usize) -> f64 {
-        self.layers[layer].readout.step()
+        self.layers[layer].sums.step()
     }
 }
 
@@ -183,10 +184,12 @@ fn check_sizes(spec: &FunctionalSpec, net: &Net) -> Result<(), Error> {
     if !(1..=4096).contains(&spec.array_rows) {
         return refuse(format!("arch.array.rows is {}; expected 1..=4096", spec.array_rows));
     }
-    if !(1..=16).contains(&spec.adc.bits) {
-        return refuse(format!("arch.adc.bits is {}; expected 1..=16", spec.adc.bits));
+    if let Some(adc) = &spec.adc
+        && !(1..=16).contains(&adc.bits)
+    {
+        return refuse(format!("arch.adc.bits is {}; expected 1..=16", adc.bits));
     }
-    if let AdcRange::Fixed(range) = spec.adc.range
+    if let Some(Adc { range: AdcRange::Fixed(range), .. }) = spec.adc
         && (range.is_nan() || range <= 0.0)
     {
         return refuse(format!("arch.adc.range is {range}; expected a positive number of cell currents"));
@@ -219,42 +222,26 @@ fn check_sizes(spec: &FunctionalSpec, net: &Net) -> Result<(), Error> {
 }
 
 /// Refuses a converter whose codes, added up over pulses and row blocks, could need more than 32 bits.
-fn check_accumulators(layer: &str, readout: &Readout, input_bits: u32, blocks: RowBlocks) -> Result<(), Error> {
-    let Readout::Converted(converter) = readout else { return Ok(()) };
+fn check_accumulators(layer: &str, sums: &Sums, input_bits: u32, blocks: RowBlocks) -> Result<(), Error> {
+    let Sums::Quantised(quantiser) = sums else { return Ok(()) };
     // A column's result is the difference of two codes, each of them at most this large and not negative.
-    if (u64::from(converter.largest_code()) * blocks.count() as u64) << input_bits > i32::MAX as u64 {
+    if (u64::from(quantiser.largest_code()) * blocks.count() as u64) << input_bits > i32::MAX as u64 {
         return Err(Error::Config(format!(
             "the accumulators of layer {layer} would need more than 32 bits: {} row blocks of codes up to {} by \
              {input_bits}-bit inputs; expected a wider arch.adc.range or fewer arch.adc.bits",
             blocks.count(),
-            converter.largest_code()
+            quantiser.largest_code()
         )));
     }
     Ok(())
 }
 
-/// How a layer's arrays are read: comparators count exactly, everything else goes through the converter.
-fn readout(spec: &FunctionalSpec, blocks: RowBlocks) -> Readout {
-    if compares(spec) {
-        return Readout::Exact;
-    }
-    let converter = Converter::new(&spec.adc, blocks.rows_per_block() as u32);
-    if converter.is_exact() { Readout::Exact } else { Readout::Converted(converter) }
-}
-
-/// Whether arrays are read row by row with comparators, without a converter.
-fn compares(spec: &FunctionalSpec) -> bool {
-    spec.scheme == Scheme::Dense && matches!(spec.sampler, Sampler::Comparator { .. })
-}
-
 /// Conversions of all arrays at one output position.
 fn conversions_per_position(spec: &FunctionalSpec, layer: &NetLayer, blocks: RowBlocks) -> u64 {
-    if compares(spec) {
-        return 0;
-    }
-    let per_column = match spec.adc.input {
-        AdcInput::Pair => 1,
-        AdcInput::Column => 2,
+    let per_column = match &spec.adc {
+        None => return 0,
+        Some(Adc { input: AdcInput::Pair, .. }) => 1,
+        Some(Adc { input: AdcInput::Column, .. }) => 2,
     };
     u64::from(layer.columns) * per_column * u64::from(layer.input_bits) * blocks.count() as u64
 }

@@ -4,7 +4,7 @@ use crate::functional::direct::multiply_all;
 use crate::functional::input::Planes;
 use crate::functional::model::{Draws, FunctionalModel, Layer, Weights};
 use crate::functional::post::max_pool;
-use crate::functional::product::{Readout, multiply};
+use crate::functional::product::{Sums, multiply};
 use crate::functional::weights::BitMatrix;
 use crate::random::{Purpose, StreamName};
 use crate::workload::Source;
@@ -111,7 +111,7 @@ impl FunctionalModel {
                 Weights::PerPosition(Draws::Registers(draws)) => draws.draw(&mut generators, weights.to_mut()),
                 Weights::Shared(_) | Weights::PerMember(_) => {}
             }
-            clipped += multiply(&weights, &planes, &layer.readout, &mut counts, &mut column_sums);
+            clipped += multiply(&weights, &planes, &layer.sums, &mut counts, &mut column_sums);
             for (map, &sum) in accumulators.chunks_exact_mut(layer.positions).zip(&column_sums) {
                 map[position] = sum;
             }
@@ -167,7 +167,7 @@ impl Layer {
 
     /// Whether all positions are multiplied at once, without pulses and row blocks.
     fn takes_direct_path(&self) -> bool {
-        matches!(self.readout, Readout::Exact) && self.positions >= DIRECT_POSITIONS
+        matches!(self.sums, Sums::Exact) && self.positions >= DIRECT_POSITIONS
     }
 
     /// Accumulators `[channel][position]` by [`multiply_all`].

@@ -1,7 +1,7 @@
 //! What happens to a layer's accumulators: max-pooling, batch norm, activation and quantisation.
 //!
 //! Batch norm is folded into one product and one sum, each rounded to f64 by itself (no fused multiply-add), so that
-//! any IEEE 754 implementation of the same formula gives the same codes. With accumulator a in units of the readout's
+//! any IEEE 754 implementation of the same formula gives the same codes. With accumulator a in units of the sums'
 //! step, input scale s_in, scale s_out of the layers that read the output, sd = sqrt(var + eps), and learned bias c,
 //! scale gamma and shift beta (0, 1 and 0 where there are none):
 //! - hidden layer: code = clip(round(a * (gamma step s_in / (sd s_out)) + (gamma (c - mean) / (sd s_out) + beta / s_out))),

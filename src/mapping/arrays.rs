@@ -18,6 +18,17 @@ pub enum Plane {
 }
 
 impl Plane {
+    /// The plane that holds the layers of a scheme.
+    #[must_use]
+    pub fn of(scheme: Scheme) -> Self {
+        match scheme {
+            Scheme::Dense => Plane::Stochastic,
+            Scheme::Deterministic => Plane::Deterministic,
+        }
+    }
+}
+
+impl Plane {
     /// All of them, in the order of their codes.
     pub const ALL: &'static [Plane] = &[Plane::Deterministic, Plane::Stochastic];
 
@@ -48,6 +59,10 @@ pub struct ArrayGroup {
     pub columns: u32,
     /// Number on the chip of its first array.
     pub first_array: u32,
+    /// Arrays in one copy of the layer that hold blocks of this size, in this group or another.
+    pub peers: u32,
+    /// Place of the group's first array among them.
+    pub first_peer: u32,
 }
 
 impl ArrayGroup {
@@ -126,10 +141,8 @@ pub fn map(config: &Config, net: &Net) -> Result<Mapping, Vec<Problem>> {
     let block_rows = array.rows;
     let block_columns = array.columns / array.cells_per_synapse;
     let members = config.members();
-    let (plane, first_ensembling_layer) = match config.mapping.scheme {
-        Scheme::Dense => (Plane::Stochastic, 0),
-        Scheme::Deterministic => (Plane::Deterministic, net.layers.len()),
-    };
+    let plane = Plane::of(config.mapping.scheme);
+    let first_ensembling_layer = if plane == Plane::Stochastic { 0 } else { net.layers.len() };
     let mut problems = Vec::new();
     let mut layers = Vec::with_capacity(net.layers.len());
     let (mut next_array, mut next_tile) = (0_u64, 0_u32);
@@ -187,6 +200,8 @@ pub fn map(config: &Config, net: &Net) -> Result<Mapping, Vec<Problem>> {
             for (column_range, columns) in edges(layer.columns, block_columns, column_blocks) {
                 let group = ArrayGroup {
                     plane,
+                    peers: row_range.len() as u32 * column_range.len() as u32,
+                    first_peer: 0,
                     first_array: whole.number(0, row_range.start, column_range.start),
                     row_blocks: row_range.clone(),
                     column_blocks: column_range,
@@ -246,6 +261,8 @@ impl Blocks {
                         column_blocks: column_block..column_block + 1,
                         replicas: replica..replica + 1,
                         first_array: self.number(replica, row_block, column_block),
+                        first_peer: (row_block - group.row_blocks.start) * group.column_blocks.len() as u32
+                            + (column_block - group.column_blocks.start),
                         ..group.clone()
                     });
                 }

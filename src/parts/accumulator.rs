@@ -6,13 +6,13 @@
 
 use super::build::{Build, levels};
 use super::context::{Amount, Context, Job, Units, rows};
-use super::readout::Readout;
 use super::token::Token;
 use crate::config::Chip;
 use crate::dataflow::Role;
 use crate::kernel::port::CREDIT;
 use crate::kernel::{Cycle, Event, PartId, PortId, Schedule};
 use crate::mapping::LayerMapping;
+use crate::readout::Readout;
 use crate::trace::{Action, Component, NONE, SpanSink};
 use crate::units::Time;
 use crate::workload::NetLayer;
@@ -69,41 +69,49 @@ pub struct GroupInput {
     pub units: Units,
     /// Results of one sample, for one copy.
     pub results: u64,
+    /// Results of the last sample of a position, for one copy.
+    pub last_results: u64,
+    /// Cycles from one sample to the next in a burst.
+    pub period: Cycle,
     /// One shift-and-add, or accumulation behind a comparator.
     pub shift_add: Job,
 }
 
 impl GroupInput {
-    /// Books the shift-and-adds of some samples, a `period` from one to the next.
+    /// Books the shift-and-adds of some samples, a period from one to the next; the last of them may be the last one of its
+    /// position.
     #[inline(always)]
     fn add<S: Schedule, K: SpanSink>(
         &self,
         start: Cycle,
         repeats: u32,
-        period: Cycle,
+        last: bool,
         token: Token,
         cx: &mut Context<'_, S, K>,
     ) {
         let copies = token.copies(&self.replicas);
-        let count = self.results * u64::from(copies) * u64::from(repeats);
-        let units = self.units.times(copies);
-        cx.work(&self.shift_add, start, token, Amount { units, repeats, period, count });
+        let results = u64::from(repeats - 1) * self.results + if last { self.last_results } else { self.results };
+        let (units, period) = (self.units.times(copies), self.period);
+        let amount = Amount { units, repeats, period, count: results * u64::from(copies) };
+        cx.work(&self.shift_add, start, token, amount);
     }
 
     /// Books those of a burst whose samples come with one token.
     #[inline(never)]
-    fn add_burst<S: Schedule, K: SpanSink>(&self, token: Token, period: Cycle, cx: &mut Context<'_, S, K>) {
+    fn add_burst<S: Schedule, K: SpanSink>(&self, token: Token, cx: &mut Context<'_, S, K>) {
         // Only the last sample may have been held up.
         let (since, until) = cx.shared.refused[self.converter as usize];
         let converted = if until == cx.now { since } else { cx.now };
-        let first = converted - u64::from(token.pulses - 1) * period;
+        let first = converted - u64::from(token.pulses - 1) * self.period;
         let even = if converted == cx.now { token.pulses } else { token.pulses - 1 };
         let detail = cx.in_window(first, cx.now + self.shift_add.duration);
-        for (start, repeats) in rows(first, even, period, detail) {
-            self.add(start, repeats, period, token, cx);
+        let mut left = token.pulses;
+        for (start, repeats) in rows(first, even, self.period, detail) {
+            left -= repeats;
+            self.add(start, repeats, token.last && left == 0, token, cx);
         }
-        if even < token.pulses {
-            self.add(cx.now, 1, 0, token, cx);
+        if left > 0 {
+            self.add(cx.now, 1, token.last, token, cx);
         }
     }
 }
@@ -117,16 +125,16 @@ pub struct AccumulatorSpec {
     pub output: PortId,
     /// Tells the layer's buffer that a pass is through the converters.
     pub passed: Event,
-    /// Cycles from one sample to the next in a burst.
-    pub period: Cycle,
-    /// The way through the adder tree.
+    /// The way through the adder tree; energy of an addition.
     pub tree: Job,
     /// Adders of the tree.
     pub adders: Units,
     /// Additions of the tree for one position of a copy.
     pub additions: u64,
-    /// Attojoules of the tree for one position of a copy, with partial sums that cross tiles.
-    pub tree_energy: u64,
+    /// A byte of a partial sum on its way to another tile; its time is part of the tree's.
+    pub cross: Job,
+    /// Bytes of partial sums that cross tiles, for one position of a copy.
+    pub crossing_bytes: u64,
     /// Cycles from the last sample to the position's leaving.
     pub latency: Cycle,
     /// Positions that may be held at once.
@@ -143,41 +151,42 @@ impl AccumulatorSpec {
     pub(super) fn build(at: &Build<'_>) -> Self {
         let (l, layer, mapped) = at.layer();
         let costs = &at.chip.costs;
-        let mut row_serial = false;
-        let mut period = 0;
-        let mut widest = 0;
+        let (mut lanes, mut drain) = (0, 0);
         let groups = at
             .inputs()
             .map(|(converter, port)| {
                 let of_group = Build { node: converter, ..*at };
                 let group = of_group.group();
-                let readout = Readout::new(at.chip, group.plane, group.rows, group.columns, layer.input_bits);
-                row_serial = readout.row_serial;
-                period = readout.period();
-                widest = widest.max(readout.converters);
-                let add = if row_serial { &costs.sampled_accumulate } else { &costs.shift_add };
+                let readout = Readout::new(at.chip, group.plane);
+                let block = readout.block(group.rows, group.columns, layer.input_bits);
+                let shift_add = at.job_of(Some(l), Component::Accumulator, Action::ShiftAdd, readout.accumulate);
+                lanes = lanes.max(block.lanes());
+                drain = drain.max(shift_add.duration);
+                let results = |of_array: u32| u64::from(group.arrays_per_replica()) * u64::from(of_array);
                 GroupInput {
                     port,
                     converter: converter.index() as PartId,
                     replicas: group.replicas.clone(),
-                    units: of_group.arrays().times(readout.converters),
-                    results: u64::from(group.arrays_per_replica()) * u64::from(readout.inputs),
-                    shift_add: at.job_of(Some(l), Component::Accumulator, Action::ShiftAdd, add).in_plane(group.plane),
+                    units: of_group.arrays().times(block.converters),
+                    results: results(block.results),
+                    last_results: results(block.last_results),
+                    period: block.period(),
+                    shift_add: shift_add.in_plane(group.plane),
                 }
             })
             .collect();
-        let latency = AccumulatorLatency::new(at.chip, layer, mapped, row_serial);
-        let row_adds = u64::from(mapped.row_blocks - 1) * u64::from(layer.columns);
-        let crossing = latency.crossing_bytes * costs.link.energy.0;
+        let sums = partial_sums(at.chip, layer, mapped);
+        let latency = Latency::new(at.chip, mapped, drain, sums);
+        let adder = costs.adder.energy.0;
         Self {
             groups,
             output: at.output(),
             passed: at.signal(Role::Buffer).expect("an accumulator tells its buffer"),
-            period,
-            tree: at.job(Some(l), Component::Accumulator, Action::Accumulate, latency.tree, 0),
-            adders: Units::new(NONE, (mapped.row_blocks - 1) * mapped.column_blocks * widest),
-            additions: row_adds,
-            tree_energy: row_adds * costs.adder.energy.0 + crossing,
+            tree: at.job(Some(l), Component::Accumulator, Action::Accumulate, latency.tree, adder),
+            adders: Units::new(NONE, (sums - 1) * mapped.column_blocks * lanes),
+            additions: u64::from(sums - 1) * u64::from(layer.columns),
+            cross: at.job(Some(l), Component::Link, Action::Transfer, 0, costs.link.energy.0),
+            crossing_bytes: latency.crossing_tiles * u64::from(layer.columns) * PARTIAL_SUM_BYTES,
             latency: latency.total(),
             depth: at.chip.accumulator.depth,
             positions: layer.positions,
@@ -243,9 +252,9 @@ impl Accumulator {
         let input = &self.spec.groups[group as usize];
         let token = cx.take(input.port).expect("the group has delivered");
         if token.pulses == 1 {
-            input.add(cx.now, 1, 0, token, cx);
+            input.add(cx.now, 1, token.last, token, cx);
         } else {
-            input.add_burst(token, self.spec.period, cx);
+            input.add_burst(token, cx);
         }
         if token.last {
             // A copy, so that the token needs no memory where this is not called.
@@ -280,9 +289,10 @@ impl Accumulator {
 
     fn enter_tree<S: Schedule, K: SpanSink>(&mut self, token: Token, cx: &mut Context<'_, S, K>) {
         let lanes = u64::from(token.lanes);
-        let amount = Amount::once(self.spec.adders, self.spec.additions * lanes);
-        let start = cx.now + self.spec.latency - self.spec.tree.duration;
-        cx.work_with_energy(&self.spec.tree, start, token, amount, self.spec.tree_energy * lanes);
+        let spec = &self.spec;
+        let start = cx.now + spec.latency - spec.tree.duration;
+        cx.work(&spec.tree, start, token, Amount::once(spec.adders, spec.additions * lanes));
+        cx.work(&spec.cross, start, token, Amount::once(Units::one(NONE), spec.crossing_bytes * lanes));
         self.in_tree.push_back((token, cx.now + self.spec.latency));
         cx.schedule(cx.now + self.spec.latency, Tag::Out);
         if token.position + token.lanes == self.spec.positions {
@@ -311,41 +321,44 @@ impl Accumulator {
     }
 }
 
-/// What the accumulators of a layer add to the latency of a position.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AccumulatorLatency {
-    /// Shift-and-add (or drain of a row-serial plane) after the last sample.
-    pub shift_add: u64,
-    /// Levels of the adder tree, with partial sums that cross tiles.
-    pub tree: u64,
-    /// Bytes of partial sums that cross tiles, per position.
-    pub crossing_bytes: u64,
+/// Bytes of a partial sum on its way to another tile.
+const PARTIAL_SUM_BYTES: u64 = 4;
+
+/// Sums of a column that the adder tree makes one: of all row blocks, and of the sub-arrays in each.
+#[must_use]
+pub fn partial_sums(chip: &Chip, layer: &NetLayer, mapped: &LayerMapping) -> u32 {
+    let first = mapped.groups.iter().filter(|group| group.column_blocks.start == 0 && group.replicas.start == 0);
+    first
+        .map(|group| {
+            let block = Readout::new(chip, group.plane).block(group.rows, group.columns, layer.input_bits);
+            group.row_blocks.len() as u32 * block.partial_sums
+        })
+        .sum()
 }
 
-impl AccumulatorLatency {
-    /// Bytes of a partial sum on its way to another tile.
-    const PARTIAL_SUM_BYTES: u64 = 4;
+/// What the accumulators of a layer add to the latency of a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Latency {
+    /// Shift-and-add (or drain of a row-serial plane) after the last sample.
+    drain: u64,
+    /// Levels of the adder tree, with partial sums that cross tiles.
+    tree: u64,
+    /// Tiles whose partial sums go to another.
+    crossing_tiles: u64,
+}
 
-    /// Of a layer on a chip.
-    #[must_use]
-    pub fn new(chip: &Chip, layer: &NetLayer, mapped: &LayerMapping, row_serial: bool) -> Self {
+impl Latency {
+    /// Of a layer on a chip, whose columns have `sums` partial sums.
+    fn new(chip: &Chip, mapped: &LayerMapping, drain: u64, sums: u32) -> Self {
         let cycles = |time: Time| time.cycles(chip.clock);
-        let costs = &chip.costs;
-        let shift_add = cycles(if row_serial { costs.sampled_accumulate.time } else { costs.shift_add.time });
         // Arrays are placed row block by row block, so a column block spreads over the tiles of a copy.
         let tiles =
             (mapped.tiles.len() as u64).div_ceil(u64::from(mapped.replication)).min(u64::from(mapped.row_blocks));
-        let hops = levels(tiles) * cycles(costs.link.time);
-        Self {
-            shift_add,
-            tree: levels(u64::from(mapped.row_blocks)) * cycles(costs.adder.time) + hops,
-            crossing_bytes: (tiles - 1) * u64::from(layer.columns) * Self::PARTIAL_SUM_BYTES,
-        }
+        let hops = levels(tiles) * cycles(chip.costs.link.time);
+        Self { drain, tree: levels(sums.into()) * cycles(chip.costs.adder.time) + hops, crossing_tiles: tiles - 1 }
     }
 
-    /// Cycles in all.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.shift_add + self.tree
+    fn total(&self) -> u64 {
+        self.drain + self.tree
     }
 }

@@ -55,7 +55,8 @@ impl Units {
     #[must_use]
     #[inline]
     pub fn times(self, copies: u32) -> Self {
-        Self { number: self.number * copies, ..self }
+        // The plan refuses layers with more units than 32 bits can count.
+        Self { number: self.number.checked_mul(copies).expect("units are counted with 32 bits"), ..self }
     }
 }
 
@@ -197,7 +198,7 @@ impl<S: Schedule, K: SpanSink> Context<'_, S, K> {
     #[inline]
     pub fn wait_between(&mut self, reason: Action, site: Site, since: Cycle, until: Cycle, token: Token, units: Units) {
         if until > since {
-            self.wait_repeated(reason, site, since, until - since, token, Amount::once(units, 1));
+            self.wait_conducting(reason, site, since, until - since, token, Amount::once(units, 1), 0);
         }
     }
 
@@ -212,9 +213,25 @@ impl<S: Schedule, K: SpanSink> Context<'_, S, K> {
         token: Token,
         amount: Amount,
     ) {
+        self.wait_conducting(reason, site, start, duration, token, amount, 0);
+    }
+
+    /// The same, where cells draw `energy` attojoules in all meanwhile.
+    #[inline]
+    #[expect(clippy::too_many_arguments, reason = "the columns of a row")]
+    pub fn wait_conducting(
+        &mut self,
+        reason: Action,
+        site: Site,
+        start: Cycle,
+        duration: Cycle,
+        token: Token,
+        amount: Amount,
+        energy: u64,
+    ) {
         if duration > 0 && amount.repeats > 0 && amount.units.number > 0 {
             let count = u64::from(amount.repeats) * u64::from(amount.units.number);
-            self.book(&site, reason, start, duration, &token, &Amount { count, ..amount }, 0);
+            self.book(&site, reason, start, duration, &token, &Amount { count, ..amount }, energy);
         }
     }
 

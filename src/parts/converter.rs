@@ -6,12 +6,12 @@
 
 use super::build::{Build, shared};
 use super::context::{Amount, Context, Job, Units, rows};
-use super::readout::{Readout, adc_cost};
 use super::tag::tags;
 use super::token::Token;
 use crate::config::Grain;
 use crate::kernel::port::CREDIT;
 use crate::kernel::{Cycle, PortId, Schedule};
+use crate::readout::Readout;
 use crate::trace::{Action, Component, SpanSink};
 use std::ops::Range;
 use std::sync::Arc;
@@ -50,8 +50,10 @@ pub struct ConverterSpec {
     pub sample: Job,
     /// Converters of an array that are in use.
     pub converters: u32,
-    /// Inputs of an array that are in use.
-    pub inputs: u32,
+    /// Results of a read of an array, each of which is converted.
+    pub results: u32,
+    /// Results of the last read of a position.
+    pub last_results: u32,
     /// Conversions that a converter does one after another.
     pub steps: u32,
     /// Whether each conversion is an event.
@@ -64,29 +66,29 @@ pub struct ConverterSpec {
 }
 
 impl ConverterSpec {
+    /// Results of a read, which may be the last one of its position.
+    #[inline]
+    fn results_of(&self, last: bool) -> u32 {
+        if last { self.last_results } else { self.results }
+    }
+
     fn build(at: &Build<'_>) -> Self {
         let (l, layer, mapped) = at.layer();
         let group = at.group();
-        let readout = Readout::new(at.chip, group.plane, group.rows, group.columns, layer.input_bits);
-        let costs = &at.chip.costs;
-        let (component, action, convert, multiplex, hold) = if readout.row_serial {
-            (Component::Comparator, Action::Compare, &costs.comparator, 0, 0)
-        } else {
-            let hold = if readout.overlapped { costs.sample_and_hold.energy.0 } else { 0 };
-            (Component::Adc, Action::Convert, adc_cost(at.chip), costs.multiplexer.energy.0, hold)
-        };
-        let energy = convert.energy.0 + multiplex;
+        let readout = Readout::new(at.chip, group.plane);
+        let block = readout.block(group.rows, group.columns, layer.input_bits);
         let job =
             |component, action, time, energy| at.job(Some(l), component, action, time, energy).in_plane(group.plane);
         Self {
-            convert: job(component, action, at.cycles(convert.time), energy),
-            sample: job(Component::SampleHold, Action::Sample, 0, hold),
-            converters: readout.converters,
-            inputs: readout.inputs,
-            steps: readout.steps,
+            convert: job(readout.component, readout.action, block.conversion, readout.energy.0),
+            sample: job(Component::SampleHold, Action::Sample, 0, readout.sample.map_or(0, |energy| energy.0)),
+            converters: block.converters,
+            results: block.results,
+            last_results: block.last_results,
+            steps: block.steps,
             fine: at.config.schedule.grain == Grain::Conversion,
-            pulses: readout.pulses,
-            period: readout.period(),
+            pulses: block.pulses,
+            period: block.period(),
             last_pass: (at.config.schedule.images - 1, mapped.passes - 1),
         }
     }
@@ -171,9 +173,10 @@ impl Converter {
             self.begin_in_detail(end, cx);
             return;
         }
-        let count = u64::from(self.arrays.number * spec.inputs) * u64::from(repeats);
+        let results = u64::from(repeats - 1) * u64::from(spec.results) + u64::from(spec.results_of(token.last));
+        let count = u64::from(self.arrays.number) * results;
         let amount = |units| Amount { units, repeats, period, count };
-        cx.work(&spec.sample, cx.now, token, amount(self.units(spec.inputs)));
+        cx.work(&spec.sample, cx.now, token, amount(self.units(spec.results)));
         cx.work(&whole, cx.now, token, amount(self.units(spec.converters)));
         cx.schedule(end, Tag::Done);
     }
@@ -182,9 +185,9 @@ impl Converter {
     #[inline(never)]
     fn begin_in_detail<S: Schedule, K: SpanSink>(&mut self, end: Cycle, cx: &mut Context<'_, S, K>) {
         let token = self.token.expect("a sample is in hand");
-        let samples = self.units(self.spec.inputs);
+        let samples = self.units(self.spec.results);
         let count = u64::from(samples.number);
-        for (start, _) in rows(cx.now, token.pulses, self.spec.period, true) {
+        for (pulse, (start, _)) in (1..).zip(rows(cx.now, token.pulses, self.spec.period, true)) {
             cx.work(&self.spec.sample, start, token, Amount::once(samples, count));
             if self.spec.fine {
                 // The grain of conversions has one read at a time.
@@ -192,7 +195,8 @@ impl Converter {
                 return;
             }
             for step in 0..self.spec.steps {
-                self.convert(step, start + u64::from(step) * self.spec.convert.duration, cx);
+                let last = token.last && pulse == token.pulses;
+                self.convert(step, last, start + u64::from(step) * self.spec.convert.duration, cx);
             }
         }
         cx.schedule(end, Tag::Done);
@@ -200,17 +204,18 @@ impl Converter {
 
     /// The next conversion of each converter, as an event of its own.
     fn convert_next<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
-        self.convert(self.step, cx.now, cx);
+        let last = self.token.is_some_and(|token| token.last);
+        self.convert(self.step, last, cx.now, cx);
         self.step += 1;
         cx.schedule(cx.now + self.spec.convert.duration, Tag::Done);
     }
 
     /// Books one conversion of each converter.
-    fn convert<S: Schedule, K: SpanSink>(&self, step: u32, start: Cycle, cx: &mut Context<'_, S, K>) {
+    fn convert<S: Schedule, K: SpanSink>(&self, step: u32, last: bool, start: Cycle, cx: &mut Context<'_, S, K>) {
         let token = self.token.expect("a sample is in hand");
-        // Converter j has inputs j * steps and up; only the last one may have fewer than `steps`.
-        let whole = self.spec.inputs / self.spec.steps;
-        let used = whole + u32::from(step < self.spec.inputs % self.spec.steps);
+        // Converter j has results j * steps and up; only the last one may have fewer than `steps`.
+        let results = self.spec.results_of(last);
+        let used = results / self.spec.steps + u32::from(step < results % self.spec.steps);
         let count = u64::from(self.arrays.number) * u64::from(used);
         cx.work(&self.spec.convert, start, token, Amount::once(self.units(self.spec.converters), count));
     }

@@ -1,25 +1,26 @@
 //! The crossbar of a group of arrays: drives the wordlines, reads, and hands the samples to the converter.
 //!
-//! With a sample-and-hold the next read may start as soon as the sample of this one is taken; a sample can only be taken
-//! once the converter is done with the one before. Without it the array holds its currents until they are converted. A
-//! row-serial plane is the same machine: a pulse is a row, the converter a row of comparators, and nothing overlaps.
+//! With a sample-and-hold the next read overlaps the conversions of this one; its sample can only be taken once the
+//! converter is done with the one before. A read starts late, so that its sample is ready just then, or early, and then
+//! the array holds its currents meanwhile. The cycles are the same. Without a sample-and-hold the array holds its currents
+//! until they are converted. A row-serial plane is the same machine: a pulse is a row, the converter a row of comparators,
+//! and nothing overlaps. What cells draw beyond a read is booked with the wait in which they draw it.
 //!
 //! Every cycle of the array from 0 to the end of the run is booked: as a read, or as waiting for input (`WaitOperand`),
 //! random bits (`WaitRandom`), the converter (`WaitResource`), a full port behind it (`WaitPort`), or nothing (`WaitDrained`).
 
 use super::build::{Build, shared};
 use super::context::{Amount, Context, Job, Units, rows};
-use super::energy::{ReadEnergy, RowEnergy, Rows};
-use super::readout::Readout;
+use super::energy::{ReadEnergy, RowEnergy, Rows, Share, Working};
 use super::tag::tags;
 use super::token::Token;
-use crate::config::{Draws, Grain, Sampler};
+use crate::config::{Draws, Grain, ReadStart, Sampler};
 use crate::dataflow::Role;
 use crate::kernel::port::CREDIT;
 use crate::kernel::{Cycle, Event, PartId, PortId, Schedule};
 use crate::mapping::Plane;
+use crate::readout::{Block, Pulse, Readout};
 use crate::trace::{Action, Component, SpanSink};
-use crate::units::read_energy;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -67,6 +68,8 @@ pub struct Wiring {
     pub replicas: Range<u32>,
     /// Row blocks of the group.
     pub row_blocks: Range<u32>,
+    /// Place of its first array among those with blocks of the same size.
+    pub first_peer: u32,
 }
 
 /// What a crossbar is. Groups that differ only in where they stand share one.
@@ -82,14 +85,12 @@ pub struct CrossbarSpec {
     pub read: Job,
     /// Image and member of the last pass of the run.
     pub last_pass: (u32, u32),
-    /// Wordline pulses of a position: input bits, or rows of a row-serial plane.
-    pub pulses: u32,
+    /// How its arrays are read.
+    pub block: Block,
     /// Pulses simulated in one step.
     pub burst: u32,
-    /// Cycles to convert one sample.
-    pub convert_cycles: Cycle,
-    /// Whether the next read overlaps the conversions of this one.
-    pub sample_and_hold: bool,
+    /// Whether a read starts so late that its sample need not wait for the converter.
+    pub late: bool,
     /// Energy of the reads.
     pub energy: ReadEnergy,
 }
@@ -119,6 +120,8 @@ pub struct Crossbar {
     pulse: u32,
     /// When the token in hand was taken.
     started: Cycle,
+    /// When the converters are done with what they have got, if nothing holds them up.
+    converted: Cycle,
     idle_since: Cycle,
     /// Weight samples drawn, and needed so far.
     drawn: u64,
@@ -129,54 +132,47 @@ impl CrossbarSpec {
     fn build(at: &Build<'_>) -> Self {
         let (l, layer, mapped) = at.layer();
         let group = at.group();
-        let readout = Readout::new(at.chip, group.plane, group.rows, group.columns, layer.input_bits);
-        let (array, costs) = (&at.chip.array, &at.chip.costs);
-        let (refresh, double_buffered, noise_rows) = match (group.plane, &at.chip.sampler) {
+        let readout = Readout::new(at.chip, group.plane);
+        let block = readout.block(group.rows, group.columns, layer.input_bits);
+        let (refresh, double_buffered) = match (group.plane, &at.chip.sampler) {
             (Plane::Stochastic, Sampler::Generator { draws, double_buffered, .. }) => {
                 let refresh = if *draws == Draws::PerMember { Refresh::Pass } else { Refresh::Position };
-                (refresh, *double_buffered, 0)
+                (refresh, *double_buffered)
             }
-            (Plane::Stochastic, Sampler::Comparator { noise_rows, .. }) => (Refresh::Never, false, *noise_rows),
-            (Plane::Deterministic, _) => (Refresh::Never, false, 0),
+            (Plane::Stochastic, Sampler::Comparator { .. }) | (Plane::Deterministic, _) => (Refresh::Never, false),
         };
-        // A driven row sees one on and one off cell in each synapse, and the noise rows that are on beside it.
-        let cell = |conductance| read_energy(array.read_voltage, conductance, array.read_time).0;
-        let on = cell(array.conductance_on);
-        let synapse = on * u64::from(1 + noise_rows) + cell(array.conductance_off);
-        // The cost table's pulse crosses 128 cells.
-        let wordline = costs.wordline.energy.0 * u64::from(array.columns) / 128;
-        let row = RowEnergy { read: u64::from(group.columns) * synapse, drive: wordline };
+        let row_serial = matches!(readout.pulse, Pulse::Row { .. });
         let rows = match at.activity {
             Some(activity) => Rows::Counted(Arc::clone(activity)),
             None => {
                 let bits = layer.input_bits;
-                let share = if readout.row_serial {
+                let share = if row_serial {
                     // Chance that a code is not 0 when each of its bits is 1 with the stated activity.
                     1.0 - (0..bits).fold(1.0, |zero, _| zero * (1.0 - layer.activity))
                 } else {
                     layer.activity * f64::from(bits)
                 };
-                Rows::stated(f64::from(group.rows) * share, readout.pulses, row)
+                Rows::Stated(Share::new(f64::from(group.rows) * share / f64::from(block.pulses)))
             }
         };
-        let on_array = |component, action| at.job(Some(l), component, action, readout.read, 0).in_plane(group.plane);
+        let on_array = |component, action| at.job(Some(l), component, action, block.read, 0).in_plane(group.plane);
         Self {
             refresh,
             double_buffered,
             drive: on_array(Component::Driver, Action::Drive),
             read: on_array(Component::Crossbar, Action::Read),
             last_pass: (at.config.schedule.images - 1, mapped.passes - 1),
-            pulses: readout.pulses,
-            burst: if at.config.schedule.grain == Grain::Op { readout.pulses } else { 1 },
-            convert_cycles: readout.convert,
-            sample_and_hold: readout.overlapped,
+            block,
+            burst: if at.config.schedule.grain == Grain::Op { block.pulses } else { 1 },
+            late: block.overlapped && at.chip.array.read_start == ReadStart::Late,
             energy: ReadEnergy {
                 layer: l as u32,
                 positions: layer.positions,
-                pulses: readout.pulses,
-                row_serial: readout.row_serial,
+                pulses: block.pulses,
+                row_serial,
                 column_blocks: group.column_blocks.len() as u32,
-                row,
+                peers: group.peers,
+                row: RowEnergy::new(at.chip, &readout, group.columns),
                 rows,
             },
         }
@@ -195,6 +191,7 @@ impl Crossbar {
             arrays: at.arrays(),
             replicas: group.replicas.clone(),
             row_blocks: group.row_blocks.clone(),
+            first_peer: group.first_peer,
         };
         Self::new(shared(known, CrossbarSpec::build(at)), wiring)
     }
@@ -211,6 +208,7 @@ impl Crossbar {
             copies: 0,
             pulse: 0,
             started: 0,
+            converted: 0,
             idle_since: 0,
             drawn: 1,
             used: 0,
@@ -296,6 +294,19 @@ impl Crossbar {
         }
     }
 
+    /// Rows that `pulses` pulses of the token in hand drive, from pulse `first` on.
+    #[inline(always)]
+    fn driven(&self, first: u32, pulses: u32) -> u64 {
+        let wiring = &self.wiring;
+        let at = Working {
+            copies: wiring.replicas.start..wiring.replicas.start + self.copies,
+            row_blocks: &wiring.row_blocks,
+            first_peer: wiring.first_peer,
+            arrays: wiring.arrays.number,
+        };
+        self.spec.energy.driven(self.token, &at, first..first + pulses)
+    }
+
     /// Books reads of the token in hand, from pulse `first` on.
     #[inline(always)]
     fn book_reads<S: Schedule, K: SpanSink>(
@@ -306,28 +317,37 @@ impl Crossbar {
         period: Cycle,
         cx: &mut Context<'_, S, K>,
     ) {
-        let (wiring, at) = (&self.wiring, self.token);
-        let lanes = wiring.replicas.start..wiring.replicas.start + self.copies;
-        let energy = self.spec.energy.pulses(at, lanes, &wiring.row_blocks, first..first + pulses);
-        let units = self.units;
+        let (units, rows, row) = (self.units, self.driven(first, pulses), self.spec.energy.row);
         let amount = |count| Amount { units, repeats: pulses, period, count };
-        cx.work_with_energy(&self.spec.drive, start, self.token, amount(energy.rows), energy.drive);
+        cx.work_with_energy(&self.spec.drive, start, self.token, amount(rows), rows * row.drive);
         let reads = u64::from(units.number) * u64::from(pulses);
-        cx.work_with_energy(&self.spec.read, start, self.token, amount(reads), energy.read);
+        cx.work_with_energy(&self.spec.read, start, self.token, amount(reads), rows * row.read);
     }
 
     /// Starts the read of the next pulse.
     #[inline(always)]
     fn read<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         self.phase = Phase::Reading;
-        self.book_reads(cx.now, self.pulse, 1, 0, cx);
-        cx.schedule(cx.now + self.spec.read.duration, Tag::Sample);
+        let read = self.spec.read.duration;
+        let mut start = cx.now;
+        if self.spec.late && start + read < self.converted {
+            start = self.converted - read;
+            self.book_late(start, cx);
+        }
+        self.book_reads(start, self.pulse, 1, 0, cx);
+        cx.schedule(start + read, Tag::Sample);
+    }
+
+    /// Books the time up to `start`, at which a late read starts.
+    #[inline(never)]
+    fn book_late<S: Schedule, K: SpanSink>(&self, start: Cycle, cx: &mut Context<'_, S, K>) {
+        cx.wait_between(Action::WaitResource, self.spec.read.site, cx.now, start, self.token, self.units);
     }
 
     /// Gives the sample to the converter if it is free, and goes on with the pulses of the burst.
     #[inline(always)]
     fn hand_over<S: Schedule, K: SpanSink>(&mut self, since: Cycle, cx: &mut Context<'_, S, K>) {
-        let left = self.spec.pulses - self.pulse;
+        let left = self.spec.block.pulses - self.pulse;
         let pulses = self.spec.burst.min(left);
         if !cx.send(self.wiring.output, Token { pulses, last: pulses == left, ..self.token }, 1) {
             self.phase = Phase::Holding(since);
@@ -336,7 +356,8 @@ impl Crossbar {
         if since < cx.now {
             self.book_held(since, cx);
         }
-        if pulses == 1 && self.spec.sample_and_hold {
+        if pulses == 1 && self.spec.block.overlapped {
+            self.converted = cx.now + self.spec.block.convert;
             self.pulse += 1;
             self.go_on(cx);
         } else {
@@ -347,32 +368,27 @@ impl Crossbar {
     /// The rest of a burst, which cannot be held up: its reads and gaps follow by arithmetic.
     #[inline(never)]
     fn run_on<S: Schedule, K: SpanSink>(&mut self, pulses: u32, cx: &mut Context<'_, S, K>) {
-        let (now, units) = (cx.now, self.units);
-        let (read, convert) = (self.spec.read.duration, self.spec.convert_cycles);
+        let (now, block) = (cx.now, self.spec.block);
+        let (read, convert, period) = (block.read, block.convert, block.period());
         // Up to the last read's end, or the last conversion's where these hold the array.
         let detail = cx.in_window(now, now + u64::from(pulses) * (read + convert));
-        let held = |cx: &mut Context<'_, S, K>, start, duration, repeats, period| {
-            for (start, repeats) in rows(start, repeats, period, detail) {
-                let amount = Amount { units, repeats, period, count: 0 };
-                cx.wait_repeated(Action::WaitResource, self.spec.read.site, start, duration, self.token, amount);
-            }
-        };
-        let (first, period) = if self.spec.sample_and_hold {
-            let period = read.max(convert);
-            held(cx, now + read, period - read, pulses - 1, period);
-            (now, period)
+        let next = self.pulse + 1;
+        let (reads, free) = if block.overlapped {
+            let gap = period - read;
+            let (reads, gaps, conducting) = if self.spec.late { (now + gap, now, 0) } else { (now, now + read, gap) };
+            self.book_gaps(gaps, gap, next, pulses - 1, conducting, detail, cx);
+            (reads, now + u64::from(pulses - 1) * period)
         } else {
-            let period = read + convert;
-            held(cx, now, convert, pulses, period);
-            (now + convert, period)
+            self.book_gaps(now, convert, self.pulse, pulses, block.conducting, detail, cx);
+            (now + convert, now + convert + u64::from(pulses - 1) * period)
         };
-        let mut pulse = self.pulse + 1;
-        for (start, reads) in rows(first, pulses - 1, period, detail) {
+        let mut pulse = next;
+        for (start, reads) in rows(reads, pulses - 1, period, detail) {
             self.book_reads(start, pulse, reads, period, cx);
             pulse += reads;
         }
+        self.converted = now + u64::from(pulses - 1) * period + convert;
         self.pulse += pulses;
-        let free = first + u64::from(pulses - 1) * period;
         if free == now {
             self.go_on(cx);
         } else {
@@ -381,22 +397,59 @@ impl Crossbar {
         }
     }
 
+    /// Books the gaps of a burst, one for each pulse from `first` on, in which driven rows conduct for `conducting` cycles.
+    #[expect(clippy::too_many_arguments, reason = "a burst has as many properties")]
+    fn book_gaps<S: Schedule, K: SpanSink>(
+        &self,
+        start: Cycle,
+        duration: Cycle,
+        first: u32,
+        gaps: u32,
+        conducting: Cycle,
+        detail: bool,
+        cx: &mut Context<'_, S, K>,
+    ) {
+        let (units, period) = (self.units, self.spec.block.period());
+        let mut pulse = first;
+        for (start, repeats) in rows(start, gaps, period, detail) {
+            let energy = self.held_energy(pulse, repeats, conducting);
+            let amount = Amount { units, repeats, period, count: 0 };
+            let site = self.spec.read.site;
+            cx.wait_conducting(Action::WaitResource, site, start, duration, self.token, amount, energy);
+            pulse += repeats;
+        }
+    }
+
+    /// Attojoules of the rows that some pulses drive, each of which conducts for `cycles` cycles beyond its read.
+    fn held_energy(&self, first: u32, pulses: u32, cycles: Cycle) -> u64 {
+        if cycles == 0 {
+            return 0;
+        }
+        let energy = self.driven(first, pulses).checked_mul(self.spec.energy.row.hold);
+        energy.and_then(|energy| energy.checked_mul(cycles)).expect("currents held for so long exceed 18 J")
+    }
+
     /// Books the time for which the sample was held: the converter was busy, or its output was refused.
     #[inline(never)]
     fn book_held<S: Schedule, K: SpanSink>(&self, since: Cycle, cx: &mut Context<'_, S, K>) {
-        let units = self.units;
         let (from, until) = cx.shared.refused[self.wiring.converter as usize];
         let (from, until) = (from.clamp(since, cx.now), until.clamp(since, cx.now));
-        let site = self.spec.read.site;
-        cx.wait_between(Action::WaitResource, site, since, from, self.token, units);
-        cx.wait_between(Action::WaitPort, site, from, until, self.token, units);
-        cx.wait_between(Action::WaitResource, site, until, cx.now, self.token, units);
+        let times = [
+            (Action::WaitResource, since, from),
+            (Action::WaitPort, from, until),
+            (Action::WaitResource, until, cx.now),
+        ];
+        for (reason, start, end) in times {
+            let conducting = if self.spec.block.holds { end - start } else { 0 };
+            let (energy, amount) = (self.held_energy(self.pulse, 1, conducting), Amount::once(self.units, 1));
+            cx.wait_conducting(reason, self.spec.read.site, start, end - start, self.token, amount, energy);
+        }
     }
 
     /// The next pulse of the position, or the next position.
     #[inline(always)]
     fn go_on<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
-        if self.pulse < self.spec.pulses {
+        if self.pulse < self.spec.block.pulses {
             self.read(cx);
         } else {
             self.end(cx);

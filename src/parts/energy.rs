@@ -1,6 +1,10 @@
-//! Energy of a crossbar read: V^2 (G_on + G_off) t for each synapse on a driven row, and a pulse on each driven wordline.
+//! Energy of a crossbar read: V^2 (G_on + G_off) t for each synapse on a driven row, and a pulse on each driven wordline;
+//! and of what a driven row draws in each cycle for which it conducts beyond the read.
 
 use super::token::Token;
+use crate::config::Chip;
+use crate::readout::Readout;
+use crate::units::{Conductance, Energy, cycle_energy, read_energy};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -16,19 +20,10 @@ pub trait RowActivity: Send + Sync + std::fmt::Debug {
 /// Where the number of driven rows comes from.
 #[derive(Debug, Clone)]
 pub enum Rows {
-    /// The workload's stated activity: for each number of pulses, what they come to on one array.
-    Stated(Vec<Pulse>),
+    /// The workload's stated activity.
+    Stated(Share),
     /// Counted by the functional path.
     Counted(Arc<dyn RowActivity>),
-}
-
-/// Attojoules of one driven row of one array.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RowEnergy {
-    /// Of its cells.
-    pub read: u64,
-    /// Of its wordline's pulse.
-    pub drive: u64,
 }
 
 impl PartialEq for Rows {
@@ -41,22 +36,69 @@ impl PartialEq for Rows {
     }
 }
 
-impl Rows {
-    /// Shares of what `rows` driven rows come to in a position of so many pulses. They are cut from the total of one
-    /// array, so that rounding depends neither on the grain nor on the groups.
+/// Rows that a pulse drives in one array on average, as a whole number and a fraction of 2^31.
+///
+/// Arrays of equal blocks count their pulses together: pulse after pulse of a pass, array after array within a pulse. Of
+/// the first n pulses floor(n x share) rows are driven. So the sum over a pass is exact to one row, and neither grain nor
+/// grouping changes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    whole: u64,
+    fraction: u64,
+}
+
+impl Share {
+    const BITS: u32 = 31;
+
+    /// `rows` driven rows in a pulse.
     #[must_use]
-    pub fn stated(rows: f64, pulses: u32, row: RowEnergy) -> Self {
-        let fixed = (rows * 4_294_967_296.0).round() as u128;
-        let share = |per_row: u64, pulse: u32| {
-            ((fixed * u128::from(per_row) * u128::from(pulse) / u128::from(pulses)) >> 32) as u64
-        };
-        let upto =
-            |pulse| Pulse { rows: share(1, pulse), read: share(row.read, pulse), drive: share(row.drive, pulse) };
-        Rows::Stated((0..=pulses).map(upto).collect())
+    pub fn new(rows: f64) -> Self {
+        let fixed = (rows * f64::from(1u32 << Self::BITS)).round() as u64;
+        Self { whole: fixed >> Self::BITS, fraction: fixed & ((1 << Self::BITS) - 1) }
+    }
+
+    /// Rows driven in `number` pulses of an array from the one numbered `first` on.
+    #[inline]
+    fn rows(self, first: u64, number: u64) -> u64 {
+        // Every 2^31 pulses the fractions add up to whole rows.
+        let first = first & ((1 << Self::BITS) - 1);
+        let upto = |pulses: u64| (self.fraction * pulses) >> Self::BITS;
+        self.whole * number + upto(first + number) - upto(first)
     }
 }
 
-/// Energies of the arrays of a group.
+/// Attojoules of one driven row of one array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowEnergy {
+    /// Of its cells in a read.
+    pub read: u64,
+    /// Of its wordline's pulse.
+    pub drive: u64,
+    /// Of its cells in a cycle for which they conduct beyond the read.
+    pub hold: u64,
+}
+
+impl RowEnergy {
+    /// A row of `columns` synapses: one on and one off cell in each, and the noise rows that are on beside it. Energies
+    /// that do not fit 64 bits are cut to the largest number; [`super::limits`] refuses them before.
+    #[must_use]
+    pub fn new(chip: &Chip, readout: &Readout<'_>, columns: u32) -> Self {
+        let array = &chip.array;
+        let synapse = |cell: &dyn Fn(Conductance) -> Energy| {
+            let on = u128::from(cell(array.conductance_on).0) * u128::from(1 + readout.noise_rows);
+            let all = (on + u128::from(cell(array.conductance_off).0)) * u128::from(columns);
+            u64::try_from(all).unwrap_or(u64::MAX)
+        };
+        Self {
+            read: synapse(&|conductance| read_energy(array.read_voltage, conductance, array.read_time)),
+            hold: synapse(&|conductance| cycle_energy(array.read_voltage, conductance, chip.clock)),
+            // The cost table's pulse crosses 128 cells.
+            drive: chip.costs.wordline.energy.0 * u64::from(array.columns) / 128,
+        }
+    }
+}
+
+/// Driven rows of the arrays of a group, and their energy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReadEnergy {
     /// Index of the layer.
@@ -69,49 +111,69 @@ pub struct ReadEnergy {
     pub row_serial: bool,
     /// Column blocks of the group: each drives the rows of its own arrays.
     pub column_blocks: u32,
+    /// Arrays of a copy with blocks of the same size.
+    pub peers: u32,
     /// Energy of a driven row of one array.
     pub row: RowEnergy,
     /// How many rows are driven.
     pub rows: Rows,
 }
 
-/// Energy of some pulses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pulse {
-    /// Wordline pulses.
-    pub rows: u64,
-    /// Attojoules of the cells.
-    pub read: u64,
-    /// Attojoules of the wordlines.
-    pub drive: u64,
+/// The arrays of a group that work on a token.
+#[derive(Debug, Clone)]
+pub struct Working<'a> {
+    /// Copies of the layer: copy i works on the token's position i.
+    pub copies: Range<u32>,
+    /// Row blocks of the group.
+    pub row_blocks: &'a Range<u32>,
+    /// Its arrays among those with blocks of the same size: the first, and how many.
+    pub first_peer: u32,
+    pub arrays: u32,
 }
 
 impl ReadEnergy {
-    /// Energy of some pulses of a token on the copies at work, of which copy i has the token's position i. The sum over
-    /// pulses does not depend on how they are cut into calls.
+    /// Rows that some pulses of a token drive. The sum over pulses does not depend on how they are cut into calls.
     #[must_use]
     #[inline(always)]
-    pub fn pulses(&self, token: Token, lanes: Range<u32>, row_blocks: &Range<u32>, pulses: Range<u32>) -> Pulse {
+    pub fn driven(&self, token: Token, at: &Working<'_>, pulses: Range<u32>) -> u64 {
         match &self.rows {
-            Rows::Stated(upto) => {
-                let arrays = u64::from(self.column_blocks * (row_blocks.end - row_blocks.start))
-                    * u64::from(lanes.end - lanes.start);
-                let (start, end) = (upto[pulses.start as usize], upto[pulses.end as usize]);
-                Pulse {
-                    rows: (end.rows - start.rows) * arrays,
-                    read: (end.read - start.read) * arrays,
-                    drive: (end.drive - start.drive) * arrays,
+            Rows::Stated(share) => {
+                let position = u64::from(token.position) + u64::from(at.copies.start);
+                let of_pulse = |position: u64, pulse: u32| {
+                    (position * u64::from(self.pulses) + u64::from(pulse)) * u64::from(self.peers)
+                };
+                if at.copies.len() == 1 && (pulses.len() == 1 || at.arrays == self.peers) {
+                    let first = of_pulse(position, pulses.start) + u64::from(at.first_peer);
+                    return share.rows(first, u64::from(pulses.end - pulses.start) * u64::from(at.arrays));
                 }
+                self.stated(*share, &of_pulse, position, at, pulses)
             }
             Rows::Counted(activity) => {
-                let rows = lanes.map(|lane| {
+                let rows = at.copies.clone().map(|lane| {
                     let position = token.position + lane;
-                    self.counted(activity.as_ref(), Token { position, ..token }, row_blocks, pulses.clone())
+                    self.counted(activity.as_ref(), Token { position, ..token }, at.row_blocks, pulses.clone())
                 });
-                let rows = rows.sum::<u64>() * u64::from(self.column_blocks);
-                Pulse { rows, read: rows * self.row.read, drive: rows * self.row.drive }
+                rows.sum::<u64>() * u64::from(self.column_blocks)
             }
         }
+    }
+
+    /// Pulse by pulse and copy by copy.
+    #[inline(never)]
+    fn stated(
+        &self,
+        share: Share,
+        of_pulse: &dyn Fn(u64, u32) -> u64,
+        position: u64,
+        at: &Working<'_>,
+        pulses: Range<u32>,
+    ) -> u64 {
+        let copies = 0..at.copies.len() as u64;
+        let each = |copy| {
+            let of = |pulse| share.rows(of_pulse(position + copy, pulse) + u64::from(at.first_peer), at.arrays.into());
+            pulses.clone().map(of).sum::<u64>()
+        };
+        copies.map(each).sum()
     }
 
     #[inline(never)]

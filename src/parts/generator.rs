@@ -57,11 +57,12 @@ pub fn draw_cycles(chip: &Chip, synapses: u64) -> u64 {
 }
 
 /// Attojoules of one weight sample of an array with `synapses`: all its generator's parts at every step, and for each
-/// synapse the fetch of p, a comparison and a latch.
+/// synapse the fetch of p, a comparison and a latch. What does not fit 64 bits is cut, and refused by [`super::limits`].
 #[must_use]
 pub fn draw_energy(chip: &Chip, synapses: u64) -> u64 {
-    let costs = &chip.costs;
-    let step: u64 = generator_parts(chip).iter().map(|part| part.number * part.cost.energy.0).sum();
+    let (costs, all) = (&chip.costs, |number: u64, energy: u64| u128::from(number) * u128::from(energy));
+    let step: u128 = generator_parts(chip).iter().map(|part| all(part.number, part.cost.energy.0)).sum();
     let synapse = costs.probability_fetch.energy.0 + costs.draw_compare.energy.0 + costs.draw_latch.energy.0;
-    steps(chip, synapses) * step + synapses * synapse
+    let sum = u128::from(steps(chip, synapses)) * step + all(synapses, synapse);
+    u64::try_from(sum).unwrap_or(u64::MAX)
 }

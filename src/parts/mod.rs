@@ -12,7 +12,7 @@ pub mod network;
 pub mod context;
 pub mod timeline;
 pub mod energy;
-pub mod readout;
+pub mod limits;
 pub mod build;
 pub mod crossbar;
 pub mod converter;
@@ -30,6 +30,7 @@ pub mod simulation;
 pub use assemble::{Assembly, assemble};
 pub use context::{Amount, Context, Job, Shared, Site, Units};
 pub use energy::RowActivity;
+pub use limits::limits;
 pub use simulation::{Outcome, Simulation};
 pub use token::Token;
 

@@ -38,8 +38,6 @@ pub struct SamplerSpec {
     pub generators: Units,
     /// Random bits of one sample on one copy.
     pub bits: u64,
-    /// Attojoules of one sample on one copy.
-    pub energy: u64,
     /// Copies that it covers.
     pub replicas: std::ops::Range<u32>,
     /// Samples that the run needs.
@@ -64,10 +62,9 @@ impl SamplerSpec {
         let duration = draw_cycles(at.chip, group.synapses_per_array());
         Self {
             drawn: at.signal(Role::Crossbar).expect("a sampler serves a crossbar"),
-            draw: at.job(Some(l), Component::Generator, Action::Draw, duration, 0).in_plane(group.plane),
+            draw: at.job(Some(l), Component::Generator, Action::Draw, duration, energy).in_plane(group.plane),
             generators: at.arrays(),
             bits,
-            energy: energy * u64::from(group.arrays_per_replica()),
             replicas: group.replicas.clone(),
             samples: if draws == Draws::PerMember { passes } else { passes * batches },
             per_position: (draws == Draws::PerPosition).then_some((batches, last_lanes)),
@@ -140,12 +137,10 @@ impl Sampler {
     /// Books the next sample on the generators that take part in it.
     fn book<S: Schedule, K: SpanSink>(&mut self, job: Job, start: Cycle, cx: &mut Context<'_, S, K>) -> Units {
         let copies = self.spec.copies(self.started);
-        let bits = self.spec.bits * u64::from(copies);
         self.started += 1;
-        self.bits += bits;
-        let energy = self.spec.energy * u64::from(copies);
+        self.bits += self.spec.bits * u64::from(copies);
         let units = self.spec.generators.times(copies);
-        cx.work_with_energy(&job, start, Token::NONE, Amount::once(units, bits), energy);
+        cx.work(&job, start, Token::NONE, Amount::once(units, units.number.into()));
         units
     }
 }

@@ -27,7 +27,7 @@ use crate::mapping::{Mapping, Plane};
 use crate::parts::Assembly;
 use crate::parts::Part;
 use crate::parts::generator::draw_cycles;
-use crate::parts::readout::Readout;
+use crate::readout::{Block, Readout};
 use crate::report::facts::ClosedForm;
 use crate::workload::{Net, Source};
 
@@ -84,13 +84,14 @@ pub fn layer_times(config: &Config, net: &Net, mapping: &Mapping, assembly: &Ass
             let mut time = LayerTime::default();
             // The group of whole blocks is the slowest in everything.
             for group in &mapped.groups {
-                let readout = Readout::new(&config.arch, group.plane, group.rows, group.columns, layer.input_bits);
+                let readout = Readout::new(&config.arch, group.plane);
+                let block = readout.block(group.rows, group.columns, layer.input_bits);
                 let draw = if group.plane == Plane::Stochastic {
                     draw_cycles(&config.arch, group.synapses_per_array())
                 } else {
                     0
                 };
-                let of_group = group_time(&config.arch.sampler, readout, positions, draw);
+                let of_group = group_time(&config.arch.sampler, block, positions, draw);
                 time.runs = of_group.runs;
                 time.run = time.run.max(of_group.run);
                 time.step = time.step.max(of_group.step);
@@ -140,7 +141,7 @@ fn message_cycles(link: &crate::parts::link::LinkSpec, pixels: u32, assembly: &A
 }
 
 /// Reads and draws of a group whose samples take `draw` cycles to draw (0: none are drawn).
-fn group_time(sampler: &Sampler, readout: Readout, positions: u64, draw: u64) -> LayerTime {
+fn group_time(sampler: &Sampler, block: Block, positions: u64, draw: u64) -> LayerTime {
     let (runs, length, double_buffered) = match sampler {
         Sampler::Generator { double_buffered, draws: Draws::PerPosition, .. } if draw > 0 => {
             (positions, 1, *double_buffered)
@@ -148,14 +149,14 @@ fn group_time(sampler: &Sampler, readout: Readout, positions: u64, draw: u64) ->
         Sampler::Generator { double_buffered, .. } => (1, positions, *double_buffered),
         Sampler::Comparator { .. } => (1, positions, false),
     };
-    let run = readout.back_to_back(length);
-    let reads = length * u64::from(readout.pulses) * readout.period();
+    let run = block.back_to_back(length);
+    let reads = length * u64::from(block.pulses) * block.period();
     let mut time = LayerTime { runs, run, step: reads, ..LayerTime::default() };
     if draw == 0 {
         return time;
     }
     // The array is free once the last sample is taken, or converted where nothing holds it.
-    let converting = if readout.overlapped { readout.convert } else { 0 };
+    let converting = if block.overlapped { block.convert } else { 0 };
     let drawn = if double_buffered { draw } else { run - converting + draw };
     time.step = reads.max(drawn);
     time.redraw = (runs - 1) * time.step + drawn;

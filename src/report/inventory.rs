@@ -1,9 +1,10 @@
 //! What a mapped network occupies: instances, area and leakage of every part.
 
-use crate::config::{AdcInput, Config, Cost, Interconnect, Sampler, Scheme};
-use crate::mapping::Mapping;
+use crate::config::{Config, Cost, Interconnect, Sampler};
+use crate::mapping::{ArrayGroup, Mapping, Plane};
+use crate::parts::accumulator::partial_sums;
 use crate::parts::generator::generator_parts;
-use crate::parts::readout::adc_cost;
+use crate::readout::Readout;
 use crate::report::facts::InventoryItem;
 use crate::trace::Component;
 use crate::workload::Net;
@@ -33,48 +34,39 @@ pub fn inventory(config: &Config, net: &Net, mapping: &Mapping, links: u64) -> V
         let cells = arrays * u64::from(array.rows) * u64::from(array.columns);
         add(Component::Crossbar, "cell", at, cells, arrays, &costs.cell);
         add(Component::Driver, "wordline", at, arrays * u64::from(array.rows), arrays, &costs.wordline);
-        let adders = match (config.mapping.scheme, &chip.sampler) {
-            (Scheme::Dense, Sampler::Comparator { noise_rows, sub_arrays }) => {
-                let noise = arrays * u64::from(*noise_rows) * u64::from(array.columns);
-                add(Component::Crossbar, "noise_cell", at, noise, 0, &costs.cell);
-                let columns = arrays * synapse_columns * u64::from((*sub_arrays).min(array.rows));
-                add(Component::Comparator, "comparator", at, columns, columns, &costs.comparator);
-                add(Component::Accumulator, "sampled_accumulate", at, columns, columns, &costs.sampled_accumulate);
-                columns / arrays
+        let mut lanes = 0;
+        for plane in [Plane::Deterministic, Plane::Stochastic] {
+            let of_plane = mapped.groups.iter().filter(|group| group.plane == plane);
+            let arrays: u64 = of_plane.map(ArrayGroup::arrays).sum();
+            if arrays == 0 {
+                continue;
             }
-            (scheme, sampler) => {
-                let inputs = match chip.adc.input {
-                    AdcInput::Pair => synapse_columns,
-                    AdcInput::Column => u64::from(array.columns),
-                };
-                let converters = inputs.div_ceil(u64::from(chip.adc.columns_per_adc));
-                if array.sample_and_hold {
-                    let held = arrays * inputs;
-                    add(Component::SampleHold, "sample_and_hold", at, held, held, &costs.sample_and_hold);
-                }
-                let all = arrays * converters;
-                add(Component::Adc, "adc", at, all, all, adc_cost(chip));
-                add(Component::Adc, "multiplexer", at, all, 0, &costs.multiplexer);
-                add(Component::Accumulator, "shift_add", at, all, all, &costs.shift_add);
-                if let (Scheme::Dense, Sampler::Generator { bits_per_cycle, probability_bits, double_buffered, .. }) =
-                    (scheme, sampler)
-                {
-                    for (i, part) in generator_parts(chip).into_iter().enumerate() {
-                        // Spans name the generator of an array as one unit.
-                        let units = if i == 0 { arrays } else { 0 };
-                        add(Component::Generator, part.name, at, arrays * part.number, units, part.cost);
-                    }
-                    let comparators = arrays * u64::from(bits_per_cycle.div_ceil(*probability_bits));
-                    add(Component::Generator, "draw_compare", at, comparators, 0, &costs.draw_compare);
-                    let latches = arrays * synapses * (1 + u64::from(*double_buffered));
-                    add(Component::Generator, "draw_latch", at, latches, 0, &costs.draw_latch);
-                    add(Component::Generator, "probability_store", at, arrays * synapses, 0, &costs.probability_fetch);
-                }
-                converters
+            let readout = Readout::new(chip, plane);
+            for of_array in &readout.instances {
+                let number = arrays * of_array.number;
+                let units = if of_array.units { number } else { 0 };
+                add(of_array.component, of_array.part, at, number, units, of_array.cost);
             }
-        };
+            let whole = readout.block(array.rows, synapse_columns as u32, net.layers[l].input_bits);
+            lanes = lanes.max(u64::from(whole.lanes()));
+            if let (Plane::Stochastic, Sampler::Generator { bits_per_cycle, probability_bits, double_buffered, .. }) =
+                (plane, &chip.sampler)
+            {
+                for (i, part) in generator_parts(chip).into_iter().enumerate() {
+                    // Spans name the generator of an array as one unit.
+                    let units = if i == 0 { arrays } else { 0 };
+                    add(Component::Generator, part.name, at, arrays * part.number, units, part.cost);
+                }
+                let comparators = arrays * u64::from(bits_per_cycle.div_ceil(*probability_bits));
+                add(Component::Generator, "draw_compare", at, comparators, 0, &costs.draw_compare);
+                let latches = arrays * synapses * (1 + u64::from(*double_buffered));
+                add(Component::Generator, "draw_latch", at, latches, 0, &costs.draw_latch);
+                add(Component::Generator, "probability_store", at, arrays * synapses, 0, &costs.probability_fetch);
+            }
+        }
         let copies = u64::from(mapped.replication);
-        let tree = copies * u64::from(mapped.row_blocks - 1) * u64::from(mapped.column_blocks) * adders;
+        let merged = u64::from(partial_sums(chip, &net.layers[l], mapped) - 1);
+        let tree = copies * merged * u64::from(mapped.column_blocks) * lanes;
         if tree > 0 {
             add(Component::Accumulator, "adder", at, tree, tree, &costs.adder);
         }

@@ -1,0 +1,181 @@
+//! How the arrays of a plane are read: one file for each kind.
+//!
+//! A kind is a [`Readout`]: how a position is cut into reads, how many results a read gives and how they are converted,
+//! what is booked, how values come out, and what an array occupies for it. Parts, inventory, values and closed forms work
+//! with that description, whatever the kind.
+
+mod adc;
+mod row_serial;
+mod sense_amplifier;
+
+use crate::config::{Adc, ArrayReadout, Chip, Cost, HeldBitlines, Sampler};
+use crate::mapping::Plane;
+use crate::trace::{Action, Component};
+use crate::units::{Energy, Time};
+
+/// What one read of a position drives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pulse {
+    /// One input bit of all rows.
+    Bit,
+    /// One row of each sub-array.
+    Row {
+        /// Sub-arrays that share the rows of a block.
+        sub_arrays: u32,
+    },
+}
+
+/// What an array occupies for its read-out.
+#[derive(Debug, Clone, Copy)]
+pub struct Instance<'a> {
+    /// What it is.
+    pub component: Component,
+    /// Name in the inventory.
+    pub part: &'static str,
+    /// How many an array has.
+    pub number: u64,
+    /// Whether they are the units that spans of the component count.
+    pub units: bool,
+    /// Area and leakage of one.
+    pub cost: &'a Cost,
+}
+
+/// How the arrays of a plane are read.
+#[derive(Debug, Clone)]
+pub struct Readout<'a> {
+    /// What one read drives.
+    pub pulse: Pulse,
+    /// Results of a read for each synapse column of a sub-array.
+    pub per_column: u32,
+    /// Most results that a converter converts in turn.
+    pub in_turn: u32,
+    /// Rows that are on beside each row that is read.
+    pub noise_rows: u32,
+    /// What converts: booked for each conversion.
+    pub component: Component,
+    /// What it does.
+    pub action: Action,
+    /// Time of one conversion.
+    pub time: Time,
+    /// Energy of one conversion.
+    pub energy: Energy,
+    /// Energy of taking one sample, where a sample-and-hold lets reads and conversions overlap.
+    pub sample: Option<Energy>,
+    /// Adds each result to a sum.
+    pub accumulate: &'a Cost,
+    /// The converter that rounds sums of currents; none where each result is exact.
+    pub adc: Option<&'a Adc>,
+    /// What an array occupies for it.
+    pub instances: Vec<Instance<'a>>,
+    chip: &'a Chip,
+}
+
+impl<'a> Readout<'a> {
+    /// The read-out of a plane of a chip.
+    #[must_use]
+    pub fn new(chip: &'a Chip, plane: Plane) -> Self {
+        if let (Plane::Stochastic, Sampler::Comparator { noise_rows, sub_arrays }) = (plane, &chip.sampler) {
+            return row_serial::readout(chip, *noise_rows, *sub_arrays);
+        }
+        match chip.array.readout {
+            ArrayReadout::Adc => adc::readout(chip),
+            ArrayReadout::SenseAmplifiers { sub_arrays } => sense_amplifier::readout(chip, sub_arrays),
+        }
+    }
+
+    /// The same for a block of `rows` x `columns` synapses in an array, with inputs of `input_bits`.
+    #[must_use]
+    pub fn block(&self, rows: u32, columns: u32, input_bits: u32) -> Block {
+        let (pulses, side_by_side, last) = match self.pulse {
+            Pulse::Bit => (input_bits, 1, 1),
+            Pulse::Row { sub_arrays } => {
+                let side_by_side = sub_arrays.min(rows);
+                let pulses = rows.div_ceil(side_by_side);
+                // Sub-arrays without a row left do not compare in the last read.
+                (pulses, side_by_side, rows - (pulses - 1) * side_by_side)
+            }
+        };
+        let results = columns * self.per_column;
+        let steps = self.in_turn.min(results);
+        let cycles = |time: Time| time.cycles(self.chip.clock);
+        let conversion = cycles(self.time);
+        let convert = u64::from(steps) * conversion;
+        let all = self.chip.array.held_bitlines == HeldBitlines::All;
+        let overlapped = self.sample.is_some();
+        Block {
+            pulses,
+            results: results * side_by_side,
+            last_results: results * last,
+            converters: results.div_ceil(steps) * side_by_side,
+            steps,
+            partial_sums: side_by_side,
+            read: cycles(self.chip.array.read_time),
+            conversion,
+            convert,
+            overlapped,
+            conducting: if overlapped {
+                0
+            } else if all {
+                convert
+            } else {
+                conversion
+            },
+            holds: overlapped || all,
+        }
+    }
+}
+
+/// The read-out of a block of an array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Block {
+    /// Reads of a position.
+    pub pulses: u32,
+    /// Results of a read, each of which is converted.
+    pub results: u32,
+    /// Results of the last read of a position.
+    pub last_results: u32,
+    /// Converters in use.
+    pub converters: u32,
+    /// Conversions of a converter in turn.
+    pub steps: u32,
+    /// Sums that a column has when all reads of a position are added up: one for each sub-array in use.
+    pub partial_sums: u32,
+    /// Cycles of a read.
+    pub read: u64,
+    /// Cycles of one conversion.
+    pub conversion: u64,
+    /// Cycles of all conversions of a read.
+    pub convert: u64,
+    /// Whether the next read overlaps the conversions of this one.
+    pub overlapped: bool,
+    /// Cycles for which a driven row conducts while the results of its read are converted.
+    pub conducting: u64,
+    /// Whether driven rows conduct while the array waits for the converters.
+    pub holds: bool,
+}
+
+impl Block {
+    /// Cycles from one sample to the next when none is held up.
+    #[must_use]
+    pub fn period(&self) -> u64 {
+        if self.overlapped { self.read.max(self.convert) } else { self.read + self.convert }
+    }
+
+    /// Cycles of `positions` positions that follow each other without a gap, from the first read to the last conversion.
+    #[must_use]
+    pub fn back_to_back(&self, positions: u64) -> u64 {
+        let tail = if self.overlapped { self.read.min(self.convert) } else { 0 };
+        positions * u64::from(self.pulses) * self.period() + tail
+    }
+
+    /// Sums that an array delivers side by side once those of its sub-arrays are merged: adders of a level of the tree.
+    #[must_use]
+    pub fn lanes(&self) -> u32 {
+        self.converters / self.partial_sums
+    }
+}
+
+/// Synapse columns of a whole array.
+fn synapse_columns(chip: &Chip) -> u64 {
+    u64::from(chip.array.columns / chip.array.cells_per_synapse)
+}

@@ -1,0 +1,202 @@
+//! Do reads, comparisons and conversions cost what was computed by hand, whatever the read-out and however a block is cut?
+
+mod common;
+
+use common::*;
+use crossbayes::config::*;
+use crossbayes::functional::FunctionalSpec;
+use crossbayes::report::inventory::inventory;
+use crossbayes::simulate::plan;
+use crossbayes::trace::{Action, Component};
+
+/// A linear layer of `inputs` x `outputs` synapses that drives each row in each of `bits` pulses.
+fn linear(arch: Chip, inputs: u32, outputs: u32, bits: u32) -> Config {
+    let mut workload = workload(vec![layer("fc", Operation::Linear { outputs })]);
+    workload.input = Input { channels: inputs, height: 1, width: 1, bits, signed: false };
+    workload.activity = 1.0;
+    let mut config = config(arch, workload);
+    config.ensemble.members = 1;
+    config
+}
+
+/// Attojoules and count of an action of the first layer.
+fn spent(both: &Both, component: Component, action: Action) -> (u128, u128) {
+    let entry = both.ledger.entry(Some(0), component, action);
+    (entry.energy, entry.count)
+}
+
+/// All grains, and groups that are simulated array by array: none of them may change a sum.
+fn at_every_grain(config: &Config, check: impl Fn(&Both)) {
+    for grain in [Grain::Op, Grain::Read, Grain::Conversion] {
+        for grouping in [Grouping::Grouped, Grouping::Expanded] {
+            let mut config = config.clone();
+            (config.schedule.grain, config.schedule.grouping) = (grain, grouping);
+            check(&run(&config).1);
+        }
+    }
+}
+
+/// 13 x 4 synapses on arrays of 8 rows: blocks of 8 and 5 rows. Four sub-arrays compare 4 + 4 and 4 + 1 rows, so each row
+/// once, with each of 4 columns: 52 comparisons at 11 aJ, 52 accumulations at 13 aJ. Each sub-array has a sum for each
+/// column: (8 - 1) x 4 additions at 23 aJ merge them.
+#[test]
+fn sub_arrays_compare_each_row_once_and_their_sums_are_merged() {
+    let mut config = linear(chip(8, 8), 13, 4, 3);
+    config.arch.sampler = Sampler::Comparator { noise_rows: 2, sub_arrays: 4 };
+    at_every_grain(&config, |both| {
+        assert_eq!(spent(both, Component::Comparator, Action::Compare), (52 * 11, 52));
+        assert_eq!(spent(both, Component::Accumulator, Action::ShiftAdd), (52 * 13, 52));
+        assert_eq!(spent(both, Component::Accumulator, Action::Accumulate), (28 * 23, 28));
+        // One cell of the pair and two noise cells are on: 3 x 10 fJ.
+        assert_eq!(spent(both, Component::Crossbar, Action::Read).0, 13 * 4 * 30_000);
+    });
+}
+
+/// 300 rows are three blocks of arrays of 128 rows; 10 columns. Energy: 300 x 10 accumulations, (3 s - 1) x 10 additions.
+#[test]
+fn more_sub_arrays_never_take_less_energy_to_accumulate() {
+    for sub_arrays in [1, 2, 4, 8, 16, 32] {
+        let mut config = linear(chip(128, 32), 300, 10, 3);
+        config.arch.sampler = Sampler::Comparator { noise_rows: 2, sub_arrays };
+        let (_, both) = run(&config);
+        let energy: u128 = [Action::ShiftAdd, Action::Accumulate]
+            .map(|action| spent(&both, Component::Accumulator, action).0)
+            .iter()
+            .sum();
+        assert_eq!(energy, 300 * 10 * 13 + u128::from(3 * sub_arrays - 1) * 10 * 23, "{sub_arrays} sub-arrays");
+    }
+}
+
+/// 1 x 4096 arrays of a 32768 x 131072 layer have 2^32 converter inputs: more than a row of the trace can count.
+#[test]
+fn units_that_cannot_be_counted_are_refused() {
+    let mut config = linear(chip(1, 4096), 32768, 131_072, 1);
+    config.arch.adc.columns_per_adc = 1;
+    let problems = plan(&config).expect_err("2^32 converters do not fit 32 bits");
+    assert_eq!(problems[0].path, "arch.array");
+    assert!(problems[0].message.contains("4294967296"), "{}", problems[0].message);
+}
+
+/// 27 rows on arrays of 16: 30 % of 16 and of 11 rows in 5 pulses at 64 positions are 1536 and 1056 driven rows; each
+/// group of equal arrays is within one row of its share.
+#[test]
+fn fractions_of_driven_rows_add_up_over_a_pass() {
+    let mut workload = workload(vec![layer("conv", conv(3))]);
+    workload.input.channels = 3;
+    workload.activity = 0.3;
+    let mut config = config(chip(16, 8), workload);
+    config.ensemble.members = 1;
+    at_every_grain(&config, |both| {
+        let rows = spent(both, Component::Driver, Action::Drive).1;
+        assert!((2590..=2594).contains(&rows), "{rows}");
+    });
+}
+
+/// 13 x 4 pairs, 3 pulses: each of the 156 on cells draws 10 fJ in a read, and 1 fJ in each cycle of the conversion of its
+/// own input (1 cycle) when nothing holds the sample.
+#[test]
+fn without_a_sample_and_hold_cells_conduct_while_their_input_is_converted() {
+    let mut config = linear(chip(16, 8), 13, 4, 3);
+    config.arch.array.sample_and_hold = false;
+    at_every_grain(&config, |both| {
+        assert_eq!(spent(both, Component::Crossbar, Action::Read).0, 156 * 10_000);
+        assert_eq!(spent(both, Component::Crossbar, Action::WaitResource).0, 156 * 1_000);
+    });
+}
+
+/// 156 driven cells, four inputs of a cycle each a converter: every bitline conducts for four cycles.
+#[test]
+fn all_bitlines_conduct_until_the_last_conversion_if_none_is_disconnected() {
+    let mut config = linear(chip(16, 8), 13, 4, 3);
+    config.arch.array.sample_and_hold = false;
+    config.arch.array.held_bitlines = HeldBitlines::All;
+    at_every_grain(&config, |both| {
+        assert_eq!(spent(both, Component::Crossbar, Action::WaitResource).0, 156 * 4_000);
+    });
+}
+
+/// A read of 10 cycles, four conversions of 4 cycles. The samples of the second and third pulse wait 6 cycles each: 52
+/// cells at 1 fJ a cycle if the read starts early, nothing if it starts 6 cycles later. The run takes 10 + 3 x 16 cycles.
+#[test]
+fn a_read_that_starts_late_draws_nothing_while_it_waits_and_costs_no_cycle() {
+    for (read_start, energy) in [(ReadStart::Late, 0), (ReadStart::Early, 2 * 6 * 52_000)] {
+        let mut config = linear(chip(16, 8), 13, 4, 3);
+        config.arch.costs.adc[0].convert.time.0 = 4_000;
+        config.arch.array.read_start = read_start;
+        at_every_grain(&config, |both| {
+            assert_eq!(both.ledger.makespan(), 58);
+            assert_eq!(spent(both, Component::Crossbar, Action::Read).0, 156 * 10_000);
+            assert_eq!(spent(both, Component::Crossbar, Action::WaitResource).0, energy);
+        });
+    }
+}
+
+/// What follows the converters is so slow that it holds them up, which nobody could foresee: arrays draw current for those
+/// cycles however late they start, one fJ a cycle for each of 9 x 16 driven cells (9 rows, all driven).
+#[test]
+fn a_converter_that_is_held_up_costs_current_cycle_by_cycle() {
+    let mut workload = workload(vec![layer("conv", conv(16))]);
+    workload.activity = 1.0;
+    for read_start in [ReadStart::Late, ReadStart::Early] {
+        let mut config = config(chip(16, 32), workload.clone());
+        config.ensemble.members = 1;
+        config.arch.array.read_start = read_start;
+        config.arch.digital.lanes = 1;
+        config.arch.costs.post_process.time.0 = 20_000;
+        at_every_grain(&config, |both| {
+            let wait = |action| both.ledger.entry(Some(0), Component::Crossbar, action);
+            // Conversions take 4 of 10 cycles, so nothing else is waited for.
+            let cycles = wait(Action::WaitPort).unit_cycles + wait(Action::WaitResource).unit_cycles;
+            assert!(cycles > 10_000, "{cycles}");
+            let energy = wait(Action::WaitPort).energy + wait(Action::WaitResource).energy;
+            assert_eq!(energy, cycles * 9 * 16 * 1_000);
+        });
+    }
+}
+
+/// 13 x 4 synapses behind sense amplifiers, two sub-arrays: 7 reads of 10 cycles, each followed by a comparison of 1. 52
+/// comparisons at 11 aJ, 52 accumulations at 13 aJ, and the two sums of a column become one by an addition at 23 aJ. Each
+/// row is driven once: 80 aJ for 8 of the 128 cells of a 1280 aJ pulse, 10 fJ for an on cell, and 1 fJ while it is compared.
+#[test]
+fn sense_amplifiers_read_row_by_row_without_a_converter() {
+    let mut config = linear(chip(16, 8), 13, 4, 3);
+    config.mapping.scheme = Scheme::Deterministic;
+    config.arch.array.readout = ArrayReadout::SenseAmplifiers { sub_arrays: 2 };
+    at_every_grain(&config, |both| {
+        assert_eq!(both.ledger.makespan(), 7 * 11);
+        assert_eq!(spent(both, Component::Driver, Action::Drive), (13 * 80, 13));
+        assert_eq!(spent(both, Component::Crossbar, Action::Read).0, 52 * 10_000);
+        assert_eq!(spent(both, Component::Crossbar, Action::WaitResource).0, 52 * 1_000);
+        assert_eq!(spent(both, Component::Comparator, Action::Compare), (52 * 11, 52));
+        assert_eq!(spent(both, Component::Accumulator, Action::ShiftAdd), (52 * 13, 52));
+        assert_eq!(spent(both, Component::Accumulator, Action::Accumulate), (4 * 23, 4));
+        assert_eq!(spent(both, Component::Adc, Action::Convert), (0, 0));
+    });
+    assert_eq!(FunctionalSpec::of(&config).adc, None);
+    // 4 columns and two sub-arrays.
+    assert_eq!(instances(&config, "comparator"), 8);
+    assert_eq!(instances(&config, "adder"), 4);
+    assert_eq!(instances(&config, "adc"), 0);
+}
+
+fn instances(config: &Config, part: &str) -> u64 {
+    let plan = plan(config).unwrap();
+    let items = inventory(config, &plan.net, &plan.mapping, 0);
+    items.iter().filter(|item| item.part == part).map(|item| item.instances).sum()
+}
+
+/// 2 arrays of 8 rows and 4 columns of pairs in 4 sub-arrays with 2 noise rows each; 4 sums of each of 2 blocks are merged
+/// by 7 adders on each of 4 columns.
+#[test]
+fn each_sub_array_has_its_own_noise_rows_comparators_and_accumulators() {
+    let mut config = linear(chip(8, 8), 13, 4, 3);
+    config.arch.sampler = Sampler::Comparator { noise_rows: 2, sub_arrays: 4 };
+    assert_eq!(instances(&config, "noise_cell"), 2 * 4 * 2 * 8);
+    assert_eq!(instances(&config, "comparator"), 2 * 4 * 4);
+    assert_eq!(instances(&config, "sampled_accumulate"), 2 * 4 * 4);
+    assert_eq!(instances(&config, "adder"), 7 * 4);
+    // Sampling comparators need no converter, but the mode network of the same chip is read by one.
+    assert_eq!(FunctionalSpec::of(&config).adc, None);
+    config.mapping.scheme = Scheme::Deterministic;
+    assert!(FunctionalSpec::of(&config).adc.is_some());
+}
