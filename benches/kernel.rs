@@ -21,9 +21,12 @@ impl SpanSink for Nothing {
     fn push(&mut self, _: &Span) {}
 }
 
-/// One layer of 27 x 32 blocks of 128 x 128 cells on an 8 x 8 map.
+/// One layer of 27 x 32 blocks of 128 x 128 cells on an 8 x 8 map, pooled down to one position.
 fn config_864() -> Config {
-    let mut workload = workload(vec![layer("conv", conv(2048))]);
+    let mut layer = layer("conv", conv(2048));
+    // Logits have one position.
+    layer.pool = 8;
+    let mut workload = workload(vec![layer]);
     workload.input.channels = 384;
     workload.input.bits = 8;
     let mut config = config(chip(128, 128), workload);

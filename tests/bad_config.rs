@@ -485,7 +485,7 @@ help: taps of full period are 8: [8, 6, 5, 4], 16: [16, 15, 13, 4], 32: [32, 22,
     (
         "sub-arrays of sense amplifiers that do not divide the rows",
         &[Arch("sample_and_hold: true,", "sample_and_hold: true, readout: SenseAmplifiers(sub_arrays: 3),")],
-        r#"chip.ron:16:70: error: sub_arrays is 3; expected a divisor of the 128 rows of an array
+        r#"chip.ron:16:69: error: sub_arrays is 3; expected a divisor of the 128 rows of an array
 16 |         sample_and_hold: true, readout: SenseAmplifiers(sub_arrays: 3),
    |                                                                     ^
 "#,

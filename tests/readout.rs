@@ -81,7 +81,7 @@ fn units_that_cannot_be_counted_are_refused() {
 /// group of equal arrays is within one row of its share.
 #[test]
 fn fractions_of_driven_rows_add_up_over_a_pass() {
-    let mut workload = workload(vec![layer("conv", conv(3))]);
+    let mut workload = workload(vec![layer("conv", conv(3)), layer("fc", Operation::Linear { outputs: 2 })]);
     workload.input.channels = 3;
     workload.activity = 0.3;
     let mut config = config(chip(16, 8), workload);
@@ -135,7 +135,7 @@ fn a_read_that_starts_late_draws_nothing_while_it_waits_and_costs_no_cycle() {
 /// cycles however late they start, one fJ a cycle for each of 9 x 16 driven cells (9 rows, all driven).
 #[test]
 fn a_converter_that_is_held_up_costs_current_cycle_by_cycle() {
-    let mut workload = workload(vec![layer("conv", conv(16))]);
+    let mut workload = workload(vec![layer("conv", conv(16)), layer("fc", Operation::Linear { outputs: 2 })]);
     workload.activity = 1.0;
     for read_start in [ReadStart::Late, ReadStart::Early] {
         let mut config = config(chip(16, 32), workload.clone());
