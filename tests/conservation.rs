@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::tied::tied;
+use common::tied::{cases, tied};
 use common::*;
 use crossbayes::config::*;
 use crossbayes::dataflow::{Role, pixel_bytes};
@@ -163,7 +163,7 @@ fn every_cycle_of_every_unit_is_booked_once() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 100 } else { 500 }))]
+    #![proptest_config(ProptestConfig::with_cases(cases(1_000)))]
 
     #[test]
     fn every_cycle_of_every_unit_is_booked_once_where_much_happens_at_once(config in tied()) {

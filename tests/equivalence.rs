@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::tied::tied;
+use common::tied::{self, tied};
 use common::*;
 use crossbayes::config::*;
 use crossbayes::meter::Ledger;
@@ -189,16 +189,11 @@ fn messages_that_leave_at_the_same_cycle_do_not_depend_on_the_grain() {
     }
 }
 
-/// Cases of the test below: `PROPTEST_CASES=10000 cargo test --release --test equivalence ties` runs more.
-fn number_of_cases() -> u32 {
-    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
-    asked.unwrap_or(if cfg!(debug_assertions) { 200 } else { 1_000 })
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(number_of_cases()))]
+    #![proptest_config(ProptestConfig::with_cases(tied::cases(1_000)))]
 
-    /// Cycles, attojoules, counts and waits, for whatever happens in the same cycle.
+    /// Cycles, attojoules, counts and waits, for whatever happens in the same cycle. More of them:
+    /// `PROPTEST_CASES=10000 cargo test --release --test equivalence ties`.
     #[test]
     fn ties_are_decided_alike_however_a_run_is_simulated(config in tied()) {
         assert_same(&config, |c| c.schedule.grain = Grain::Op, "op");

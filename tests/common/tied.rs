@@ -3,6 +3,12 @@
 use super::*;
 use proptest::prelude::*;
 
+/// How many of them to try: as `PROPTEST_CASES` says, else so many where the test is optimised, or a fifth.
+pub fn cases(usual: u32) -> u32 {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    asked.unwrap_or(if cfg!(debug_assertions) { usual / 5 } else { usual })
+}
+
 /// Small chips and networks full of ties: few times, which divide each other or are zero, so that much happens in the same
 /// cycle; narrow links and buffers, so that it contends.
 pub fn tied() -> impl Strategy<Value = Config> {
