@@ -1,8 +1,10 @@
 //! One run, from a configuration to facts and sums: values first where there are images, then time and energy.
 
-use crate::config::{Answer, Base, Config, Described, Location, Posterior, Samples, Scheme, Workload, embedded};
+use crate::config::{
+    Answer, Base, Config, Described, Location, Posterior, Record, Sampler, Samples, Scheme, Workload, embedded,
+};
 use crate::error::{Error, Problem};
-use crate::functional::{FunctionalModel, FunctionalSpec, Outputs, metrics};
+use crate::functional::{Evaluation, FunctionalModel, FunctionalSpec, Keep, Outputs, Recorded, metrics};
 use crate::meter::{Ledger, Tally};
 use crate::parts::{Outcome, RowActivity};
 use crate::report::closed_form::closed_form;
@@ -10,7 +12,7 @@ use crate::report::inventory::inventory;
 use crate::report::{EventFacts, LayerFacts, OutputFacts, RunFacts, content_hash};
 use crate::simulate::{Plan, plan, simulate};
 use crate::trace::SpanSink;
-use crate::workload::posterior::is_probabilistic;
+use crate::workload::posterior::{is_frozen, is_probabilistic};
 use crate::workload::{LayerPosterior, LoadedImages, LoadedPosterior, Net, resolve, tensors};
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -40,7 +42,9 @@ pub struct Prepared {
     workload_hash: String,
     activity: Option<Arc<dyn RowActivity>>,
     outputs: Option<OutputFacts>,
+    recorded: Option<Recorded>,
     probabilistic: Option<Vec<u64>>,
+    frozen: Option<Vec<u64>>,
 }
 
 /// What a simulated run leaves beside its spans.
@@ -61,23 +65,34 @@ pub struct Finished {
 pub fn prepare(config: Config, base: &Base, threads: usize, progress: Progress<'_>) -> Result<Prepared, Error> {
     let plan = plan(&config).map_err(Error::Problems)?;
     let answers = config.values.answer != Answer::Nothing && config.workload.images.is_some();
-    let (posterior, contents, probabilistic) = match &config.workload.posterior {
+    // Bits of the p that a generator's planes store.
+    let bits = match (config.mapping.scheme, &config.arch.sampler) {
+        (Scheme::Dense, Sampler::Generator { probability_bits, .. }) => Some(*probability_bits),
+        _ => None,
+    };
+    let (posterior, contents, probabilistic, frozen) = match &config.workload.posterior {
         // Millions of made-up p that no sample is drawn from are not made up.
         Posterior::Synthetic { probabilistic, .. } if !answers => {
-            (None, None, Some(LoadedPosterior::synthetic_counts(probabilistic, &plan.net)?))
+            let frozen = bits.map(|bits| LoadedPosterior::synthetic_frozen(probabilistic, &plan.net, bits));
+            (None, None, Some(LoadedPosterior::synthetic_counts(probabilistic, &plan.net)?), frozen.transpose()?)
         }
         _ => {
             let (posterior, contents) = load_posterior(&config.workload, &plan.net, base)?;
-            let layers = posterior.iter().flat_map(|posterior| &posterior.layers);
-            let counts = layers.map(|layer| layer.p.iter().map(|p| u64::from(is_probabilistic(*p))).sum()).collect();
-            let counts = posterior.is_some().then_some(counts);
-            (posterior, contents, counts)
+            let count = |is: &dyn Fn(f32) -> bool| {
+                let layers = posterior.iter().flat_map(|posterior| &posterior.layers);
+                let counts = layers.map(|layer| layer.p.iter().map(|p| u64::from(is(*p))).sum()).collect();
+                posterior.is_some().then_some(counts)
+            };
+            let (probabilistic, frozen) =
+                (count(&is_probabilistic), bits.and_then(|bits| count(&|p| is_frozen(p, bits))));
+            (posterior, contents, probabilistic, frozen)
         }
     };
     // Their contents are part of the network's hash, whether they are answered or not.
     let images = read_images(&config.workload, base)?;
     let workload_hash = workload_hash(&config.workload, contents, images.as_ref().map(|(bytes, _)| hash(bytes)));
-    let mut prepared = Prepared { config, plan, workload_hash, activity: None, outputs: None, probabilistic };
+    let mut prepared =
+        Prepared { config, plan, workload_hash, activity: None, outputs: None, recorded: None, probabilistic, frozen };
     if let (Some(posterior), Some((bytes, path)), true) = (posterior, images, answers) {
         let images = LoadedImages::from_bytes(&bytes, &path, &prepared.config.workload, &prepared.plan.net)?;
         prepared.answer(&posterior, &images, threads, progress)?;
@@ -214,6 +229,18 @@ fn too_many_images(config: &Config, images: &LoadedImages) -> Vec<Problem> {
         .collect()
 }
 
+/// A problem of a run that would keep more accumulators of `images` images than fit.
+fn too_much_to_record(config: &Config, net: &Net, images: usize) -> Option<Problem> {
+    const MOST: u128 = 1 << 30;
+    if config.values.record != Record::Accumulators {
+        return None;
+    }
+    let of_pass: u64 = net.layers.iter().map(|layer| layer.linear.len() * size_of::<i32>() as u64).sum();
+    let bytes = u128::from(of_pass) * u128::from(config.members()) * images as u128;
+    let message = format!("the accumulators of {images} images would take {bytes} B; expected at most {MOST} B");
+    (bytes > MOST).then(|| Problem::new("values.record", message).hint("answer fewer images: values.answer=First(n)"))
+}
+
 /// Hash of a network: of the files that it names the contents count, whose hashes are given, and not the paths.
 fn workload_hash(workload: &Workload, posterior: Option<String>, images: Option<String>) -> String {
     let mut workload = workload.clone();
@@ -268,17 +295,28 @@ impl Prepared {
         threads: usize,
         progress: Progress<'_>,
     ) -> Result<(), Error> {
-        let too_many = too_many_images(&self.config, images);
-        if !too_many.is_empty() {
-            return Err(Error::Problems(too_many));
-        }
+        let mut problems = too_many_images(&self.config, images);
         let (count, timed) = (answered(&self.config, images), self.config.schedule.images as usize);
+        problems.extend(too_much_to_record(&self.config, &self.plan.net, count));
+        if !problems.is_empty() {
+            return Err(Error::Problems(problems));
+        }
         let model = FunctionalModel::new(&FunctionalSpec::of(&self.config), &self.plan.net, posterior)?;
-        let tell = |done: usize| progress(Stage::Values, done as u64, count as u64);
-        let outputs = model.run(images, 0..count, threads, &tell)?;
+        let record = self.config.values.record;
+        let keep = Keep { activity: timed, accumulators: record == Record::Accumulators };
+        let tell = |done: usize| progress(Stage::Values, done as u64, count.max(timed) as u64);
+        let Evaluation { outputs, activity, accumulators } = model.evaluate(images, 0..count, keep, threads, &tell)?;
         self.outputs = Some(output_facts(&outputs, images, &model));
-        self.activity = Some(Arc::new(model.activity(images, 0..timed)?));
+        self.activity = Some(Arc::new(activity));
+        let labels = images.labels().map(|labels| labels[..count].to_vec());
+        self.recorded = (record != Record::Nothing).then_some(Recorded { outputs, labels, accumulators });
         Ok(())
+    }
+
+    /// The values that the configuration asks to be written.
+    #[must_use]
+    pub fn recorded(&self) -> Option<&Recorded> {
+        self.recorded.as_ref()
     }
 
     /// Simulates time and energy. Spans go to `sink` as well as to the ledger; `command` is told in the report.
@@ -340,6 +378,7 @@ impl Prepared {
                 macs_per_pass: layer.macs(),
                 synapses: layer.synapses(),
                 probabilistic_synapses: self.probabilistic.as_ref().map(|counts| counts[l]),
+                frozen_synapses: self.frozen.as_ref().map(|counts| counts[l]),
                 stored_synapses: match self.config.mapping.scheme {
                     Scheme::Dense => layer.synapses(),
                     Scheme::Deterministic => 0,

@@ -102,12 +102,13 @@ fn a_run_without_arguments_writes_everything_and_says_so() {
     let done = crossbayes(&folder, &["run"]);
     assert_eq!(
         done.err,
-        "wrote traces/runs/pcm_128-digits: report.json, report.txt, trace.parquet, config.ron, plots/\n"
+        "wrote traces/runs/pcm_128-digits: report.json, report.txt, trace.parquet, config.ron, plots/, values.safetensors\n"
     );
     let place = folder.path().join("traces/runs/pcm_128-digits");
     let left: Vec<PathBuf> = contents(&place).into_keys().collect();
-    assert_eq!(left, LEFT.map(PathBuf::from));
-    assert_eq!(contents(folder.path()).len(), LEFT.len() + 3, "nothing else but the folders on the way");
+    let expected: Vec<&str> = LEFT.into_iter().chain(["values.safetensors"]).collect();
+    assert_eq!(left, expected.iter().map(PathBuf::from).collect::<Vec<_>>());
+    assert_eq!(contents(folder.path()).len(), expected.len() + 3, "nothing else but the folders on the way");
     assert_eq!(done.out, fs::read_to_string(place.join("report.txt")).unwrap());
     assert!(done.out.starts_with("digits on pcm_128\n"));
     let report = json(&fs::read_to_string(place.join("report.json")).unwrap());
@@ -699,4 +700,107 @@ fn a_reader_that_goes_away_is_no_failure() {
     // A message that nobody reads leaves the exit code as it is.
     assert_eq!(unread(&folder, &["report", "no"], (Stdio::null(), Stdio::piped())), Some(2));
     assert_eq!(unread(&folder, &["check", "no.ron"], (Stdio::null(), Stdio::piped())), Some(2));
+}
+
+/// A tensor of a file as numbers of N bytes, with its shape.
+fn tensor<const N: usize, T>(file: &[u8], name: &str, of: fn([u8; N]) -> T) -> (Vec<usize>, Vec<T>) {
+    let file = safetensors::SafeTensors::deserialize(file).unwrap();
+    let tensor = file.tensor(name).unwrap();
+    let numbers = tensor.data().chunks_exact(N).map(|number| of(number.try_into().unwrap()));
+    (tensor.shape().to_vec(), numbers.collect())
+}
+
+#[test]
+fn the_values_of_a_run_can_be_compared_with_its_trainers() {
+    let folder = tempdir().unwrap();
+    let set = ["ensemble.samples=stored", "arch.adc.bits=9", "values.answer=First(4)"];
+    let run = |record: &str, out: &str| {
+        let record = format!("values.record={record}");
+        let set = set.iter().chain([&record.as_str()]).flat_map(|change| ["--set", change]).collect::<Vec<_>>();
+        crossbayes(&folder, &[&["run", "--out", out], &set[..]].concat()).fine();
+        fs::read(folder.path().join(out).join("values.safetensors"))
+    };
+    let values = run("Accumulators", "all").unwrap();
+    let trainer = Path::new(env!("CARGO_MANIFEST_DIR")).join("workloads/digits");
+    let record = fs::read(trainer.join("trainer_record.safetensors")).unwrap();
+
+    // The trainer has them by member, then image: 10 members, 360 images, 10 classes.
+    let (shape, logits) = tensor(&values, "logits", f64::from_le_bytes);
+    assert_eq!(shape, [4, 10, 10]);
+    let (_, expected) = tensor(&record, "samples.logits", f64::from_le_bytes);
+    for (i, logit) in logits.iter().enumerate() {
+        let (image, member, class) = (i / 100, i / 10 % 10, i % 10);
+        let expected = expected[(member * 360 + image) * 10 + class];
+        assert!((logit - expected).abs() < 1e-12, "image {image}, member {member}, class {class}");
+    }
+    let (shape, probabilities) = tensor(&values, "probabilities", f64::from_le_bytes);
+    assert_eq!(shape, [4, 10, 10]);
+    for (logits, probabilities) in logits.chunks(10).zip(probabilities.chunks(10)) {
+        let sum: f64 = logits.iter().map(|logit| logit.exp()).sum();
+        for (logit, probability) in logits.iter().zip(probabilities) {
+            assert!((logit.exp() / sum - probability).abs() < 1e-12);
+        }
+    }
+    let images = fs::read(trainer.join("test.safetensors")).unwrap();
+    let (_, labels) = tensor(&images, "labels", u8::from_le_bytes);
+    let expected: Vec<i64> = labels[..4].iter().map(|&label| label.into()).collect();
+    assert_eq!(tensor(&values, "labels", i64::from_le_bytes), (vec![4], expected));
+    for (layer, map) in [("conv1", [16, 8, 8]), ("conv2", [32, 8, 8]), ("fc1", [64, 1, 1]), ("fc2", [10, 1, 1])] {
+        let (shape, found) = tensor(&values, &format!("accumulators.{layer}"), i32::from_le_bytes);
+        assert_eq!(shape, [&[4, 10], &map[..]].concat());
+        let (_, expected) = tensor(&record, &format!("samples.{layer}.acc"), i16::from_le_bytes);
+        let size = map.iter().product::<usize>();
+        for (i, pass) in found.chunks(size).enumerate() {
+            let at = (i % 10 * 4 + i / 10) * size;
+            let expected: Vec<i32> = expected[at..at + size].iter().map(|&sum| sum.into()).collect();
+            assert_eq!(pass, expected, "{layer}, image {}, member {}", i / 10, i % 10);
+        }
+    }
+
+    // Accumulators only where they are asked for, and nothing where nothing is.
+    let answers = run("Answers", "answers").unwrap();
+    assert_eq!(tensor(&answers, "logits", f64::from_le_bytes).1, logits);
+    let file = safetensors::SafeTensors::deserialize(&answers).unwrap();
+    assert_eq!(
+        file.names().into_iter().collect::<BTreeSet<_>>(),
+        BTreeSet::from(["labels", "logits", "probabilities"])
+    );
+    assert!(run("Nothing", "nothing").is_err());
+    let huge = ["run", "--no-files", "--set", "values.record=Accumulators", "--set", "ensemble.members=1000"];
+    assert_eq!(
+        crossbayes(&folder, &huge).failed(2),
+        "--set values.record=Accumulators: error: the accumulators of 360 images would take 4530240000 B; expected at \
+         most 1073741824 B\nhelp: answer fewer images: values.answer=First(n)\n"
+    );
+}
+
+#[test]
+fn images_without_labels_are_answered_and_not_scored() {
+    let folder = tempdir().unwrap();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("workloads");
+    fs::create_dir(folder.path().join("files")).unwrap();
+    for file in ["posterior.safetensors", "test.safetensors"] {
+        fs::copy(shipped.join("digits").join(file), folder.path().join("files").join(file)).unwrap();
+    }
+    let text = fs::read_to_string(shipped.join("digits.ron")).unwrap();
+    assert!(text.contains(r#"labels: "labels""#));
+    fs::write(
+        folder.path().join("network.ron"),
+        text.replace(r#"labels: "labels""#, "labels: None").replace("\"digits/", "\"files/"),
+    )
+    .unwrap();
+    let run = |workload: &str| -> Value {
+        let arguments =
+            ["run", "--workload", workload, "--set", "values.answer=First(5)", "--no-files", "--format", "json"];
+        serde_json::from_str(&crossbayes(&folder, &arguments).fine()).unwrap()
+    };
+    let (without, with) = (run("network.ron"), run("digits"));
+    for key in ["predictions", "mean_probabilities", "entropy", "mutual_information"] {
+        assert_eq!(without["outputs"][key], with["outputs"][key], "{key}");
+    }
+    for key in ["accuracy", "ece", "nll", "brier"] {
+        assert!(without["outputs"][key].is_null() && with["outputs"][key].is_number(), "{key}");
+    }
+    assert_eq!(without["outputs"]["labels"], serde_json::json!([]));
+    assert_eq!(crossbayes(&folder, &["check", "network.ron"]).fine(), "network.ron: network, fine\n");
 }

@@ -6,7 +6,7 @@
 use crossbayes::config::{LoadRequest, Loaded, Samples, Scheme, load};
 use crossbayes::functional::adc::Quantiser;
 use crossbayes::functional::input::Planes;
-use crossbayes::functional::{FunctionalModel, FunctionalSpec, Observer};
+use crossbayes::functional::{FunctionalModel, FunctionalSpec, Keep, Observer};
 use crossbayes::report::OutputFacts;
 use crossbayes::run::prepare;
 use crossbayes::workload::{LoadedImages, LoadedPosterior, Net, resolve};
@@ -36,6 +36,12 @@ fn recorded<const N: usize, T>(name: &str, dtype: Dtype, of: impl Fn([u8; N]) ->
     let tensor = file.tensor(name).unwrap();
     assert_eq!(tensor.dtype(), dtype, "{name}");
     tensor.data().chunks_exact(N).map(|number| of(number.try_into().unwrap())).collect()
+}
+
+/// Numbers of a tensor of 32-bit floats.
+fn tensor_of(file: &[u8], name: &str) -> Vec<f32> {
+    let tensor = SafeTensors::deserialize(file).unwrap().tensor(name).unwrap().data().to_vec();
+    tensor.as_chunks().0.iter().map(|number| f32::from_le_bytes(*number)).collect()
 }
 
 fn scores() -> Value {
@@ -295,11 +301,16 @@ fn the_share_of_probabilistic_synapses_is_the_trainers() {
     let prepared = prepare(loaded.config, &loaded.workload_base, 1, &|_, _, _| ()).unwrap();
     let (finished, _) =
         prepared.simulate(None::<crossbayes::trace::ParquetSink>, String::new(), &|_, _, _| ()).unwrap();
+    let posterior = bytes("posterior.safetensors");
     let expected = &scores()["probabilistic_share"]["eps_0.05"];
     let (mut probabilistic, mut synapses) = (0, 0);
     for layer in &finished.facts.layers {
         let counted = layer.probabilistic_synapses.unwrap();
         close(counted as f64 / layer.synapses as f64, &expected[&layer.name]);
+        // Half a step of 8 bits from 0 or 1.
+        let p = tensor_of(&posterior, &format!("{}.p", layer.name));
+        let frozen = p.iter().filter(|&&p| !(1.0 / 512.0..511.0 / 512.0).contains(&p)).count() as u64;
+        assert_eq!(layer.frozen_synapses, Some(frozen), "{}", layer.name);
         (probabilistic, synapses) = (probabilistic + counted, synapses + layer.synapses);
     }
     close(probabilistic as f64 / synapses as f64, &expected["total"]);
@@ -309,7 +320,8 @@ fn the_share_of_probabilistic_synapses_is_the_trainers() {
 fn the_share_of_driven_rows_is_the_trainers() {
     let wide = digits("pcm_128", &["arch.adc.bits=10"], Scheme::Deterministic, Samples::Drawn);
     let (model, net, images) = model(&wide);
-    let table = model.activity(&images, 0..360).unwrap();
+    let table =
+        model.evaluate(&images, 0..360, Keep { activity: 360, accumulators: false }, 2, &|_| ()).unwrap().activity;
     for ((name, layer), counts) in LAYERS.iter().zip(&net.layers).zip(&table.layers) {
         let mut driven = 0u64;
         for image in 0..360 {

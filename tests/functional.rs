@@ -5,7 +5,7 @@ use crossbayes::config::{
     Workload,
 };
 use crossbayes::functional::post::max_pool;
-use crossbayes::functional::{FunctionalModel, FunctionalSpec, Observer};
+use crossbayes::functional::{FunctionalModel, FunctionalSpec, Keep, Observer};
 use crossbayes::workload::posterior::is_probabilistic;
 use crossbayes::workload::{BatchNorm, LayerPosterior, Learned, LoadedImages, LoadedPosterior, Net, Shape, resolve};
 use proptest::prelude::*;
@@ -294,7 +294,7 @@ proptest! {
         let model = FunctionalModel::new(&spec(array_rows, 10, AdcInput::Pair), &net, &posterior).unwrap();
         let mut two = vec![0; image.len()];
         two.extend(&image);
-        let table = model.activity(&images(&net, two), 0..2).unwrap();
+        let table = model.evaluate(&images(&net, two), 0..2, Keep { activity: 2, accumulators: false }, 1, &|_| ()).unwrap().activity;
         let (layer, counts) = (&net.layers[0], &table.layers[0]);
         for position in 0..layer.positions {
             for block in 0..layer.rows.div_ceil(array_rows) {
@@ -432,7 +432,7 @@ fn a_synthetic_posterior_has_the_stated_share_of_probabilistic_synapses() {
     let again = LoadedPosterior::synthetic(3, &[0.0, 0.8], &net).unwrap();
     assert_eq!(made.layers[1].p, again.layers[1].p);
     let model = FunctionalModel::new(&spec(64, 10, AdcInput::Pair), &net, &made).unwrap();
-    let table = model.activity(&images, 0..1).unwrap();
+    let table = model.evaluate(&images, 0..1, Keep { activity: 1, accumulators: false }, 1, &|_| ()).unwrap().activity;
     let driven: u16 = (0..4).map(|pulse| table.layers[1].driven(0, 0, 0, pulse, 0)).sum();
     assert!(driven > 0, "hidden activations are alive");
 }
@@ -580,5 +580,75 @@ fn biases_and_affine_batch_norm_are_those_of_floating_point() {
     let answers = model.observe(&images(&net, image), 0, &mut ()).unwrap();
     for (i, (answer, expected)) in answers.iter().zip(logits.iter().cycle()).enumerate() {
         assert!((answer - expected).abs() < 1e-12, "logit {i}: {answer} against {expected}");
+    }
+}
+
+#[test]
+fn images_are_computed_once_whatever_is_kept_of_them() {
+    let (net, posterior, images) = uncertain();
+    // A converter that rounds: products are computed pulse by pulse, or not, with and without counting reads.
+    for bits in [4, 10] {
+        let model = FunctionalModel::new(&spec(16, bits, AdcInput::Pair), &net, &posterior).unwrap();
+        let outputs = model.run(&images, 1..5, 1, &|_| ()).unwrap();
+        for threads in [1, 3] {
+            // Reads of images 1 to 5 are counted, the last of which is not answered.
+            let keep = Keep { activity: 5, accumulators: true };
+            let all = model.evaluate(&images, 1..5, keep, threads, &|_| ()).unwrap();
+            assert_eq!(all.outputs, outputs);
+            assert_eq!(all.activity.images, 1..6);
+            let each = (1..6).map(|image| {
+                let mut seen = Seen::default();
+                model.observe(&images, image, &mut seen).unwrap();
+                let reads = Keep { activity: 1, accumulators: false };
+                (seen, model.evaluate(&images, image..image, reads, 1, &|_| ()).unwrap().activity)
+            });
+            for (i, (seen, reads)) in each.enumerate() {
+                for (l, layer) in reads.layers.iter().enumerate() {
+                    for (member, position) in (0..2).flat_map(|m| (0..layer.positions).map(move |p| (m, p))) {
+                        for block in 0..layer.blocks {
+                            let counts = |from: &crossbayes::functional::LayerActivity, image| {
+                                let driven = (0..4).map(|pulse| from.driven(image, member, position, pulse, block));
+                                (driven.collect::<Vec<_>>(), from.nonzero(image, member, position, block))
+                            };
+                            assert_eq!(counts(&all.activity.layers[l], i), counts(layer, 0));
+                        }
+                    }
+                    if i < 4 {
+                        let size = seen.0[l].len();
+                        assert_eq!(all.accumulators[l][i * size..(i + 1) * size], seen.0[l]);
+                    }
+                }
+            }
+            assert_eq!(all.accumulators[1].len(), 4 * 2 * 3);
+        }
+    }
+}
+
+/// Accumulators of an image by layer, member after member.
+#[derive(Default)]
+struct Seen([Vec<i32>; 2]);
+
+impl Observer for Seen {
+    fn accumulators(&mut self, layer: usize, _: usize, _: usize, accumulators: &[i32]) {
+        self.0[layer].extend(accumulators);
+    }
+}
+
+#[test]
+fn frozen_synapses_are_those_that_are_never_drawn_otherwise() {
+    use crossbayes::workload::posterior::is_frozen;
+    // At 8 bits below half a step, 1/512, and from 511/512 on.
+    let below = |p: f32| p.next_down();
+    assert!(is_frozen(below(1.0 / 512.0), 8) && !is_frozen(1.0 / 512.0, 8));
+    assert!(is_frozen(511.0 / 512.0, 8) && !is_frozen(below(511.0 / 512.0), 8));
+    assert!(!is_frozen(below(511.0 / 512.0), 16) && is_frozen(0.0, 16) && is_frozen(1.0, 16) && !is_frozen(0.5, 1));
+    // What a made-up posterior is expected to have, and has: 4 standard deviations of a binomial at most.
+    let net = linear(300, 400, 4);
+    for (share, bits) in [(0.25, 8), (0.25, 3), (0.5, 1), (0.0, 12)] {
+        let made = LoadedPosterior::synthetic(3, &[share], &net).unwrap();
+        let found = made.layers[0].p.iter().filter(|&&p| is_frozen(p, bits)).count() as f64;
+        let expected = LoadedPosterior::synthetic_frozen(&[share], &net, bits).unwrap()[0] as f64;
+        let deviation = (expected * (1.0 - expected / 120_000.0)).sqrt();
+        assert!((found - expected).abs() <= 4.0 * deviation, "{share}, {bits} bits: {found} against {expected}");
     }
 }

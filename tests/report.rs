@@ -19,7 +19,7 @@ const KEYS: &str = "schema_version provenance.version provenance.seed provenance
     energy.total_j energy.per_component.crossbar energy.per_layer energy.leakage_j area.total_mm2 \
     area.per_component.adc efficiency.gops_per_w efficiency.gops_per_w_per_mm2 efficiency.gops_definition \
     utilisation.per_component.adc utilisation.per_layer stalls.per_reason_cycles.wait_port stalls.per_layer \
-    sampling.probabilistic_synapses sampling.stored_synapses sampling.random_bits sampling.per_layer events.count \
+    sampling.probabilistic_synapses sampling.frozen_synapses sampling.stored_synapses sampling.random_bits sampling.per_layer events.count \
     events.per_kind events.wall_s events.events_per_s outputs.predictions outputs.mean_probabilities outputs.entropy \
     outputs.mutual_information checks.closed_form.ideal_cycles checks.closed_form.predicted_cycles";
 

@@ -85,7 +85,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
             let written = write(&prepared, folder, &saved, args.png, command, &bar);
             bar.clear();
             let (report, place) = written?;
-            global.say(&format!("wrote {}: {}", place.display(), FILES));
+            let values = prepared.recorded().map_or(String::new(), |_| format!(", {VALUES}"));
+            global.say(&format!("wrote {}: {FILES}{values}", place.display()));
             report
         }
     };
@@ -104,8 +105,10 @@ fn window(text: &str) -> Result<Range<u64>, String> {
     })
 }
 
-/// What is in the folder of a run.
+/// What is in the folder of every run.
 const FILES: &str = "report.json, report.txt, trace.parquet, config.ron, plots/";
+/// Name of the file with the values of a run that has answers.
+const VALUES: &str = "values.safetensors";
 
 /// Simulates into a folder and puts it in its place.
 fn write(
@@ -126,6 +129,9 @@ fn write(
     folder.write("report.json", report.to_json())?;
     folder.write("report.txt", report.to_string())?;
     folder.write(CONFIG, config)?;
+    if let Some(recorded) = prepared.recorded() {
+        recorded.write(&prepared.plan().net, &folder.file(VALUES)?)?;
+    }
     for &kind in plot::KINDS {
         for (name, contents) in plot::draw(kind, &facts, &ledger, png)? {
             folder.write(&format!("plots/{name}"), contents)?;

@@ -196,6 +196,8 @@ pub enum Samples {
 pub struct ValuesSpec {
     /// Which images are answered.
     pub answer: Answer,
+    /// What of the values goes into `values.safetensors` beside the report.
+    pub record: Record,
 }
 
 /// Which images are answered by the functional path.
@@ -208,6 +210,18 @@ pub enum Answer {
     /// All images of the workload.
     #[default]
     All,
+}
+
+/// What a run writes of its values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default, Copy, Eq)]
+pub enum Record {
+    /// Nothing.
+    Nothing,
+    /// Logits and probabilities of every member.
+    #[default]
+    Answers,
+    /// These, and the accumulators of every layer; at most 1 GiB of them.
+    Accumulators,
 }
 
 fn first_seed() -> u64 {

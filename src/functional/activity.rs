@@ -1,10 +1,7 @@
 //! How many rows each read drives: what the energy of reads depends on.
 
-use crate::error::Error;
 use crate::functional::input::Planes;
 use crate::functional::model::FunctionalModel;
-use crate::functional::pass::Observer;
-use crate::workload::LoadedImages;
 use std::ops::Range;
 
 /// Driven rows of every read of some images.
@@ -60,17 +57,13 @@ impl LayerActivity {
     }
 }
 
-impl FunctionalModel {
-    /// Runs images `range` and counts what drives the arrays.
-    ///
-    /// # Errors
-    /// As [`run`](Self::run).
-    pub fn activity(&self, images: &LoadedImages, range: Range<usize>) -> Result<ActivityTable, Error> {
-        self.check_images(images, &range)?;
-        let layers = self.layers.iter().map(|layer| {
-            let (members, positions, blocks) = (self.members(), layer.positions, layer.blocks.count());
+impl ActivityTable {
+    /// Counts of 0 for the reads of images `images`.
+    pub(super) fn new(model: &FunctionalModel, images: Range<usize>) -> Self {
+        let layers = model.layers.iter().map(|layer| {
+            let (members, positions, blocks) = (model.members(), layer.positions, layer.blocks.count());
             let pulses = layer.input_bits as usize;
-            let reads = range.len() * members * positions;
+            let reads = images.len() * members * positions;
             LayerActivity {
                 members,
                 positions,
@@ -80,18 +73,21 @@ impl FunctionalModel {
                 nonzero: vec![0; reads * blocks],
             }
         });
-        let mut table = ActivityTable { images: range.clone(), layers: layers.collect() };
-        for image in range {
-            self.observe(images, image, &mut table)?;
-        }
-        Ok(table)
+        Self { layers: layers.collect(), images }
     }
-}
 
-impl Observer for ActivityTable {
-    const WATCHES_INPUTS: bool = true;
+    /// Adds the images that follow its own.
+    pub(super) fn append(&mut self, next: Self) {
+        debug_assert_eq!(self.images.end, next.images.start);
+        self.images.end = next.images.end;
+        for (layer, next) in self.layers.iter_mut().zip(next.layers) {
+            layer.driven.extend(next.driven);
+            layer.nonzero.extend(next.nonzero);
+        }
+    }
 
-    fn driven(&mut self, layer: usize, image: usize, member: usize, position: usize, planes: &Planes) {
+    /// Takes down what drives the arrays of a layer at one output position.
+    pub(super) fn count(&mut self, layer: usize, image: usize, member: usize, position: usize, planes: &Planes) {
         let layer = &mut self.layers[layer];
         let index = layer.position_index(image - self.images.start, member, position) * layer.blocks;
         for pulse in 0..layer.pulses {

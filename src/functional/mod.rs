@@ -22,10 +22,12 @@ pub mod model;
 pub mod pass;
 pub mod uncertainty;
 pub mod run;
+pub mod record;
 pub mod activity;
 pub mod metrics;
 
 pub use activity::{ActivityTable, LayerActivity};
 pub use model::{FunctionalModel, FunctionalSpec};
 pub use pass::{Clipping, Observer};
-pub use run::Outputs;
+pub use record::Recorded;
+pub use run::{Evaluation, Keep, Outputs};

@@ -1,6 +1,8 @@
 //! Answers for many images, on many threads.
 
 use crate::error::Error;
+use crate::functional::activity::ActivityTable;
+use crate::functional::input::Planes;
 use crate::functional::model::FunctionalModel;
 use crate::functional::pass::{Clipping, Observer};
 use crate::functional::uncertainty::Answer;
@@ -33,10 +35,56 @@ pub struct Outputs {
     pub clipping: Vec<Clipping>,
 }
 
-/// What one thread makes of its images.
-struct Part {
+/// What of a run is kept beside its answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Number of images, from the run's first one on, whose reads are counted; those beyond the run's are computed for
+    /// that alone.
+    pub activity: usize,
+    /// Whether accumulators are kept.
+    pub accumulators: bool,
+}
+
+/// Answers of a run, and what was kept beside them.
+#[derive(Debug)]
+pub struct Evaluation {
+    /// The answers.
+    pub outputs: Outputs,
+    /// Driven rows of the reads of the images asked for.
+    pub activity: ActivityTable,
+    /// Accumulators of each layer before pooling, `[image][member][channel][position]`, in units of the layer's
+    /// [`step`](FunctionalModel::step); a layer that all members share has those of member 0 only. Empty where they were not
+    /// asked for.
+    pub accumulators: Vec<Vec<i32>>,
+}
+
+/// What one image gives.
+struct ImageValues {
+    image: usize,
     logits: Vec<f64>,
     clipping: Vec<Clipping>,
+    activity: Option<ActivityTable>,
+    accumulators: Vec<Vec<i32>>,
+}
+
+/// Takes down what is kept of an image; its reads only where `READS`, which takes longer.
+struct Keeper<const READS: bool> {
+    activity: ActivityTable,
+    accumulators: Option<Vec<Vec<i32>>>,
+}
+
+impl<const READS: bool> Observer for Keeper<READS> {
+    const WATCHES_INPUTS: bool = READS;
+
+    fn accumulators(&mut self, layer: usize, _: usize, _: usize, accumulators: &[i32]) {
+        if let Some(layers) = &mut self.accumulators {
+            layers[layer].extend_from_slice(accumulators);
+        }
+    }
+
+    fn driven(&mut self, layer: usize, image: usize, member: usize, position: usize, planes: &Planes) {
+        self.activity.count(layer, image, member, position, planes);
+    }
 }
 
 impl FunctionalModel {
@@ -52,28 +100,60 @@ impl FunctionalModel {
         threads: usize,
         progress: &(dyn Fn(usize) + Sync),
     ) -> Result<Outputs, Error> {
-        self.check_images(images, &range)?;
-        let done = AtomicUsize::new(0);
-        let part = |range: Range<usize>| {
-            let mut part = Part { logits: Vec::new(), clipping: vec![Clipping::default(); self.layers.len()] };
-            for image in range {
-                part.logits.extend(self.answer(image, images.codes(image), &mut part.clipping, &mut ()));
+        self.evaluate(images, range, Keep::default(), threads, progress).map(|evaluation| evaluation.outputs)
+    }
+
+    /// The same, and keeps what is asked for: each image is computed once.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn evaluate(
+        &self,
+        images: &LoadedImages,
+        range: Range<usize>,
+        keep: Keep,
+        threads: usize,
+        progress: &(dyn Fn(usize) + Sync),
+    ) -> Result<Evaluation, Error> {
+        let counted = range.start..range.start + keep.activity;
+        let end = range.end.max(counted.end);
+        self.check_images(images, &(range.start..end))?;
+        let (next, done) = (AtomicUsize::new(range.start), AtomicUsize::new(0));
+        // Images of which reads are counted take longer: each thread takes the next one when it is free.
+        let work = || {
+            let mut values = Vec::new();
+            loop {
+                let image = next.fetch_add(1, Ordering::Relaxed);
+                if image >= end {
+                    return values;
+                }
+                values.push(if counted.contains(&image) {
+                    self.values::<true>(image, images, keep.accumulators)
+                } else {
+                    self.values::<false>(image, images, keep.accumulators)
+                });
                 progress(done.fetch_add(1, Ordering::Relaxed) + 1);
             }
-            part
         };
-        let each = range.len().div_ceil(threads.max(1)).max(1);
-        let shares: Vec<Range<usize>> =
-            range.clone().step_by(each).map(|start| start..(start + each).min(range.end)).collect();
-        let part = &part;
-        let parts: Vec<Part> = std::thread::scope(|scope| {
-            let workers: Vec<_> = shares.into_iter().map(|share| scope.spawn(move || part(share))).collect();
-            workers
-                .into_iter()
-                .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
+        let work = &work;
+        let mut values: Vec<ImageValues> = std::thread::scope(|scope| {
+            let threads = threads.clamp(1, (end - range.start).max(1));
+            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            let joined = workers.into_iter().map(|worker| worker.join());
+            joined.flat_map(|values| values.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
         });
-        Ok(self.outputs(range, parts))
+        values.sort_unstable_by_key(|values| values.image);
+        Ok(self.put_together(range, values))
+    }
+
+    fn values<const READS: bool>(&self, image: usize, images: &LoadedImages, accumulators: bool) -> ImageValues {
+        let read = if READS { image..image + 1 } else { image..image };
+        let accumulators = accumulators.then(|| vec![Vec::new(); self.layers.len()]);
+        let mut keeper = Keeper::<READS> { activity: ActivityTable::new(self, read), accumulators };
+        let mut clipping = vec![Clipping::default(); self.layers.len()];
+        let logits = self.answer(image, images.codes(image), &mut clipping, &mut keeper);
+        let activity = READS.then_some(keeper.activity);
+        ImageValues { image, logits, clipping, activity, accumulators: keeper.accumulators.unwrap_or_default() }
     }
 
     /// Runs one image with all members and shows every step to `observer`; gives the logits `[member][class]`.
@@ -101,21 +181,34 @@ impl FunctionalModel {
         Ok(())
     }
 
-    /// Puts the parts together in the order of the images.
-    fn outputs(&self, images: Range<usize>, parts: Vec<Part>) -> Outputs {
+    /// Puts images together in their order.
+    fn put_together(&self, images: Range<usize>, values: Vec<ImageValues>) -> Evaluation {
         let (members, classes) = (self.members(), self.classes());
         let mut clipping = vec![Clipping::default(); self.layers.len()];
         let mut logits = Vec::with_capacity(images.len() * members * classes);
-        for part in parts {
-            logits.extend(part.logits);
-            for (sum, counted) in clipping.iter_mut().zip(part.clipping) {
+        let mut activity = ActivityTable::new(self, images.start..images.start);
+        let mut accumulators: Vec<Vec<i32>> = Vec::new();
+        for image in values {
+            if let Some(reads) = image.activity {
+                activity.append(reads);
+            }
+            if image.image >= images.end {
+                continue;
+            }
+            logits.extend(image.logits);
+            for (sum, counted) in clipping.iter_mut().zip(image.clipping) {
                 sum.clipped += counted.clipped;
                 sum.conversions += counted.conversions;
+            }
+            if accumulators.is_empty() {
+                accumulators = image.accumulators;
+            } else {
+                accumulators.iter_mut().zip(image.accumulators).for_each(|(all, more)| all.extend(more));
             }
         }
         let answers: Vec<Answer> =
             logits.chunks_exact(members * classes).map(|logits| Answer::from_logits(logits, classes)).collect();
-        Outputs {
+        let outputs = Outputs {
             images,
             members,
             classes,
@@ -126,6 +219,7 @@ impl FunctionalModel {
             mutual_information: answers.iter().map(|answer| answer.mutual_information).collect(),
             logits,
             clipping,
-        }
+        };
+        Evaluation { outputs, activity, accumulators }
     }
 }

@@ -72,6 +72,9 @@ pub struct LayerFacts {
     pub synapses: u64,
     /// Synapses with 0.05 < p < 0.95; none without a posterior.
     pub probabilistic_synapses: Option<u64>,
+    /// Synapses in the planes of a generator whose stored p is 0 or 1 at its bits, so that they are never drawn otherwise;
+    /// as expected where a synthetic posterior is not made up. None without a posterior, or without stored p.
+    pub frozen_synapses: Option<u64>,
     /// Synapses held in stochastic planes, whether probabilistic or not.
     pub stored_synapses: u64,
     /// Random bits drawn for this layer in the whole run.

@@ -8,6 +8,9 @@ use serde::Serialize;
 pub struct Sampling {
     /// Synapses with 0.05 < p < 0.95; none without a posterior.
     pub probabilistic_synapses: Option<u64>,
+    /// Synapses whose stored p is 0 or 1 at the generator's bits: stored, and never drawn otherwise. None without a posterior,
+    /// or where no p is stored.
+    pub frozen_synapses: Option<u64>,
     /// Synapses held in stochastic planes.
     pub stored_synapses: u64,
     /// Random bits of the whole run.
@@ -25,6 +28,8 @@ pub struct LayerSampling {
     pub synapses: u64,
     /// Those with 0.05 < p < 0.95; none without a posterior.
     pub probabilistic_synapses: Option<u64>,
+    /// Those whose stored p is 0 or 1 at the generator's bits; none without a posterior, or where no p is stored.
+    pub frozen_synapses: Option<u64>,
     /// Those in stochastic planes.
     pub stored_synapses: u64,
     /// Random bits of the whole run.
@@ -38,11 +43,13 @@ pub fn sampling(facts: &RunFacts) -> Sampling {
         layer: layer.name.clone(),
         synapses: layer.synapses,
         probabilistic_synapses: layer.probabilistic_synapses,
+        frozen_synapses: layer.frozen_synapses,
         stored_synapses: layer.stored_synapses,
         random_bits: layer.random_bits,
     });
     Sampling {
         probabilistic_synapses: facts.layers.iter().map(|layer| layer.probabilistic_synapses).sum(),
+        frozen_synapses: facts.layers.iter().map(|layer| layer.frozen_synapses).sum(),
         stored_synapses: facts.layers.iter().map(|layer| layer.stored_synapses).sum(),
         random_bits: facts.layers.iter().map(|layer| layer.random_bits).sum(),
         per_layer: per_layer.collect(),

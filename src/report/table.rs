@@ -1,8 +1,9 @@
 //! The report as a table for people: plain ASCII, at most 100 columns.
 
-use crate::config::{Mode, Scheme};
+use crate::config::{Mode, Sampler, Scheme};
 use crate::report::quantity::{grouped, percent, si, significant, square_millimetres};
 use crate::report::{Report, efficiency::GOPS_DEFINITION};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
@@ -10,6 +11,8 @@ use std::fmt::{self, Write};
 const WIDTH: usize = 100;
 /// Longest name of a layer; longer ones are cut with `..`.
 const NAME: usize = 20;
+/// Layers that are told by name where there are many.
+const FROZEN_LAYERS: usize = 6;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,6 +111,24 @@ fn run(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         "probabilistic synapses",
         &format!("{probabilistic} (0.05 < p < 0.95); {stored} are in stochastic planes"),
     )?;
+    if let (Some(frozen), Sampler::Generator { probability_bits, .. }) =
+        (sampling.frozen_synapses, &config.arch.sampler)
+    {
+        let share = |frozen: u64, of: u64| percent(frozen as f64 / of.max(1) as f64);
+        let all = format!("{} ({})", grouped(frozen), share(frozen, sampling.stored_synapses));
+        let mut layers: Vec<(f64, String)> = Vec::new();
+        for layer in &sampling.per_layer {
+            let frozen = layer.frozen_synapses.unwrap_or(0);
+            let told = format!("{} {}", cut(&layer.layer), share(frozen, layer.stored_synapses));
+            layers.push((frozen as f64 / layer.stored_synapses.max(1) as f64, told));
+        }
+        // The report in JSON has all of them.
+        let most = if layers.len() > FROZEN_LAYERS { "most in " } else { "" };
+        layers.sort_by(|a, b| if most.is_empty() { Ordering::Equal } else { b.0.total_cmp(&a.0) });
+        let told: Vec<String> = layers.into_iter().take(FROZEN_LAYERS).map(|(_, told)| told).collect();
+        let told = format!("{all} have p = 0 or 1 at {probability_bits} bits: {most}{}", told.join(", "));
+        line(f, "frozen synapses", &told)?;
+    }
     line(f, "random bits", &grouped(sampling.random_bits))?;
     let events = &report.events;
     let rate = events.events_per_s.map_or(String::new(), |rate| format!(", {}", si(rate, "events/s")));
@@ -273,7 +294,7 @@ fn answers(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     line(f, "clipped conversions", &format!("{} in the layer that clips most", percent(clipped)))?;
     let steps = outputs.adc_step.iter().zip(&report.mapping.per_layer);
     let Some((&step, layer)) = steps.reduce(|a, b| if b.0 > a.0 { b } else { a }) else { return Ok(()) };
-    let told = if step > 1.0 {
+    let told = if step != 1.0 {
         format!("{} cell currents, in {}", significant(step), cut(&layer.name))
     } else {
         "1 cell current in all layers".to_owned()

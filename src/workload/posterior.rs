@@ -19,7 +19,7 @@
 
 use crate::config::{Operation, Posterior, Workload};
 use crate::error::{Error, nearest};
-use crate::random::{Purpose, Stream, StreamName};
+use crate::random::{Purpose, Stream, StreamName, threshold};
 use crate::workload::net::{Net, NetLayer, Source};
 use crate::workload::tensors::{self, TensorFile, index_text};
 use safetensors::tensor::Dtype;
@@ -223,6 +223,25 @@ impl LoadedPosterior {
         Ok(net.layers.iter().zip(probabilistic).map(count).collect())
     }
 
+    /// Synapses of each layer of a synthetic posterior that are [frozen](is_frozen) at `bits` bits, as expected of its
+    /// distribution.
+    ///
+    /// # Errors
+    /// As [`synthetic_counts`](Self::synthetic_counts).
+    pub fn synthetic_frozen(probabilistic: &[f64], net: &Net, bits: u32) -> Result<Vec<u64>, Error> {
+        let counts = Self::synthetic_counts(probabilistic, net)?;
+        // p below half a step is held as 0, and as far from 1 as 1.
+        let half_step = 0.5 / f64::from(1u32 << bits);
+        let bound = f64::from(BOUNDS[0]);
+        let of_sure = (half_step / bound).min(1.0);
+        let of_probabilistic = ((half_step - bound) / (0.5 - bound)).max(0.0);
+        let expected = |(layer, count): (&NetLayer, u64)| {
+            let sure = (layer.synapses() - count) as f64;
+            (of_sure * sure + of_probabilistic * count as f64).round() as u64
+        };
+        Ok(net.layers.iter().zip(counts).map(expected).collect())
+    }
+
     /// Makes up a posterior. In each layer a random subset of the synapses, as large as
     /// [`synthetic_counts`](Self::synthetic_counts) says, is [probabilistic](is_probabilistic) with p uniform between the
     /// bounds; the others lie within 0.05 of 0 or 1, on either side as often.
@@ -272,6 +291,13 @@ const BOUNDS: [f32; 2] = [0.05, 0.95];
 #[must_use]
 pub fn is_probabilistic(p: f32) -> bool {
     BOUNDS[0] < p && p < BOUNDS[1]
+}
+
+/// Whether a synapse whose p is held to `bits` bits is never drawn otherwise: its p is held as 0 or 1.
+#[must_use]
+pub fn is_frozen(p: f32, bits: u32) -> bool {
+    let threshold = threshold(p, bits);
+    threshold == 0 || threshold == 1 << bits
 }
 
 /// p of `synapses` synapses, of which a random subset of `probabilistic` is probabilistic.

@@ -184,7 +184,7 @@ pub fn config(arch: Chip, workload: Workload) -> Config {
             queue: Queue::Ring,
         },
         ensemble: EnsembleSpec { members: 10, samples: Samples::Drawn },
-        values: ValuesSpec { answer: Answer::Nothing },
+        values: ValuesSpec { answer: Answer::Nothing, record: Record::Nothing },
         seed: 1,
     }
 }

@@ -117,6 +117,7 @@ fn facts(layers: u32, images: u32, members: u32, cycles: u64) -> RunFacts {
             macs_per_pass: 128 * 64 * u64::from(i + 1) * 100,
             synapses: 128 * 64 * u64::from(i + 1),
             probabilistic_synapses: Some(1000),
+            frozen_synapses: Some(400),
             stored_synapses: 128 * 64 * u64::from(i + 1),
             random_bits: 8000,
         })
