@@ -254,7 +254,8 @@ fn runs_that_differ_lose_nothing_in_a_loop() {
 #[cfg(unix)]
 fn meanwhile(folder: &TempDir, change: impl FnOnce()) -> Output {
     // Seconds of answering: long enough to be met at work.
-    let arguments = ["run", "--set", "ensemble.members=100", "--quiet", "--out", "run"];
+    let more = ["--set", "ensemble.members=100", "--set", "values.answer=First(90)", "--quiet", "--out", "run"];
+    let arguments = [&["run"][..], &more].concat();
     let mut command = command(folder.path(), &arguments);
     let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let filling = folder.path().join(format!(".run.crossbayes-new-{}", child.id()));
@@ -336,6 +337,12 @@ fn names_need_not_be_text() {
     }
     let report = fs::read_to_string(folder.path().join(bad).join("report.json")).unwrap();
     assert!(report.contains("--out bad\u{fffd}"), "the command is told");
+    // A network in such a folder finds what it names.
+    let workloads = Path::new(env!("CARGO_MANIFEST_DIR")).join("workloads");
+    fs::copy(workloads.join("digits.ron"), folder.path().join(bad).join("digits.ron")).unwrap();
+    std::os::unix::fs::symlink(workloads.join("digits"), folder.path().join(bad).join("digits")).unwrap();
+    let inside = ["run", "--no-files", "--workload", "digits.ron", "--set", "values.answer=First(1)"];
+    fine(&command(&folder.path().join(bad), &inside).output().unwrap());
     // Everywhere else it is refused, or shown as well as can be.
     for arguments in [
         &["run", "--arch"][..],

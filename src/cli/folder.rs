@@ -519,3 +519,125 @@ fn beside(place: &Path, what: &str) -> PathBuf {
     name.push(std::process::id().to_string());
     place.with_file_name(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is in a folder, sorted.
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    fn begun(place: &Path) -> Folder {
+        Folder::create(Place::Exactly(place.to_owned()), "config").unwrap()
+    }
+
+    /// A finished run in `place`.
+    fn run(place: &Path, text: &str) {
+        let folder = begun(place);
+        folder.write("report.txt", text).unwrap();
+        folder.write("plots/energy.svg", "drawn").unwrap();
+        assert_eq!(folder.finish().unwrap(), place);
+    }
+
+    #[test]
+    fn folders_on_the_way_go_too_unless_somebody_uses_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("a/b/run");
+        let unfinished = begun(&place);
+        unfinished.write("plots/energy.svg", "drawn").unwrap();
+        drop(unfinished);
+        assert!(names(folder.path()).is_empty());
+        let unfinished = begun(&place);
+        fs::write(folder.path().join("a/mine"), "").unwrap();
+        drop(unfinished);
+        assert_eq!(names(&folder.path().join("a")), ["mine"]);
+        // Below a file nothing can be made.
+        assert!(Folder::create(Place::Exactly(folder.path().join("a/mine/run")), "").is_err());
+        assert_eq!(names(&folder.path().join("a")), ["mine"]);
+    }
+
+    #[test]
+    fn what_somebody_puts_into_an_unfinished_folder_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let unfinished = begun(&folder.path().join("run"));
+        unfinished.write("report.txt", "half").unwrap();
+        let hidden = unfinished.path.clone();
+        fs::write(hidden.join("mine"), "kept").unwrap();
+        drop(unfinished);
+        assert_eq!(names(&hidden), ["mine"]);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn leftovers_of_the_same_name_go_unless_somebody_fills_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        run(&at("run"), "the earlier one");
+        let all = [".run.crossbayes-new-1", ".run.crossbayes-new-2", ".run.crossbayes-new-x", ".run2.crossbayes-new-1"];
+        for name in all {
+            fs::create_dir(at(name)).unwrap();
+            fs::write(at(name).join(BEGUN), "report.txt\ntrace.parquet\n").unwrap();
+            fs::write(at(name).join("report.txt"), "half").unwrap();
+            fs::write(at(name).join(".trace.parquet.crossbayes-new-abc"), "half").unwrap();
+        }
+        // One that had been put aside for the run that is there now.
+        run(&at("aside"), "older");
+        fs::rename(at("aside"), at(".run.crossbayes-old-3")).unwrap();
+        let filled = File::options().write(true).open(at(".run.crossbayes-new-2").join(BEGUN)).unwrap();
+        filled.lock().unwrap();
+        let unfinished = begun(&at("run"));
+        let own = unfinished.path.file_name().unwrap().to_str().unwrap().to_owned();
+        let mut left: Vec<&str> = all[1..].to_vec();
+        left.extend(["run", &own]);
+        left.sort_unstable();
+        assert_eq!(names(folder.path()), left);
+        assert_eq!(fs::read_to_string(at("run/report.txt")).unwrap(), "the earlier one");
+        drop(filled);
+        drop(unfinished);
+        drop(begun(&at("run")));
+        assert_eq!(names(folder.path()), [".run.crossbayes-new-x", ".run2.crossbayes-new-1", "run"]);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_folder_that_was_put_aside_for_nothing_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        run(&at("run"), "earlier");
+        fs::rename(at("run"), at(".run.crossbayes-old-3")).unwrap();
+        drop(begun(&at("run")));
+        assert_eq!(names(folder.path()), ["run"]);
+        assert_eq!(fs::read_to_string(at("run/report.txt")).unwrap(), "earlier");
+    }
+
+    #[test]
+    fn a_list_that_names_files_elsewhere_removes_none_of_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let (place, mine) = (folder.path().join("run"), folder.path().join("mine"));
+        fs::create_dir(&place).unwrap();
+        fs::write(&mine, "kept").unwrap();
+        let hash = hash(&mine).unwrap();
+        fs::write(place.join(MARK), format!("{hash}  ../mine\n{hash}  {}\n", mine.display())).unwrap();
+        run(&place, "later");
+        assert_eq!(fs::read_to_string(&mine).unwrap(), "kept");
+    }
+
+    #[test]
+    fn a_finished_folder_holds_the_hashes_of_its_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("run");
+        run(&place, "abc");
+        let [drawn, abc] = ["drawn", "abc"].map(|text| blake3::hash(text.as_bytes()));
+        let expected = format!("{drawn}  plots/energy.svg\n{abc}  report.txt\n");
+        assert_eq!(fs::read_to_string(place.join(MARK)).unwrap(), expected);
+        // Folders that were emptied go too.
+        fs::remove_file(place.join("plots/energy.svg")).unwrap();
+        run(&place, "abcd");
+        assert_eq!(names(folder.path()), ["run"]);
+    }
+}

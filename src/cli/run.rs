@@ -56,7 +56,6 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     let bar = Bar::new(global);
     let tell = |stage, done, total| bar.tell(stage, done, total);
     let config = loaded.portable_config();
-    let saved = to_ron(&config);
     let place = match &args.out {
         Some(out) => Place::Exactly(out.clone()),
         None => {
@@ -70,7 +69,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
         None
     } else {
         discard_on_signals()?;
-        Some(Folder::create(place, &saved)?)
+        let saved = to_ron(&config);
+        Some((Folder::create(place, &saved)?, saved))
     };
     let prepared =
         prepare(config, &loaded.workload_base, global.threads(), &tell).map_err(|error| Failure::of(error, &loaded))?;
@@ -81,7 +81,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
             bar.clear();
             Report::new(&finished.facts, &finished.ledger)
         }
-        Some(folder) => {
+        Some((folder, saved)) => {
             let written = write(&prepared, folder, &saved, args.png, command, &bar);
             bar.clear();
             let (report, place) = written?;

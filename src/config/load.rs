@@ -58,7 +58,10 @@ impl Base {
     fn anchor(&self, path: &str) -> String {
         match self.locate(path) {
             Location::Embedded(built_in) => format!("{BUILT_IN}{built_in}"),
-            Location::File(file) => std::path::absolute(&file).unwrap_or(file).display().to_string(),
+            // A path that is no text is not written: the one that is given leads there from this base alone.
+            Location::File(file) => {
+                std::path::absolute(&file).unwrap_or(file).to_str().map_or_else(|| path.to_owned(), str::to_owned)
+            }
         }
     }
 }
