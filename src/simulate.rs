@@ -3,7 +3,7 @@
 use crate::config::{Config, Queue};
 use crate::dataflow::{self, Dataflow};
 use crate::error::{Error, Problem};
-use crate::kernel::{Cycle, PriorityQueueSchedule, Ring};
+use crate::kernel::{Cycle, ReferenceQueue, Ring};
 use crate::mapping::{self, Mapping};
 use crate::parts::{Assembly, Outcome, RowActivity, Simulation, assemble, limits};
 use crate::trace::SpanSink;
@@ -69,6 +69,6 @@ pub fn simulate<K: SpanSink>(
     let simulation = Simulation::new(assembly, sink);
     match config.schedule.queue {
         Queue::Ring => simulation.run(&mut Ring::default(), progress),
-        Queue::PriorityQueue => simulation.run(&mut PriorityQueueSchedule::default(), progress),
+        Queue::PriorityQueue => simulation.run(&mut ReferenceQueue::default(), progress),
     }
 }

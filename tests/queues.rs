@@ -1,6 +1,6 @@
 //! Do both queues give the same events in the same order, whatever is pushed when?
 
-use crossbayes::kernel::{Cycle, Event, PriorityQueueSchedule, Ring, Schedule};
+use crossbayes::kernel::{Cycle, Event, EventQueue, ReferenceQueue, Ring};
 use proptest::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -29,7 +29,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// The next events and their cycle.
-fn take(queue: &mut impl Schedule) -> Option<(Cycle, Vec<Event>)> {
+fn take(queue: &mut impl EventQueue) -> Option<(Cycle, Vec<Event>)> {
     // What the vector held is not kept.
     let mut events = vec![Event { part: u32::MAX, tag: u32::MAX }];
     queue.take(&mut events).map(|now| (now, events))
@@ -39,7 +39,7 @@ fn take(queue: &mut impl Schedule) -> Option<(Cycle, Vec<Event>)> {
 type Played = (Vec<Option<(Cycle, Vec<Event>)>>, Vec<bool>);
 
 /// Takes all steps, then what is left. Every event has a number of its own, so a wrong order of ties shows.
-fn play(queue: &mut impl Schedule, steps: &[Step]) -> Played {
+fn play(queue: &mut impl EventQueue, steps: &[Step]) -> Played {
     let (mut taken, mut has_now) = (Vec::new(), Vec::new());
     let (mut now, mut number, mut waiting) = (0, 0, 0usize);
     for step in steps {
@@ -79,7 +79,7 @@ struct Sorted {
     now: Cycle,
 }
 
-impl Schedule for Sorted {
+impl EventQueue for Sorted {
     fn push(&mut self, at: Cycle, event: Event) {
         self.events.push((at, self.pushed, event));
         self.pushed += 1;
@@ -111,14 +111,14 @@ proptest! {
     #[test]
     fn every_queue_gives_events_by_cycle_and_then_in_the_order_of_pushes(steps in steps()) {
         let expected = play(&mut Sorted::default(), &steps);
-        prop_assert_eq!(&play(&mut PriorityQueueSchedule::default(), &steps), &expected);
+        prop_assert_eq!(&play(&mut ReferenceQueue::default(), &steps), &expected);
         prop_assert_eq!(&play(&mut Ring::default(), &steps), &expected);
     }
 }
 
 #[test]
 fn an_event_pushed_early_stays_ahead_of_one_pushed_late() {
-    fn check(mut queue: impl Schedule) {
+    fn check(mut queue: impl EventQueue) {
         let event = |tag| Event { part: 0, tag };
         // Cycle 1100 lies beyond a ring of 1024 at cycle 0, within it at cycle 500.
         queue.push(1100, event(1));
@@ -128,12 +128,12 @@ fn an_event_pushed_early_stays_ahead_of_one_pushed_late() {
         assert_eq!([take(&mut queue), take(&mut queue)], [Some((1100, vec![event(1), event(3)])), None]);
     }
     check(Ring::default());
-    check(PriorityQueueSchedule::default());
+    check(ReferenceQueue::default());
 }
 
 #[test]
 fn pushing_into_the_past_panics() {
-    fn told(queue: &mut impl Schedule) -> String {
+    fn told(queue: &mut impl EventQueue) -> String {
         let event = Event { part: 0, tag: 0 };
         queue.push(10, event);
         assert_eq!(take(queue), Some((10, vec![event])));
@@ -143,5 +143,5 @@ fn pushing_into_the_past_panics() {
     }
     let expected = "event scheduled for cycle 9, but the time is 10";
     assert_eq!(told(&mut Ring::default()), expected);
-    assert_eq!(told(&mut PriorityQueueSchedule::default()), expected);
+    assert_eq!(told(&mut ReferenceQueue::default()), expected);
 }

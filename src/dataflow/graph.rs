@@ -9,7 +9,7 @@ use crate::workload::{Net, Shape, Source};
 use petgraph::graph::{DiGraph, NodeIndex};
 use serde::Serialize;
 
-/// What a stage does; each role has a part of its own in the engine.
+/// Role of a stage; the engine has a kind of part for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Role {
     /// Sends images out of the global buffer.
@@ -37,7 +37,7 @@ pub enum Role {
 pub struct Stage {
     /// Unique name, e.g. `conv2.crossbar[1]`.
     pub name: String,
-    /// What it does.
+    /// Its role.
     pub role: Role,
     /// Its layer; the consumer's for a link from the source.
     pub layer: Option<usize>,
@@ -50,9 +50,9 @@ pub struct Stage {
 pub struct Channel {
     /// Credits of the port behind it; 0 for a signal, which needs no room.
     pub capacity: u32,
-    /// What one credit is.
+    /// Unit of a credit.
     pub credit: &'static str,
-    /// Shape of the values that pass in all, where the two ends must agree on it.
+    /// Shape of all values that pass, where both ends must agree on it.
     pub shape: Option<Shape>,
     /// A declared feedback: it may close a cycle.
     pub feedback: bool,
@@ -77,8 +77,8 @@ fn pixels(bytes: u64, channels: u32, bits: u32) -> u32 {
 /// The stages and channels of `net` on the chip.
 ///
 /// # Errors
-/// When a buffer cannot hold a message that must go through it, or the pixels that its layer waits for: the run would
-/// stand still.
+/// Returns problems if a buffer cannot hold a message that must go through it, or the pixels that its layer waits for: the
+/// run would deadlock.
 pub fn build(config: &Config, net: &Net, mapping: &Mapping) -> Result<Dataflow, Vec<Problem>> {
     let mut graph = DiGraph::new();
     let mut problems = Vec::new();

@@ -1,4 +1,4 @@
-//! What a pixel takes in buffers and on links.
+//! Size of a pixel in buffers and on links.
 
 /// Bits of a logit on its way to the global buffer.
 pub const LOGIT_BITS: u32 = 32;

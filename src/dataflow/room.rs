@@ -1,4 +1,4 @@
-//! Buffers that are too small for what must be in them: a run would stand still for certain, so it is refused.
+//! Buffers that are too small for what they must hold: such a run would always deadlock, so it is refused.
 
 use super::pixel::{LOGIT_BITS, pixel_bytes};
 use crate::config::{Config, Mode};
@@ -33,7 +33,7 @@ impl Arrivals {
         self.0.iter().zip(starts).map(|(end, start)| end - start).max().unwrap_or(0)
     }
 
-    /// Pixels that are there once the first `needed` ones are.
+    /// Pixels that have arrived once the first `needed` ones have.
     fn with(&self, needed: u32) -> u32 {
         self.0.get(self.0.partition_point(|&end| end < needed)).copied().unwrap_or(needed)
     }
@@ -122,7 +122,7 @@ fn pixels_held(net: &Net, mapping: &Mapping, l: usize, mode: Mode) -> u32 {
         Source::Input => 1,
         Source::Layer(j) => mapping.layers[j].passes,
     };
-    // The first of several passes on the same input lets nothing go.
+    // The first of several passes on the same input releases nothing.
     let keeps = mapped.passes > passes_of_input;
     (0..layer.positions)
         .step_by(mapped.replication as usize)

@@ -1,20 +1,20 @@
-//! The loop: take the events of a cycle, hand them over, count.
+//! The event loop.
 
 use super::event::{Cycle, Event};
-use super::queue::Schedule;
+use super::queue::EventQueue;
 
-/// Whoever handles events.
-pub trait Handler<S: Schedule> {
+/// Handler of events.
+pub trait Handler<S: EventQueue> {
     /// Handles events of one cycle, one after another; further events go into `queue`.
     fn handle(&mut self, now: Cycle, events: &[Event], queue: &mut S);
 
-    /// Decides what must not depend on the order of the events of a cycle, once all of them have run. Events that this
-    /// pushes for the same cycle run next, and it is called again after them. Called whenever no event of the cycle waits,
-    /// so it should find out fast that there is nothing to decide.
+    /// Arbitrates what must not depend on the order of the events of a cycle, once all of them have run. Events that this
+    /// pushes for the same cycle run next, and it is called again after them. It is called after every cycle, so it should
+    /// return fast if there is nothing to arbitrate.
     fn settle(&mut self, now: Cycle, queue: &mut S);
 }
 
-/// What the loop saw.
+/// Counts of the event loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {
     /// Events handled.
@@ -24,7 +24,7 @@ pub struct Stats {
 }
 
 /// Runs until the queue is empty. `progress` is called about every 2^20 events with the handler and the cycle.
-pub fn run<S: Schedule, H: Handler<S>>(handler: &mut H, queue: &mut S, mut progress: impl FnMut(&H, Cycle)) -> Stats {
+pub fn run<S: EventQueue, H: Handler<S>>(handler: &mut H, queue: &mut S, mut progress: impl FnMut(&H, Cycle)) -> Stats {
     let mut stats = Stats::default();
     let mut events = Vec::new();
     while let Some(now) = queue.take(&mut events) {

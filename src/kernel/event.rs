@@ -1,4 +1,4 @@
-//! What the queue holds.
+//! Events.
 
 /// Simulated time in clock cycles.
 pub type Cycle = u64;
@@ -6,11 +6,11 @@ pub type Cycle = u64;
 /// Index of a part in the engine's flat list.
 pub type PartId = u32;
 
-/// Something that a part is to do at a cycle. The cycle itself is kept by the queue.
+/// An event for a part. The queue keeps its cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Event {
     /// The part that handles it.
     pub part: PartId,
-    /// What it means to that part.
+    /// Tag of the event, defined by that part.
     pub tag: u32,
 }

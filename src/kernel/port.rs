@@ -1,10 +1,10 @@
 //! Bounded ports: a queue of tokens between two parts, governed by credits.
 //!
-//! A sender takes a credit before it may deliver. Who finds none is remembered and woken when one comes back. So no queue
-//! grows beyond its bound, and back-pressure travels from part to part by itself.
+//! A sender takes a credit before it may deliver. A sender that finds none is woken when one is released. So no queue grows
+//! beyond its bound, and back-pressure propagates from part to part.
 
 use super::event::{Event, PartId};
-use super::queue::Schedule;
+use super::queue::EventQueue;
 use std::collections::VecDeque;
 
 /// Index of a port.
@@ -22,9 +22,9 @@ struct Port<T> {
     capacity: u32,
     /// Credits left.
     free: u32,
-    /// Credits that the sender has not found and waits for; 0: it does not wait.
+    /// Credits that the sender waits for; 0 if it does not wait.
     wanted: u32,
-    /// The token at the head, here because most ports hold one at a time, and how many are behind it.
+    /// The token at the head, stored here because most ports hold one at a time, and the number of tokens behind it.
     head: Option<T>,
     behind: u32,
 }
@@ -44,7 +44,7 @@ impl<T> Port<T> {
 #[derive(Debug)]
 pub struct Ports<T> {
     ports: Vec<Port<T>>,
-    /// For each port the tokens behind its head: elsewhere, so that ports stand close together.
+    /// For each port the tokens behind its head, stored apart so that ports lie close together.
     behind: Vec<VecDeque<T>>,
 }
 
@@ -87,7 +87,7 @@ impl<T: Copy> Ports<T> {
 
     /// Puts a token whose credits were reserved into the port and wakes the receiver.
     #[inline]
-    pub fn deliver(&mut self, at: PortId, token: T, queue: &mut impl Schedule) {
+    pub fn deliver(&mut self, at: PortId, token: T, queue: &mut impl EventQueue) {
         let port = &mut self.ports[at as usize];
         queue.push_now(port.arrival);
         if port.head.is_none() {
@@ -99,7 +99,7 @@ impl<T: Copy> Ports<T> {
 
     /// Takes `credits` and delivers; or takes nothing, and the sender is woken (tag [`CREDIT`]) once they are free.
     #[inline]
-    pub fn send(&mut self, at: PortId, token: T, credits: u32, queue: &mut impl Schedule) -> bool {
+    pub fn send(&mut self, at: PortId, token: T, credits: u32, queue: &mut impl EventQueue) -> bool {
         let port = &mut self.ports[at as usize];
         if !port.has_room(credits) {
             return false;
@@ -144,7 +144,7 @@ impl<T: Copy> Ports<T> {
 
     /// Gives credits back and wakes the sender if it waits for them.
     #[inline]
-    pub fn release(&mut self, port: PortId, credits: u32, queue: &mut impl Schedule) {
+    pub fn release(&mut self, port: PortId, credits: u32, queue: &mut impl EventQueue) {
         let port = &mut self.ports[port as usize];
         port.free += credits;
         debug_assert!(port.free <= port.capacity, "more credits came back than were given");

@@ -1,13 +1,13 @@
-//! The queue's contract.
+//! The contract of an event queue.
 
 use super::event::{Cycle, Event};
 
 /// A queue of events in time.
 ///
-/// [`Schedule::take`] gives the events of one cycle, in the order in which they were pushed. What is pushed for that cycle
+/// [`EventQueue::take`] gives the events of one cycle, in the order in which they were pushed. What is pushed for that cycle
 /// afterwards comes with the next call, for the same cycle. An event may be pushed for the cycle last taken (0 before the
 /// first) or any later one, never for an earlier one.
-pub trait Schedule {
+pub trait EventQueue {
     /// Adds an event.
     ///
     /// # Panics
@@ -17,16 +17,16 @@ pub trait Schedule {
     /// Adds an event for the cycle last taken.
     fn push_now(&mut self, event: Event);
 
-    /// Replaces `events` by all events that wait for the earliest cycle, and tells that cycle.
+    /// Replaces `events` by all events of the earliest cycle, and returns that cycle.
     fn take(&mut self, events: &mut Vec<Event>) -> Option<Cycle>;
 
     /// Whether events wait for the cycle last taken.
     fn has_now(&self) -> bool;
 
-    /// Events that wait.
+    /// Number of events in the queue.
     fn len(&self) -> usize;
 
-    /// Whether none waits.
+    /// Whether the queue is empty.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }

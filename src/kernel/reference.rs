@@ -4,19 +4,19 @@
 //! and the priority is (cycle, sequence), reversed because the crate pops the largest first.
 
 use super::event::{Cycle, Event};
-use super::queue::Schedule;
+use super::queue::EventQueue;
 use priority_queue::PriorityQueue;
 use std::cmp::Reverse;
 
 /// Events in a `priority_queue::PriorityQueue`.
 #[derive(Debug, Default)]
-pub struct PriorityQueueSchedule {
+pub struct ReferenceQueue {
     queue: PriorityQueue<(u64, Event), Reverse<(Cycle, u64)>>,
     sequence: u64,
     now: Cycle,
 }
 
-impl Schedule for PriorityQueueSchedule {
+impl EventQueue for ReferenceQueue {
     fn push(&mut self, at: Cycle, event: Event) {
         assert!(at >= self.now, "event scheduled for cycle {at}, but the time is {}", self.now);
         self.queue.push((self.sequence, event), Reverse((at, self.sequence)));

@@ -1,16 +1,16 @@
-//! The default queue: a ring of cycles, and a heap for what lies beyond it.
+//! The default queue: a ring of cycles, and a heap for later events.
 //!
 //! A slot holds the events of one cycle in the order of their arrival. Delays longer than the ring go to an overflow heap,
-//! ordered by cycle and sequence. They move into the ring as soon as their cycle comes within its reach, before any event
-//! of the new cycle runs; so an event that was pushed early stays ahead of one pushed late for the same cycle.
+//! ordered by cycle and sequence. They move into the ring as soon as it covers their cycle, before any event of the
+//! new cycle runs; so of two events for the same cycle the one pushed first stays first.
 
 use super::event::{Cycle, Event};
-use super::queue::Schedule;
+use super::queue::EventQueue;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Cycles that the ring reaches ahead: above the delays of reads, conversions and most transfers, and few enough that the
-/// slots stay in the cache.
+/// Number of cycles that the ring covers: above the delays of reads, conversions and most transfers, and small enough that
+/// the slots stay in the cache.
 const SIZE: usize = 1024;
 const MASK: u64 = SIZE as u64 - 1;
 const WORDS: usize = SIZE / 64;
@@ -19,9 +19,9 @@ const WORDS: usize = SIZE / 64;
 #[derive(Debug)]
 pub struct Ring {
     slots: Box<[Vec<Event>; SIZE]>,
-    /// Room of slots that have been left, for those that fill next: the events in hand stay in the cache.
+    /// Allocations of emptied slots, reused by the slots that fill next so that they stay in the cache.
     spare: Vec<Vec<Event>>,
-    /// One bit a slot: whether it holds events. Not kept for the slot of `now`.
+    /// One bit a slot: whether it holds events. Not maintained for the slot of `now`.
     occupied: [u64; WORDS],
     now: Cycle,
     overflow: BinaryHeap<Reverse<(Cycle, u64, Event)>>,
@@ -69,7 +69,7 @@ impl Ring {
         let start = (self.now + 1) & MASK;
         let first = (start / 64) as usize;
         let mut word = self.occupied[first] & (!0 << (start % 64));
-        // The first word is looked at twice: its lower slots are the last ones of the ring.
+        // The first word is visited twice: its lower slots are the last ones of the ring.
         for step in 0..=WORDS {
             let index = (first + step) % WORDS;
             if step > 0 {
@@ -83,8 +83,8 @@ impl Ring {
         None
     }
 
-    /// Leaves the slot of `now`, which is empty, for the next cycle that has events, and brings in what has come within
-    /// reach. False: there are none.
+    /// Advances from the empty slot of `now` to the next cycle that has events, and moves events that the ring now covers
+    /// into it. Returns false if there are none.
     fn advance(&mut self) -> bool {
         let slot = (self.now & MASK) as usize;
         self.occupied[slot / 64] &= !(1 << (slot % 64));
@@ -107,10 +107,10 @@ impl Ring {
     }
 }
 
-impl Schedule for Ring {
+impl EventQueue for Ring {
     #[inline]
     fn push(&mut self, at: Cycle, event: Event) {
-        // One comparison tells the near future from the far one and from the past.
+        // One comparison separates the near future from the far one and from the past.
         if at.wrapping_sub(self.now) <= MASK {
             self.put(at, event);
         } else {
@@ -128,7 +128,7 @@ impl Schedule for Ring {
         if self.slots[(self.now & MASK) as usize].is_empty() && !self.advance() {
             return None;
         }
-        // The slot goes on with the room of the events before.
+        // The slot reuses the allocation of the events before.
         std::mem::swap(&mut self.slots[(self.now & MASK) as usize], events);
         Some(self.now)
     }

@@ -1,8 +1,8 @@
 //! The accumulators of a layer: shift-and-add over input bits in each array, adder tree over row blocks.
 //!
 //! Both are pipelined: they add a latency, not an interval. A position is complete when all groups of the layer have
-//! delivered its last sample; then it passes the tree and goes to post-processing. Only `depth` positions may be between
-//! their completion by the first group and their leaving; further ones wait, one a group, and so hold up the converters.
+//! delivered its last sample; then it passes the tree and goes to post-processing. At most `depth` positions may be
+//! between their completion by the first group and their departure; further ones wait, one a group, and stall the converters.
 
 use super::build::{Build, levels};
 use super::context::{Amount, Context, Job, Units, rows};
@@ -10,7 +10,7 @@ use super::token::Token;
 use crate::config::Chip;
 use crate::dataflow::Role;
 use crate::kernel::port::CREDIT;
-use crate::kernel::{Cycle, Event, PartId, PortId, Schedule};
+use crate::kernel::{Cycle, Event, EventQueue, PartId, PortId};
 use crate::mapping::LayerMapping;
 use crate::readout::Readout;
 use crate::trace::{Action, Component, NONE, SpanSink};
@@ -19,10 +19,10 @@ use crate::workload::NetLayer;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// What accumulators are told.
+/// Events of accumulators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tag {
-    /// Post-processing, which had no room, has some.
+    /// Post-processing, which was full, has room again.
     Credit,
     /// A position has passed the tree.
     Out,
@@ -57,7 +57,7 @@ impl From<u32> for Tag {
     }
 }
 
-/// What one group delivers.
+/// Input from one group of arrays.
 #[derive(Debug, Clone)]
 pub struct GroupInput {
     /// Port of its sums, and the converter that sends them.
@@ -78,10 +78,10 @@ pub struct GroupInput {
 }
 
 impl GroupInput {
-    /// Books the shift-and-adds of some samples, a period from one to the next; the last of them may be the last one of its
+    /// Books the shift-and-adds of samples that follow each other with a period; the last may be the last one of its
     /// position.
     #[inline(always)]
-    fn add<S: Schedule, K: SpanSink>(
+    fn add<S: EventQueue, K: SpanSink>(
         &self,
         start: Cycle,
         repeats: u32,
@@ -98,7 +98,7 @@ impl GroupInput {
 
     /// Books those of a burst whose samples come with one token.
     #[inline(never)]
-    fn add_burst<S: Schedule, K: SpanSink>(&self, token: Token, cx: &mut Context<'_, S, K>) {
+    fn add_burst<S: EventQueue, K: SpanSink>(&self, token: Token, cx: &mut Context<'_, S, K>) {
         // Only the last sample may have been held up.
         let (since, until) = cx.shared.refused[self.converter as usize];
         let converted = if until == cx.now { since } else { cx.now };
@@ -116,16 +116,16 @@ impl GroupInput {
     }
 }
 
-/// What the accumulators are and how they are wired.
+/// Description and ports of accumulators.
 #[derive(Debug, Clone)]
 pub struct AccumulatorSpec {
     /// Groups of arrays of the layer.
     pub groups: Vec<GroupInput>,
     /// Port of complete positions, to post-processing.
     pub output: PortId,
-    /// Tells the layer's buffer that a pass is through the converters.
+    /// The event that notifies the layer's buffer that a pass has left the converters.
     pub passed: Event,
-    /// The way through the adder tree; energy of an addition.
+    /// The adder tree: its latency, and the energy of an addition.
     pub tree: Job,
     /// Adders of the tree.
     pub adders: Units,
@@ -135,7 +135,7 @@ pub struct AccumulatorSpec {
     pub cross: Job,
     /// Bytes of partial sums that cross tiles, for one position of a copy.
     pub crossing_bytes: u64,
-    /// Cycles from the last sample to the position's leaving.
+    /// Cycles from the last sample of a position to its departure.
     pub latency: Cycle,
     /// Positions that may be held at once.
     pub depth: u32,
@@ -195,7 +195,7 @@ impl AccumulatorSpec {
         }
     }
 
-    /// Number of a token among all that the layer handles in the run.
+    /// Sequence number of a token among all that the layer handles in the run.
     fn sequence(&self, token: Token) -> u64 {
         let pass = u64::from(token.image) * u64::from(self.passes) + u64::from(token.member);
         pass * u64::from(self.positions.div_ceil(self.replication)) + u64::from(token.position / self.replication)
@@ -206,11 +206,11 @@ impl AccumulatorSpec {
 #[derive(Debug)]
 pub struct Accumulator {
     spec: AccumulatorSpec,
-    /// For each position that waits for some of its groups, oldest first, how many have delivered.
+    /// For each incomplete position, oldest first, the number of groups that have delivered.
     joining: VecDeque<usize>,
-    /// Number of positions that have been joined in full.
+    /// Number of complete positions so far.
     joined: u64,
-    /// Complete sums that found no place, with their group.
+    /// Complete sums that wait for a place, with their group.
     stalled: Vec<(u32, Token)>,
     /// Positions in the tree, with the cycle at which they leave it.
     in_tree: VecDeque<(Token, Cycle)>,
@@ -231,7 +231,7 @@ impl Accumulator {
         }
     }
 
-    /// What it is.
+    /// Its description.
     #[must_use]
     pub fn spec(&self) -> &AccumulatorSpec {
         &self.spec
@@ -239,7 +239,7 @@ impl Accumulator {
 
     /// Handles an event.
     #[inline]
-    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
+    pub fn handle<S: EventQueue, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
         match tag {
             Tag::Group(group) => self.accept(group, cx),
             Tag::Credit | Tag::Out => self.leave(cx),
@@ -248,7 +248,7 @@ impl Accumulator {
 
     /// Adds the samples that a group has delivered with one token.
     #[inline]
-    fn accept<S: Schedule, K: SpanSink>(&mut self, group: u32, cx: &mut Context<'_, S, K>) {
+    fn accept<S: EventQueue, K: SpanSink>(&mut self, group: u32, cx: &mut Context<'_, S, K>) {
         let input = &self.spec.groups[group as usize];
         let token = cx.take(input.port).expect("the group has delivered");
         if token.pulses == 1 {
@@ -257,14 +257,14 @@ impl Accumulator {
             input.add_burst(token, cx);
         }
         if token.last {
-            // A copy, so that the token needs no memory where this is not called.
+            // A copy, so that the token can stay in registers on the common path.
             self.place(group, Token { ..token }, cx);
         }
     }
 
     /// Finds a place for a group's complete sum, or lets it wait.
     #[inline(never)]
-    fn place<S: Schedule, K: SpanSink>(&mut self, group: u32, token: Token, cx: &mut Context<'_, S, K>) {
+    fn place<S: EventQueue, K: SpanSink>(&mut self, group: u32, token: Token, cx: &mut Context<'_, S, K>) {
         let place = (self.spec.sequence(token) - self.joined) as usize;
         if place + self.in_tree.len() >= self.spec.depth as usize {
             self.stalled.push((group, token));
@@ -275,7 +275,7 @@ impl Accumulator {
     }
 
     /// Counts a delivery. Groups deliver in order, so the position that is complete now is the oldest.
-    fn join<S: Schedule, K: SpanSink>(&mut self, place: usize, token: Token, cx: &mut Context<'_, S, K>) {
+    fn join<S: EventQueue, K: SpanSink>(&mut self, place: usize, token: Token, cx: &mut Context<'_, S, K>) {
         if place == self.joining.len() {
             self.joining.push_back(0);
         }
@@ -287,7 +287,7 @@ impl Accumulator {
         }
     }
 
-    fn enter_tree<S: Schedule, K: SpanSink>(&mut self, token: Token, cx: &mut Context<'_, S, K>) {
+    fn enter_tree<S: EventQueue, K: SpanSink>(&mut self, token: Token, cx: &mut Context<'_, S, K>) {
         let lanes = u64::from(token.lanes);
         let spec = &self.spec;
         let start = cx.now + spec.latency - spec.tree.duration;
@@ -301,7 +301,7 @@ impl Accumulator {
     }
 
     /// Sends what has passed the tree.
-    fn leave<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    fn leave<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         while let Some(&(token, ready)) = self.in_tree.front() {
             if ready > cx.now {
                 return;
@@ -324,7 +324,7 @@ impl Accumulator {
 /// Bytes of a partial sum on its way to another tile.
 const PARTIAL_SUM_BYTES: u64 = 4;
 
-/// Sums of a column that the adder tree makes one: of all row blocks, and of the sub-arrays in each.
+/// Number of partial sums of a column that the adder tree adds up: of all row blocks, and of the sub-arrays in each.
 #[must_use]
 pub fn partial_sums(chip: &Chip, layer: &NetLayer, mapped: &LayerMapping) -> u32 {
     let first = mapped.groups.iter().filter(|group| group.column_blocks.start == 0 && group.replicas.start == 0);
@@ -336,7 +336,7 @@ pub fn partial_sums(chip: &Chip, layer: &NetLayer, mapped: &LayerMapping) -> u32
         .sum()
 }
 
-/// What the accumulators of a layer add to the latency of a position.
+/// Contribution of a layer's accumulators to the latency of a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Latency {
     /// Shift-and-add (or drain of a row-serial plane) after the last sample.

@@ -27,27 +27,27 @@ use std::sync::Arc;
 /// Everything that a simulation starts from.
 #[derive(Debug)]
 pub struct Assembly {
-    /// Part i is node i of the dataflow.
+    /// Parts; part i belongs to node i of the dataflow.
     pub parts: Vec<Part>,
     /// Name of each part.
     pub names: Vec<String>,
     /// Layer of each part.
     pub layers: Vec<Option<usize>>,
-    /// Cycles in which arrays tell each read and each conversion; empty: nowhere.
+    /// Cycles in which each read and each conversion gets a row of the trace; an empty range for none.
     pub window: Range<Cycle>,
     /// Ports between parts.
     pub ports: Ports<Token>,
     /// Links between tiles.
     pub network: Network,
-    /// Whose turn it is; none but in a sequential schedule.
+    /// The turn of a sequential schedule; none in other schedules.
     pub turn: Option<Turn>,
-    /// Answers that the run must bring: images times passes of the last layer.
+    /// Number of answers that the run must produce: images times passes of the last layer.
     pub answers: u64,
-    /// For each part the one that fills it, where it has one.
+    /// For each part, the part that sends to it, if there is one.
     pub producers: Vec<PartId>,
 }
 
-/// What the stage at the end of an edge is told by it.
+/// The tag by which an edge notifies the stage at its end.
 fn told(from: &Stage, to: &Stage) -> u32 {
     match (from.role, to.role) {
         (Role::Converter, Role::Accumulator) => {
@@ -118,7 +118,7 @@ pub fn assemble(
     }
 }
 
-/// The part of a stage. Groups that differ only in where they stand share a spec.
+/// The part of a stage. Groups that differ only in their position share a spec.
 fn part(at: &Build<'_>, crossbars: &mut Vec<Arc<CrossbarSpec>>, converters: &mut Vec<Arc<ConverterSpec>>) -> Part {
     match at.stage().role {
         Role::Source => Part::Source(Box::new(Source::new(SourceSpec::build(at)))),

@@ -1,8 +1,8 @@
-//! The input buffer of a layer: holds what has arrived, decides when a window may be read, fetches it.
+//! The input buffer of a layer: stores pixels, decides when a window may be read, and fetches it.
 //!
 //! A window is fetched while the arrays work on the one before. In the `sequential` and `layer` schedules a pass starts when
-//! its whole input is there and the pass before it has left the converters of the layer (the weights are switched then); in
-//! `streaming` a position starts as soon as its window is there. A layer that runs several times on the same input (the first
+//! its whole input has arrived and the pass before it has left the converters of the layer (the weights are switched then);
+//! in `streaming` a position starts as soon as its window has arrived. A layer that runs several times on the same input (the first
 //! ensembling layer) keeps it until the last time.
 
 use super::build::Build;
@@ -13,27 +13,27 @@ use super::token::Token;
 use crate::config::Mode;
 use crate::dataflow::pixel_bytes;
 use crate::kernel::port::CREDIT;
-use crate::kernel::{Cycle, PartId, PortId, Schedule};
+use crate::kernel::{Cycle, EventQueue, PartId, PortId};
 use crate::trace::{Action, Component, SpanSink};
 use crate::workload::{NetLayer, Source};
 
 tags! {
-    /// What a buffer is told.
+    /// Events of a buffer.
     pub enum Tag {
-        /// A group of arrays that had no room for a window has some.
+        /// A group of arrays that had no room for a window has room again.
         Credit = CREDIT,
-        /// Pixels have come.
+        /// Pixels have arrived.
         Pixels,
         /// A pass has left the converters of this layer.
         PassThrough,
         /// The turn has moved on.
         Turn,
-        /// A window is fetched.
+        /// A window has been fetched.
         Fetched,
     }
 }
 
-/// What a buffer is and how it is wired.
+/// Description and ports of a buffer.
 #[derive(Debug, Clone)]
 pub struct BufferSpec {
     /// Port of pixels, from the link.
@@ -88,7 +88,7 @@ impl BufferSpec {
         }
     }
 
-    /// Bytes and cycles to fetch the windows of some neighbouring positions.
+    /// Bytes and cycles to fetch the windows of neighbouring positions.
     #[must_use]
     pub fn fetch(&self, position: u32, lanes: u32) -> (u64, Cycle) {
         let pixels: u64 = (position..position + lanes).map(|p| u64::from(self.layer.pixels_fetched(p))).sum();
@@ -109,19 +109,19 @@ enum Phase {
 pub struct Buffer {
     spec: BufferSpec,
     phase: Phase,
-    /// Next position to fetch, or the one in hand.
+    /// The next position to fetch, or the one being fetched.
     image: u32,
     member: u32,
     position: u32,
-    /// Pixels that have come, and that have been let go, since the start of the run.
+    /// Pixels that have arrived, and that have been released, since the start of the run.
     arrived: u64,
     released: u64,
-    /// Pixels that no position to come reads, since the start of the run. Some of them may still be on their way: rows at
-    /// the end of a map that a stride skips.
+    /// Pixels that no later position reads, since the start of the run. Some of them may not have arrived yet: rows at the
+    /// end of a map that a stride skips.
     done: u64,
     /// Passes that have left the converters.
     through: u64,
-    /// Groups that have room for the window in hand.
+    /// Number of groups that have room for the current window.
     roomy: usize,
     /// The ports through which windows are read.
     read_port: Timeline,
@@ -146,7 +146,7 @@ impl Buffer {
         }
     }
 
-    /// What it is.
+    /// Its description.
     #[must_use]
     pub fn spec(&self) -> &BufferSpec {
         &self.spec
@@ -154,7 +154,7 @@ impl Buffer {
 
     /// Handles an event.
     #[inline(never)]
-    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
+    pub fn handle<S: EventQueue, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
         match tag {
             Tag::Pixels => {
                 while let Some(token) = cx.take(self.spec.input) {
@@ -182,13 +182,13 @@ impl Buffer {
         self.spec.replication.min(self.spec.layer.positions - self.position)
     }
 
-    /// Pixels before those of the map that the pass in hand reads.
+    /// Pixels before the map that the current pass reads.
     fn base(&self) -> u64 {
         self.pass() / u64::from(self.spec.replays) * u64::from(self.spec.layer.input.positions())
     }
 
-    /// Whether the window's pixels are there, and whether it is the pass's turn.
-    fn ready<S: Schedule, K: SpanSink>(&self, cx: &Context<'_, S, K>) -> bool {
+    /// Whether the pixels of the window have arrived, and whether the pass has the turn.
+    fn ready<S: EventQueue, K: SpanSink>(&self, cx: &Context<'_, S, K>) -> bool {
         if self.image == self.spec.images {
             return false;
         }
@@ -212,7 +212,7 @@ impl Buffer {
         }
     }
 
-    fn fetch<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    fn fetch<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         if !self.ready(cx) {
             return;
         }
@@ -226,15 +226,15 @@ impl Buffer {
         }
     }
 
-    /// Gives the window to the arrays when all of them have room.
-    fn issue<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    /// Passes the window to the arrays when all of them have room.
+    fn issue<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         loop {
             let barrier = self.position == 0 && self.spec.mode != Mode::Streaming;
             if barrier && self.through < self.pass() {
                 return;
             }
             let token = self.token();
-            // Groups before `roomy` have room, and nobody else can take it.
+            // Groups before `roomy` have room, and no other part can take it.
             while let Some(&port) = self.spec.groups.get(self.roomy) {
                 if !cx.shared.ports.has_room(port, 1) {
                     return;
@@ -257,8 +257,8 @@ impl Buffer {
         }
     }
 
-    /// Moves to the next position and lets go of pixels that no later one reads.
-    fn advance<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    /// Moves to the next position and releases pixels that no later one reads.
+    fn advance<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         let base = self.base();
         let last_replay = self.pass() % u64::from(self.spec.replays) == u64::from(self.spec.replays) - 1;
         self.position += self.lanes();
@@ -276,8 +276,8 @@ impl Buffer {
         }
     }
 
-    /// Gives back the room of pixels that are done.
-    fn let_go<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    /// Releases the room of pixels that are no longer needed.
+    fn let_go<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         let done = self.done.min(self.arrived);
         if done > self.released {
             let pixels = (done - self.released) as u32;
@@ -287,11 +287,11 @@ impl Buffer {
     }
 
     /// Books the rest of the run.
-    pub fn finish<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    pub fn finish<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         self.read_port.finish(cx);
     }
 
-    /// The part that it waits for, at the end of a run that stands still, and for what.
+    /// The part that it waits for in a deadlock, and the reason.
     #[must_use]
     pub fn waits_for(&self, producer: PartId) -> Option<(PartId, String)> {
         if self.image == self.spec.images || self.phase != Phase::Waiting {

@@ -1,4 +1,4 @@
-//! What a part is built from: its stage of the dataflow, wired, with chip, network and mapping.
+//! The inputs from which a part is built: its stage of the dataflow with ports, and chip, network and mapping.
 
 use super::context::{Job, Site, Units};
 use super::energy::RowActivity;
@@ -20,11 +20,11 @@ use std::sync::Arc;
 pub(super) struct Wire {
     /// Its port; none for a signal.
     pub port: Option<PortId>,
-    /// What the target is told by it.
+    /// The tag by which it notifies its target.
     pub event: Event,
 }
 
-/// A stage of the dataflow about to become a part.
+/// A stage of the dataflow from which a part is built.
 #[derive(Debug, Clone, Copy)]
 pub struct Build<'a> {
     pub(super) config: &'a Config,
@@ -115,7 +115,7 @@ impl<'a> Build<'a> {
         self.ports(Direction::Outgoing).next().expect("the stage has an output").0
     }
 
-    /// What the stage of a role is told by the signal to it, if there is one.
+    /// The wake-up sent by the signal to the stage of a role, if there is one.
     pub(super) fn signal(&self, to: Role) -> Option<Event> {
         let mut edges = self.graph.edges_directed(self.node, Direction::Outgoing);
         let edge = edges.find(|edge| self.graph[edge.target()].role == to)?;
@@ -146,9 +146,9 @@ impl<'a> Build<'a> {
     }
 }
 
-/// One of `known` that equals `spec`, so that what many parts read stays in the cache; a new one if there is none.
+/// The element of `known` that equals `spec`, or a new one: shared specs stay in the cache.
 pub(super) fn shared<T: PartialEq>(known: &mut Vec<Arc<T>>, spec: T) -> Arc<T> {
-    // Those of the layer in hand stand at the end.
+    // Specs of the current layer are at the end.
     let found = known.iter().rev().find(|other| ***other == spec).cloned();
     found.unwrap_or_else(|| {
         known.push(Arc::new(spec));

@@ -3,7 +3,7 @@
 use super::network::{Departure, Network};
 use super::token::Token;
 use super::turn::Turn;
-use crate::kernel::{Cycle, Event, PartId, PortId, Ports, Schedule};
+use crate::kernel::{Cycle, Event, EventQueue, PartId, PortId, Ports};
 use crate::mapping::{LayerMapping, Plane};
 use crate::trace::{Action, Component, NONE, Span, SpanSink};
 use std::ops::Range;
@@ -158,7 +158,7 @@ pub struct Context<'a, S, K> {
     pub shared: &'a mut Shared<K>,
 }
 
-impl<S: Schedule, K: SpanSink> Context<'_, S, K> {
+impl<S: EventQueue, K: SpanSink> Context<'_, S, K> {
     /// Whether something from `start` up to `end` is to be told in detail.
     #[inline]
     #[must_use]

@@ -1,8 +1,8 @@
 //! The converters of a group: ADCs behind multiplexers, or the comparators of a row-serial plane.
 //!
 //! Every cycle of the converters is booked, as conversions or as waiting for a sample (`WaitOperand`), for the accumulator
-//! (`WaitPort`) or for nothing (`WaitDrained`). The samples of a position come at even distances once the first is there, so
-//! the gaps between them are booked with the first.
+//! (`WaitPort`) or because the run has no more work (`WaitDrained`). The samples of a position follow the first one at equal intervals,
+//! so the gaps between them are booked with the first.
 
 use super::build::{Build, shared};
 use super::context::{Amount, Context, Job, Units, rows};
@@ -10,25 +10,25 @@ use super::tag::tags;
 use super::token::Token;
 use crate::config::Grain;
 use crate::kernel::port::CREDIT;
-use crate::kernel::{Cycle, PortId, Schedule};
+use crate::kernel::{Cycle, EventQueue, PortId};
 use crate::readout::Readout;
 use crate::trace::{Action, Component, SpanSink};
 use std::ops::Range;
 use std::sync::Arc;
 
 tags! {
-    /// What converters are told.
+    /// Events of converters.
     pub enum Tag {
-        /// The accumulator, which had no room, has some.
+        /// The accumulator, which was full, has room again.
         Credit = CREDIT,
-        /// A sample has come.
+        /// A sample has arrived.
         Sampled,
-        /// A conversion, or all conversions of the samples in hand, are over.
+        /// A conversion, or all conversions of the current samples, have ended.
         Done,
     }
 }
 
-/// Where the converters of one group stand.
+/// Ports and position of the converters of one group.
 #[derive(Debug, Clone)]
 pub struct Wiring {
     /// Port of samples, from the crossbar.
@@ -41,7 +41,7 @@ pub struct Wiring {
     pub replicas: Range<u32>,
 }
 
-/// What the converters are. Groups that differ only in where they stand share one.
+/// Description of converters, shared by groups that differ only in their position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConverterSpec {
     /// One conversion with its multiplexer, or comparison.
@@ -105,19 +105,19 @@ impl ConverterSpec {
 pub struct Converter {
     spec: Arc<ConverterSpec>,
     wiring: Wiring,
-    /// Sample in hand, and arrays that it is from.
+    /// The current sample, and the arrays that it is from.
     token: Option<Token>,
     arrays: Units,
     step: u32,
-    /// Since when the accumulator refuses the result.
+    /// Cycle since which the accumulator has refused the result.
     refused_since: Option<Cycle>,
-    /// When the first sample of the position came; none between positions.
+    /// Cycle at which the first sample of the position arrived; none between positions.
     started: Option<Cycle>,
     idle_since: Cycle,
 }
 
 impl Converter {
-    /// Idle converters of a group; `known` are the specs so far.
+    /// Idle converters of a group; `known` holds the specs built so far.
     pub(super) fn build(at: &Build<'_>, known: &mut Vec<Arc<ConverterSpec>>) -> Self {
         let group = at.group();
         let wiring =
@@ -142,7 +142,7 @@ impl Converter {
 
     /// Handles an event.
     #[inline]
-    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
+    pub fn handle<S: EventQueue, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
         match tag {
             Tag::Sampled => self.begin(cx),
             Tag::Done if self.spec.fine && self.step < self.spec.steps => self.convert_next(cx),
@@ -150,14 +150,14 @@ impl Converter {
         }
     }
 
-    /// So many units of each array that the sample in hand is from.
+    /// `of_array` units of each array that the current sample is from.
     #[inline]
     fn units(&self, of_array: u32) -> Units {
         self.arrays.times(of_array)
     }
 
     #[inline]
-    fn begin<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    fn begin<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         let token = cx.take(self.wiring.input).expect("the crossbar has sent a sample");
         self.token = Some(token);
         self.arrays = self.wiring.arrays.times(token.copies(&self.wiring.replicas));
@@ -181,16 +181,16 @@ impl Converter {
         cx.schedule(end, Tag::Done);
     }
 
-    /// Tells each conversion; each is an event of its own where the grain asks for that.
+    /// Books each conversion in a row of its own; with the finest grain each is also an event.
     #[inline(never)]
-    fn begin_in_detail<S: Schedule, K: SpanSink>(&mut self, end: Cycle, cx: &mut Context<'_, S, K>) {
+    fn begin_in_detail<S: EventQueue, K: SpanSink>(&mut self, end: Cycle, cx: &mut Context<'_, S, K>) {
         let token = self.token.expect("a sample is in hand");
         let samples = self.units(self.spec.results);
         let count = u64::from(samples.number);
         for (pulse, (start, _)) in (1..).zip(rows(cx.now, token.pulses, self.spec.period, true)) {
             cx.work(&self.spec.sample, start, token, Amount::once(samples, count));
             if self.spec.fine {
-                // The grain of conversions has one read at a time.
+                // The finest grain has one read at a time.
                 self.convert_next(cx);
                 return;
             }
@@ -203,7 +203,7 @@ impl Converter {
     }
 
     /// The next conversion of each converter, as an event of its own.
-    fn convert_next<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    fn convert_next<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         let last = self.token.is_some_and(|token| token.last);
         self.convert(self.step, last, cx.now, cx);
         self.step += 1;
@@ -211,7 +211,7 @@ impl Converter {
     }
 
     /// Books one conversion of each converter.
-    fn convert<S: Schedule, K: SpanSink>(&self, step: u32, last: bool, start: Cycle, cx: &mut Context<'_, S, K>) {
+    fn convert<S: EventQueue, K: SpanSink>(&self, step: u32, last: bool, start: Cycle, cx: &mut Context<'_, S, K>) {
         let token = self.token.expect("a sample is in hand");
         // Converter j has results j * steps and up; only the last one may have fewer than `steps`.
         let results = self.spec.results_of(last);
@@ -220,11 +220,11 @@ impl Converter {
         cx.work(&self.spec.convert, start, token, Amount::once(self.units(self.spec.converters), count));
     }
 
-    /// Gives the result to the accumulator; the sample-and-hold is free only then.
+    /// Passes the result to the accumulator; only then is the sample-and-hold free.
     #[inline]
-    fn pass_on<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    fn pass_on<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         let Some(token) = self.token else { return };
-        // Only the last sample of a position needs a place: the others are added to a sum that is there already.
+        // Only the last sample of a position needs a place: the others are added to an existing sum.
         if !cx.send(self.wiring.output, token, u32::from(token.last)) {
             self.refused_since.get_or_insert(cx.now);
             return;
@@ -241,9 +241,9 @@ impl Converter {
         cx.release(self.wiring.input, 1);
     }
 
-    /// Books what the converters have waited since the last position, and what they will wait within this one.
+    /// Books the waits of the converters since the last position, and those within this one.
     #[inline(never)]
-    fn begin_position<S: Schedule, K: SpanSink>(&mut self, token: Token, cx: &mut Context<'_, S, K>) {
+    fn begin_position<S: EventQueue, K: SpanSink>(&mut self, token: Token, cx: &mut Context<'_, S, K>) {
         let spec = &*self.spec;
         let site = spec.convert.site;
         cx.wait_between(Action::WaitOperand, site, self.idle_since, cx.now, token, self.all_units());
@@ -257,9 +257,9 @@ impl Converter {
         }
     }
 
-    /// Books what the converters of copies without a position of their own have waited.
+    /// Books the waits of converters of copies without a position.
     #[inline(never)]
-    fn end_position<S: Schedule, K: SpanSink>(&mut self, token: Token, cx: &mut Context<'_, S, K>) {
+    fn end_position<S: EventQueue, K: SpanSink>(&mut self, token: Token, cx: &mut Context<'_, S, K>) {
         let spec = &*self.spec;
         self.idle_since = cx.now;
         let Some(started) = self.started.take() else { return };
@@ -276,7 +276,7 @@ impl Converter {
     }
 
     /// Books the rest of the run.
-    pub fn finish<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    pub fn finish<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         let site = self.spec.convert.site;
         cx.wait(Action::WaitDrained, site, self.idle_since, Token::NONE, self.all_units());
     }

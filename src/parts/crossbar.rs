@@ -1,8 +1,8 @@
 //! The crossbar of a group of arrays: drives the wordlines, reads, and hands the samples to the converter.
 //!
-//! With a sample-and-hold the next read overlaps the conversions of this one; its sample can only be taken once the
-//! converter is done with the one before. A read starts late, so that its sample is ready just then, or early, and then
-//! the array holds its currents meanwhile. The cycles are the same. Without a sample-and-hold the array holds its currents
+//! With a sample-and-hold a read overlaps the conversions of the read before it; its sample can be taken only after these
+//! conversions. A read starts late, so that its sample is ready just then, or early, and then
+//! the array conducts while it waits. Both take the same cycles. Without a sample-and-hold the array holds its currents
 //! until they are converted. A row-serial plane is the same machine: a pulse is a row, the converter a row of comparators,
 //! and nothing overlaps. What cells draw beyond a read is booked with the wait in which they draw it.
 //!
@@ -17,7 +17,7 @@ use super::token::Token;
 use crate::config::{Draws, Grain, ReadStart, Sampler};
 use crate::dataflow::Role;
 use crate::kernel::port::CREDIT;
-use crate::kernel::{Cycle, Event, PartId, PortId, Schedule};
+use crate::kernel::{Cycle, Event, EventQueue, PartId, PortId};
 use crate::mapping::Plane;
 use crate::readout::{Block, Pulse, Readout};
 use crate::trace::{Action, Component, SpanSink};
@@ -25,17 +25,17 @@ use std::ops::Range;
 use std::sync::Arc;
 
 tags! {
-    /// What a crossbar is told.
+    /// Events of a crossbar.
     pub enum Tag {
-        /// The converters, which could not take a sample, can.
+        /// The converters, which were full, can take a sample again.
         Credit = CREDIT,
-        /// A window has come.
+        /// A window has arrived.
         Window,
-        /// The read is over, the sample can be taken.
+        /// A read has ended: its sample can be taken.
         Sample,
         /// The array is free again.
         Free,
-        /// A weight sample is drawn.
+        /// A weight sample has been drawn.
         Drawn,
     }
 }
@@ -51,16 +51,16 @@ pub enum Refresh {
     Position,
 }
 
-/// Where the crossbar of one group stands.
+/// Ports and position of the crossbar of one group.
 #[derive(Debug, Clone)]
 pub struct Wiring {
     /// Port of windows, from the buffer.
     pub input: PortId,
     /// Port of samples, to the converters.
     pub output: PortId,
-    /// The converter behind it, to tell why it was busy.
+    /// The converter behind it, asked for the reason when it was busy.
     pub converter: PartId,
-    /// Asks the generators for the next weight sample.
+    /// The event that asks the generators for the next weight sample.
     pub draw: Option<Event>,
     /// Arrays in one copy of the layer.
     pub arrays: Units,
@@ -72,7 +72,7 @@ pub struct Wiring {
     pub first_peer: u32,
 }
 
-/// What a crossbar is. Groups that differ only in where they stand share one.
+/// Description of a crossbar, shared by groups that differ only in their position.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CrossbarSpec {
     /// When a fresh weight sample is needed.
@@ -81,7 +81,7 @@ pub struct CrossbarSpec {
     pub double_buffered: bool,
     /// Pulse on the wordlines, as long as a read.
     pub drive: Job,
-    /// One read; waits are booked where it is.
+    /// One read; waits are booked at its site.
     pub read: Job,
     /// Image and member of the last pass of the run.
     pub last_pass: (u32, u32),
@@ -89,7 +89,7 @@ pub struct CrossbarSpec {
     pub block: Block,
     /// Pulses simulated in one step.
     pub burst: u32,
-    /// Whether a read starts so late that its sample need not wait for the converter.
+    /// Whether a read starts late, so that its sample does not wait for the converter.
     pub late: bool,
     /// Energy of the reads.
     pub energy: ReadEnergy,
@@ -98,12 +98,12 @@ pub struct CrossbarSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Idle,
-    /// A window waits for weights since that cycle.
+    /// A window has been waiting for weights since that cycle.
     Starved(Cycle),
     Reading,
-    /// The sample is ready since that cycle and cannot be taken yet.
+    /// The sample has been ready since that cycle and cannot be taken yet.
     Holding(Cycle),
-    /// Reads of a burst go on by themselves.
+    /// The reads of a burst proceed without events.
     Running,
 }
 
@@ -118,12 +118,12 @@ pub struct Crossbar {
     copies: u32,
     units: Units,
     pulse: u32,
-    /// When the token in hand was taken.
+    /// Cycle at which the current token was taken.
     started: Cycle,
-    /// When the converters are done with what they have got, if nothing holds them up.
+    /// Cycle at which the converters finish what they have received, if nothing delays them.
     converted: Cycle,
     idle_since: Cycle,
-    /// Weight samples drawn, and needed so far.
+    /// Number of weight samples drawn, and used, so far.
     drawn: u64,
     used: u64,
 }
@@ -180,7 +180,7 @@ impl CrossbarSpec {
 }
 
 impl Crossbar {
-    /// An idle crossbar of a group; `known` are the specs so far.
+    /// An idle crossbar of a group; `known` holds the specs built so far.
     pub(super) fn build(at: &Build<'_>, known: &mut Vec<Arc<CrossbarSpec>>) -> Self {
         let group = at.group();
         let wiring = Wiring {
@@ -196,7 +196,7 @@ impl Crossbar {
         Self::new(shared(known, CrossbarSpec::build(at)), wiring)
     }
 
-    /// An idle crossbar whose first weight sample, if it needs one, is drawn.
+    /// An idle crossbar; its first weight sample, if it needs one, is already drawn.
     #[must_use]
     pub fn new(spec: Arc<CrossbarSpec>, wiring: Wiring) -> Self {
         Self {
@@ -217,7 +217,7 @@ impl Crossbar {
 
     /// Handles an event.
     #[inline]
-    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
+    pub fn handle<S: EventQueue, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
         match tag {
             Tag::Sample => self.hand_over(cx.now, cx),
             Tag::Credit => self.try_again(cx),
@@ -228,19 +228,19 @@ impl Crossbar {
     }
 
     #[inline(never)]
-    fn try_again<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
-        // Nothing else asks for credits, and nothing else ends the holding.
+    fn try_again<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        // Only a held sample waits for credits.
         let Phase::Holding(since) = self.phase else { unreachable!("a credit has come back that nobody waits for") };
         self.hand_over(since, cx);
     }
 
     #[inline(never)]
-    fn free<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    fn free<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         self.go_on(cx);
     }
 
     #[inline(never)]
-    fn drawn<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    fn drawn<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         self.drawn += 1;
         self.begin(cx);
     }
@@ -251,9 +251,9 @@ impl Crossbar {
         self.wiring.arrays.times(self.wiring.replicas.len() as u32)
     }
 
-    /// Starts on the next window, if there is one and its weights are drawn.
+    /// Starts the next window, if there is one and its weights are drawn.
     #[inline(never)]
-    fn begin<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    fn begin<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         let since = match self.phase {
             Phase::Idle => cx.now,
             Phase::Starved(since) => since,
@@ -288,13 +288,13 @@ impl Crossbar {
         self.read(cx);
     }
 
-    fn ask_for_weights<S: Schedule, K: SpanSink>(&self, cx: &mut Context<'_, S, K>) {
+    fn ask_for_weights<S: EventQueue, K: SpanSink>(&self, cx: &mut Context<'_, S, K>) {
         if let Some(draw) = self.wiring.draw {
             cx.notify(draw);
         }
     }
 
-    /// Rows that `pulses` pulses of the token in hand drive, from pulse `first` on.
+    /// Rows driven by `pulses` pulses of the current token, from pulse `first` on.
     #[inline(always)]
     fn driven(&self, first: u32, pulses: u32) -> u64 {
         let wiring = &self.wiring;
@@ -307,9 +307,9 @@ impl Crossbar {
         self.spec.energy.driven(self.token, &at, first..first + pulses)
     }
 
-    /// Books reads of the token in hand, from pulse `first` on.
+    /// Books reads of the current token, from pulse `first` on.
     #[inline(always)]
-    fn book_reads<S: Schedule, K: SpanSink>(
+    fn book_reads<S: EventQueue, K: SpanSink>(
         &self,
         start: Cycle,
         first: u32,
@@ -326,7 +326,7 @@ impl Crossbar {
 
     /// Starts the read of the next pulse.
     #[inline(always)]
-    fn read<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    fn read<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         self.phase = Phase::Reading;
         let read = self.spec.read.duration;
         let mut start = cx.now;
@@ -340,13 +340,13 @@ impl Crossbar {
 
     /// Books the time up to `start`, at which a late read starts.
     #[inline(never)]
-    fn book_late<S: Schedule, K: SpanSink>(&self, start: Cycle, cx: &mut Context<'_, S, K>) {
+    fn book_late<S: EventQueue, K: SpanSink>(&self, start: Cycle, cx: &mut Context<'_, S, K>) {
         cx.wait_between(Action::WaitResource, self.spec.read.site, cx.now, start, self.token, self.units);
     }
 
-    /// Gives the sample to the converter if it is free, and goes on with the pulses of the burst.
+    /// Passes the sample to the converter if it is free, and continues with the pulses of the burst.
     #[inline(always)]
-    fn hand_over<S: Schedule, K: SpanSink>(&mut self, since: Cycle, cx: &mut Context<'_, S, K>) {
+    fn hand_over<S: EventQueue, K: SpanSink>(&mut self, since: Cycle, cx: &mut Context<'_, S, K>) {
         let left = self.spec.block.pulses - self.pulse;
         let pulses = self.spec.burst.min(left);
         if !cx.send(self.wiring.output, Token { pulses, last: pulses == left, ..self.token }, 1) {
@@ -365,9 +365,9 @@ impl Crossbar {
         }
     }
 
-    /// The rest of a burst, which cannot be held up: its reads and gaps follow by arithmetic.
+    /// Books the rest of a burst. Nothing can delay it, so its reads and gaps follow by arithmetic.
     #[inline(never)]
-    fn run_on<S: Schedule, K: SpanSink>(&mut self, pulses: u32, cx: &mut Context<'_, S, K>) {
+    fn run_on<S: EventQueue, K: SpanSink>(&mut self, pulses: u32, cx: &mut Context<'_, S, K>) {
         let (now, block) = (cx.now, self.spec.block);
         let (read, convert, period) = (block.read, block.convert, block.period());
         // Up to the last read's end, or the last conversion's where these hold the array.
@@ -399,7 +399,7 @@ impl Crossbar {
 
     /// Books the gaps of a burst, one for each pulse from `first` on, in which driven rows conduct for `conducting` cycles.
     #[expect(clippy::too_many_arguments, reason = "a burst has as many properties")]
-    fn book_gaps<S: Schedule, K: SpanSink>(
+    fn book_gaps<S: EventQueue, K: SpanSink>(
         &self,
         start: Cycle,
         duration: Cycle,
@@ -429,9 +429,9 @@ impl Crossbar {
         energy.and_then(|energy| energy.checked_mul(cycles)).expect("currents held for so long exceed 18 J")
     }
 
-    /// Books the time for which the sample was held: the converter was busy, or its output was refused.
+    /// Books the time for which the sample was held, because the converter was busy or its output was full.
     #[inline(never)]
-    fn book_held<S: Schedule, K: SpanSink>(&self, since: Cycle, cx: &mut Context<'_, S, K>) {
+    fn book_held<S: EventQueue, K: SpanSink>(&self, since: Cycle, cx: &mut Context<'_, S, K>) {
         let (from, until) = cx.shared.refused[self.wiring.converter as usize];
         let (from, until) = (from.clamp(since, cx.now), until.clamp(since, cx.now));
         let times = [
@@ -446,9 +446,9 @@ impl Crossbar {
         }
     }
 
-    /// The next pulse of the position, or the next position.
+    /// Continues with the next pulse of the position, or the next position.
     #[inline(always)]
-    fn go_on<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    fn go_on<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         if self.pulse < self.spec.block.pulses {
             self.read(cx);
         } else {
@@ -456,12 +456,12 @@ impl Crossbar {
         }
     }
 
-    /// All pulses of the position are read.
+    /// Ends a position, all of whose pulses are read.
     #[inline(never)]
-    fn end<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    fn end<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         self.phase = Phase::Idle;
         self.idle_since = cx.now;
-        // Copies that had no position of their own (at the end of a map) have waited for input, or are done.
+        // Copies without a position (at the end of a map) have waited for input, or have finished.
         let idle = self.wiring.arrays.times(self.wiring.replicas.len() as u32 - self.copies);
         let over = (self.token.image, self.token.member) == self.spec.last_pass;
         let reason = if over { Action::WaitDrained } else { Action::WaitOperand };
@@ -482,12 +482,12 @@ impl Crossbar {
     }
 
     /// Books the rest of the run.
-    pub fn finish<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    pub fn finish<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         let units = self.all_units();
         cx.wait(Action::WaitDrained, self.spec.read.site, self.idle_since, Token::NONE, units);
     }
 
-    /// The part that it waits for, at the end of a run that stands still.
+    /// The part that it waits for, in a deadlock.
     #[must_use]
     pub fn waits_for(&self) -> Option<PartId> {
         match self.phase {

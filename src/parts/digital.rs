@@ -10,23 +10,23 @@ use super::timeline::Timeline;
 use super::token::Token;
 use crate::dataflow::{LOGIT_BITS, pixel_bytes};
 use crate::kernel::port::CREDIT;
-use crate::kernel::{Cycle, PortId, Schedule};
+use crate::kernel::{Cycle, EventQueue, PortId};
 use crate::trace::{Action, Component, SpanSink};
 use crate::workload::NetLayer;
 
 tags! {
-    /// What post-processing is told.
+    /// Events of post-processing.
     pub enum Tag {
-        /// A consumer that had no room has some.
+        /// A consumer that was full has room again.
         Credit = CREDIT,
-        /// A position has come.
+        /// A position has arrived.
         Position,
-        /// It is processed and written.
+        /// The current position is processed and written.
         Done,
     }
 }
 
-/// What the post-processing is and how it is wired.
+/// Description and ports of post-processing.
 #[derive(Debug, Clone)]
 pub struct DigitalSpec {
     /// Port of positions, from the accumulator.
@@ -65,7 +65,7 @@ impl DigitalSpec {
             output_bits: if l == at.net.output { LOGIT_BITS } else { layer.output_bits },
             lanes: tiles.times(at.chip.digital.lanes),
             process,
-            // Comparing keeps the pace of post-processing.
+            // Comparisons run at the rate of post-processing.
             pool: Job { action: Action::Pool, energy: costs.pool.energy.0, ..process },
             write: job(Component::Buffer, Action::Write, &costs.buffer_write),
             bytes_per_access: u64::from(at.chip.tile.output_buffer.bytes_per_cycle) * u64::from(tiles.number),
@@ -94,9 +94,9 @@ impl DigitalSpec {
 #[derive(Debug)]
 pub struct Digital {
     spec: DigitalSpec,
-    /// Positions in hand, and the pixels that they complete.
+    /// The current positions, and the pixels that they complete.
     in_hand: Option<(Token, Token)>,
-    /// Consumers that have room for the result, and whether one had none.
+    /// Number of consumers that have room for the result, and whether one was full.
     roomy: usize,
     refused: bool,
     /// The lanes, and the ports through which results are written to the output buffers.
@@ -118,7 +118,7 @@ impl Digital {
         }
     }
 
-    /// What it is.
+    /// Its description.
     #[must_use]
     pub fn spec(&self) -> &DigitalSpec {
         &self.spec
@@ -126,7 +126,7 @@ impl Digital {
 
     /// Handles an event.
     #[inline(never)]
-    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
+    pub fn handle<S: EventQueue, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
         match tag {
             Tag::Position => self.begin(cx),
             Tag::Done => self.pass_on(cx),
@@ -138,7 +138,7 @@ impl Digital {
         }
     }
 
-    fn begin<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    fn begin<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         if self.in_hand.is_some() {
             return;
         }
@@ -164,7 +164,7 @@ impl Digital {
     }
 
     /// Sends the pixels to all consumers when all of them have room, and takes the next position.
-    fn pass_on<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    fn pass_on<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         let Some((token, output)) = self.in_hand else { return };
         if output.lanes > 0 {
             while let Some(&port) = self.spec.outputs.get(self.roomy) {
@@ -186,7 +186,7 @@ impl Digital {
     }
 
     /// Books the rest of the run.
-    pub fn finish<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    pub fn finish<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         self.lanes.finish(cx);
         self.write_port.finish(cx);
     }

@@ -1,5 +1,5 @@
 //! Energy of a crossbar read: V^2 (G_on + G_off) t for each synapse on a driven row, and a pulse on each driven wordline;
-//! and of what a driven row draws in each cycle for which it conducts beyond the read.
+//! and the energy of a driven row in each cycle for which it conducts beyond the read.
 
 use super::token::Token;
 use crate::config::Chip;
@@ -80,7 +80,7 @@ pub struct RowEnergy {
 
 impl RowEnergy {
     /// A row of `columns` synapses: one on and one off cell in each, and the noise rows that are on beside it. Energies
-    /// that do not fit 64 bits are cut to the largest number; [`super::limits`] refuses them before.
+    /// saturate at 64 bits; [`super::limits`] refuses such runs.
     #[must_use]
     pub fn new(chip: &Chip, readout: &Readout<'_>, columns: u32) -> Self {
         let array = &chip.array;
@@ -115,7 +115,7 @@ pub struct ReadEnergy {
     pub peers: u32,
     /// Energy of a driven row of one array.
     pub row: RowEnergy,
-    /// How many rows are driven.
+    /// Numbers of driven rows.
     pub rows: Rows,
 }
 
@@ -132,7 +132,7 @@ pub struct Working<'a> {
 }
 
 impl ReadEnergy {
-    /// Rows that some pulses of a token drive. The sum over pulses does not depend on how they are cut into calls.
+    /// Rows driven by pulses of a token. The sum over pulses does not depend on how they are split into calls.
     #[must_use]
     #[inline(always)]
     pub fn driven(&self, token: Token, at: &Working<'_>, pulses: Range<u32>) -> u64 {
@@ -180,7 +180,7 @@ impl ReadEnergy {
     fn counted(&self, activity: &dyn RowActivity, token: Token, row_blocks: &Range<u32>, pulses: Range<u32>) -> u64 {
         let (layer, Token { image, member, position, .. }) = (self.layer, token);
         if self.row_serial {
-            // Rows are read one by one; which of them are zero is not told, so they are spread evenly.
+            // Rows are read one by one; which of them are zero is not known, so they are spread evenly.
             let blocks = row_blocks.clone();
             let non_zero = |block| u64::from(activity.non_zero(layer, image, member, position, block));
             let total: u64 = blocks.map(non_zero).sum();

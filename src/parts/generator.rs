@@ -1,15 +1,15 @@
-//! What the random bits of an array cost, by the kind of their source.
+//! Costs of the random bits of an array, by the kind of generator.
 
 use crate::config::{Chip, Cost, RandomSource, Sampler};
 
 /// Parts of one kind in the generator of an array.
 #[derive(Debug, Clone, Copy)]
 pub struct GeneratorPart<'a> {
-    /// Name, as the inventory tells it.
+    /// Name in the inventory.
     pub name: &'static str,
     /// Number in one array.
     pub number: u64,
-    /// What one of them costs at work in one cycle.
+    /// Cost of one of them in a cycle of work.
     pub cost: &'a Cost,
 }
 
@@ -57,7 +57,7 @@ pub fn draw_cycles(chip: &Chip, synapses: u64) -> u64 {
 }
 
 /// Attojoules of one weight sample of an array with `synapses`: all its generator's parts at every step, and for each
-/// synapse the fetch of p, a comparison and a latch. What does not fit 64 bits is cut, and refused by [`super::limits`].
+/// synapse the fetch of p, a comparison and a latch. Saturates at 64 bits; [`super::limits`] refuses such runs.
 #[must_use]
 pub fn draw_energy(chip: &Chip, synapses: u64) -> u64 {
     let (costs, all) = (&chip.costs, |number: u64, energy: u64| u128::from(number) * u128::from(energy));

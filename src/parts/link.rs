@@ -3,10 +3,10 @@
 //! A message leaves the output buffer, takes the links of its route, is spread over the tiles of the consumer and written.
 //! The next message may leave as soon as this one's tail has. Room at the other end is reserved before a message leaves.
 //!
-//! Links of the dataflow share the links of the interconnect. So a message that could leave asks, and those that ask in the
-//! same cycle leave in one order, oldest first ([`super::network::Departure`]), once all events of the cycle have run. The buffer at the
-//! other end has one write port: messages are written one after another, in the order in which they come, and a message is
-//! there when its own write has ended.
+//! Links of the dataflow share the links of the interconnect. So a message that is ready to leave makes a request, and the
+//! requests of a cycle are granted oldest first ([`super::network::Departure`]), once all events of the cycle have run. The buffer at the
+//! other end has one write port: messages are written one after another, in the order of their arrival, and a message is
+//! available when its own write has ended.
 
 use super::build::Build;
 use super::context::{Amount, Context, Job, Site, Units};
@@ -16,16 +16,16 @@ use super::timeline::Timeline;
 use super::token::Token;
 use crate::dataflow::{LOGIT_BITS, Role, pixel_bytes};
 use crate::kernel::port::CREDIT;
-use crate::kernel::{Cycle, PortId, Schedule};
+use crate::kernel::{Cycle, EventQueue, PortId};
 use crate::trace::{Action, Component, NONE, SpanSink};
 use std::collections::VecDeque;
 
 tags! {
-    /// What a link is told.
+    /// Events of a link.
     pub enum Tag {
-        /// The consumer, which had no room, has some.
+        /// The consumer, which was full, has room again.
         Credit = CREDIT,
-        /// Pixels have come.
+        /// Pixels have arrived.
         Pixels,
         /// The tail of a message has left.
         Sent,
@@ -37,7 +37,7 @@ tags! {
 /// Where the waits of the links of the interconnect are booked: they belong to no layer.
 const LINKS: Site = Site { component: Component::Link, layer: NONE, plane: None };
 
-/// What a link is and how it is wired.
+/// Description and ports of a link.
 #[derive(Debug, Clone)]
 pub struct LinkSpec {
     /// Port of pixels, from the producer.
@@ -68,7 +68,7 @@ pub struct LinkSpec {
     pub pixel_bytes: u64,
     /// Pixels of a whole map, to know the last one.
     pub pixels: u32,
-    /// Whether the delivery of its last pixel may move the turn on.
+    /// Whether delivering its last pixel may move the turn on.
     pub moves_turn: bool,
 }
 
@@ -132,7 +132,7 @@ impl LinkSpec {
 #[derive(Debug)]
 pub struct Link {
     spec: LinkSpec,
-    /// Whether the message at the head of the input asks to leave.
+    /// Whether the message at the head of the input has requested to leave.
     asks: bool,
     /// The message whose tail has not left yet.
     leaving: Option<Token>,
@@ -162,7 +162,7 @@ impl Link {
         }
     }
 
-    /// What it is.
+    /// Its description.
     #[must_use]
     pub fn spec(&self) -> &LinkSpec {
         &self.spec
@@ -170,7 +170,7 @@ impl Link {
 
     /// Handles an event.
     #[inline(never)]
-    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
+    pub fn handle<S: EventQueue, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
         match tag {
             Tag::Sent => {
                 if let Some(token) = self.leaving.take() {
@@ -183,9 +183,9 @@ impl Link {
         self.ask(cx);
     }
 
-    /// Asks to leave, if there is a message that could. Nobody else takes the message or its room, so it still can when all
+    /// Requests to leave, if a message is ready. No other part takes the message or its room, so it is still ready when all
     /// events of the cycle have run.
-    fn ask<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    fn ask<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         if self.asks || self.leaving.is_some() {
             return;
         }
@@ -201,8 +201,8 @@ impl Link {
         }
     }
 
-    /// Lets the message that has asked leave.
-    pub fn depart<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    /// Sends the message that has requested to leave.
+    pub fn depart<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         self.asks = false;
         let token = cx.take(self.spec.input).expect("a message has asked");
         cx.shared.ports.reserve(self.spec.output, token.lanes);
@@ -231,7 +231,7 @@ impl Link {
             let spread = Job { duration: 0, ..transfer };
             cx.work(&spread, tail, token, Amount::once(message, bytes * u64::from(spec.copies)));
         }
-        // The message before it may still be written.
+        // The write of the message before may not have ended.
         self.write_port.wait(Action::WaitOperand, tail + spec.spread, token, cx);
         self.write_port.work(&spec.write, write, token, bytes * u64::from(spec.copies + 1), cx);
         self.refused = false;
@@ -242,12 +242,12 @@ impl Link {
     }
 
     /// Books the rest of the run.
-    pub fn finish<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    pub fn finish<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         if let Some(port) = &mut self.read_port {
             port.finish(cx);
         }
         self.write_port.finish(cx);
-        // Of links that several stages share the first one tells.
+        // A link that several stages share is booked once.
         for &link in &self.spec.route {
             if let Some(free) = cx.shared.network.close(link) {
                 cx.wait(Action::WaitDrained, LINKS, free, Token::NONE, Units::one(link));
@@ -255,7 +255,7 @@ impl Link {
         }
     }
 
-    fn arrive<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    fn arrive<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         let token = self.under_way.pop_front().expect("a message is under way");
         cx.shared.ports.deliver(self.spec.output, token, cx.queue);
         let last = token.position + token.lanes == self.spec.pixels;

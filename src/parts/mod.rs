@@ -1,9 +1,9 @@
-//! The parts of the chip, one file each: what it is (spec), how that follows from chip and network, what it remembers
-//! (state), what it is told (tag) and what it does then.
+//! The parts of the chip, one file each: its fixed description (spec) and how that follows from chip and network, its state,
+//! the events that it receives (tags) and how it handles them.
 //!
 //! A part books time, energy and trace together through [`Context::work`], and every gap with its reason through
-//! [`Context::wait`], so that latency, energy and trace cannot disagree. Work and waits of a unit are the run: parts of which a
-//! chip has few keep a [`timeline::Timeline`] for each of their units, those of which it has many do so by themselves.
+//! [`Context::wait`], so that latency, energy and trace cannot disagree. Work and waits of a unit add up to the whole run.
+//! Parts that a chip has few of use a [`timeline::Timeline`] for each unit; crossbars and converters do the same inline.
 
 pub mod tag;
 pub mod token;
@@ -34,8 +34,8 @@ pub use limits::limits;
 pub use simulation::{Outcome, Simulation};
 pub use token::Token;
 
-/// Any part. An enum in a flat list, dispatched by `match`: cheaper than a trait object. The kinds of which a chip has few
-/// are boxed, so that the many stand close together; the tag has a byte of its own, so that it is read as it is.
+/// Any part. An enum in a flat list, dispatched by `match`: cheaper than a trait object. Kinds that a chip has
+/// few of are boxed, so that the numerous ones lie close together in memory; the discriminant has a byte of its own.
 #[derive(Debug)]
 #[repr(u8)]
 pub enum Part {
@@ -64,7 +64,7 @@ impl Part {
     pub const KINDS: [&'static str; 9] =
         ["source", "buffer", "crossbar", "converter", "sampler", "accumulator", "digital", "link", "sink"];
 
-    /// Index of the kind in [`Part::KINDS`]: the tag, in the order of the variants.
+    /// Index of the kind in [`Part::KINDS`].
     #[must_use]
     #[inline]
     pub fn kind(&self) -> usize {

@@ -1,4 +1,4 @@
-//! The links between tiles: routes, and who holds a link until when.
+//! The links between tiles: routes, and until when each link is occupied.
 //!
 //! A message takes the links of its route one after another (virtual cut-through): the head moves on one hop a step, a link
 //! stays taken until the tail has passed. A message that finds a link taken waits for it; links are granted in the order in
@@ -12,7 +12,7 @@ use crate::kernel::{Cycle, PartId};
 #[derive(Debug, Clone)]
 pub struct Network {
     kind: Kind,
-    /// Cycle from which each link is free; none where no message has taken it yet.
+    /// Cycle from which each link is free; none if no message has taken it yet.
     free_at: Vec<Option<Cycle>>,
     /// Cycles of one step of a link, and of one hop.
     step: Cycle,
@@ -42,8 +42,8 @@ pub enum Place {
     Tile(u32),
 }
 
-/// A message that could leave: image, member and link. Of those that ask in the same cycle the first in this order goes
-/// first: the oldest pass, and of its messages the one into the layer nearest to the input.
+/// A request to leave: image, member and link. The requests of a cycle are granted in this order: the oldest pass first, and
+/// within a pass the message into the layer nearest to the input.
 pub type Departure = (u32, u32, PartId);
 
 /// One link on a message's way.
@@ -53,9 +53,9 @@ pub struct Hop {
     pub link: u32,
     /// Cycle at which the message before has left it; 0 if there was none.
     pub free: Cycle,
-    /// Cycle at which the head asks for it.
+    /// Cycle at which the head of the message requests it.
     pub asked: Cycle,
-    /// Cycle at which it gets it.
+    /// Cycle at which it is granted.
     pub granted: Cycle,
 }
 

@@ -12,25 +12,25 @@ use super::tag::tags;
 use super::token::Token;
 use crate::config::{Draws, Sampler as SamplerKind};
 use crate::dataflow::Role;
-use crate::kernel::{Cycle, Event, Schedule};
+use crate::kernel::{Cycle, Event, EventQueue};
 use crate::trace::{Action, Component, SpanSink};
 
 tags! {
-    /// What generators are told.
+    /// Events of generators.
     pub enum Tag {
-        /// The crossbar has taken a sample and wants the next one.
+        /// The crossbar has taken a sample and requests the next one.
         Draw,
         /// The run starts: the first sample is booked.
         Preload,
-        /// The sample is drawn.
+        /// The sample has been drawn.
         Done,
     }
 }
 
-/// What the generators are and how they are wired.
+/// Description and ports of generators.
 #[derive(Debug, Clone)]
 pub struct SamplerSpec {
-    /// Tells the crossbar that it serves that a sample is drawn.
+    /// The event that notifies the crossbar of a new sample.
     pub drawn: Event,
     /// Drawing one sample of an array.
     pub draw: Job,
@@ -40,7 +40,7 @@ pub struct SamplerSpec {
     pub bits: u64,
     /// Copies that it covers.
     pub replicas: std::ops::Range<u32>,
-    /// Samples that the run needs.
+    /// Number of samples that the run needs.
     pub samples: u64,
     /// Where each position has a sample of its own: samples of a pass, and lanes of the last of them.
     pub per_position: Option<(u64, u32)>,
@@ -71,7 +71,7 @@ impl SamplerSpec {
         }
     }
 
-    /// Copies that take part in a sample.
+    /// Number of copies that take part in a sample.
     fn copies(&self, sample: u64) -> u32 {
         let lanes = match self.per_position {
             Some((samples, lanes)) if sample % samples == samples - 1 => lanes,
@@ -105,7 +105,7 @@ impl Sampler {
 
     /// Handles an event.
     #[inline(never)]
-    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
+    pub fn handle<S: EventQueue, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
         match tag {
             Tag::Done => cx.notify(self.spec.drawn),
             Tag::Draw | Tag::Preload if self.started == self.spec.samples => {}
@@ -130,12 +130,12 @@ impl Sampler {
     }
 
     /// Books the rest of the run.
-    pub fn finish<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    pub fn finish<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         cx.wait(Action::WaitDrained, self.spec.draw.site, self.free_at, Token::NONE, self.all_units());
     }
 
     /// Books the next sample on the generators that take part in it.
-    fn book<S: Schedule, K: SpanSink>(&mut self, job: Job, start: Cycle, cx: &mut Context<'_, S, K>) -> Units {
+    fn book<S: EventQueue, K: SpanSink>(&mut self, job: Job, start: Cycle, cx: &mut Context<'_, S, K>) -> Units {
         let copies = self.spec.copies(self.started);
         self.started += 1;
         self.bits += self.spec.bits * u64::from(copies);

@@ -4,27 +4,27 @@ use super::assemble::Assembly;
 use super::context::{Context, Shared};
 use super::{Part, sampler, source};
 use crate::error::Error;
-use crate::kernel::{Cycle, Event, Handler, PartId, Schedule, Stats, run};
+use crate::kernel::{Cycle, Event, EventQueue, Handler, PartId, Stats, run};
 use crate::trace::SpanSink;
 use petgraph::algo::kosaraju_scc;
 use petgraph::graphmap::DiGraphMap;
 use std::collections::BTreeMap;
 
-/// Parts on their way through a run.
+/// A run in progress.
 #[derive(Debug)]
 pub struct Simulation<K> {
     parts: Vec<Part>,
     names: Vec<String>,
     layers: Vec<Option<usize>>,
     shared: Shared<K>,
-    /// Events that the parts of each kind have handled, in the order of [`Part::KINDS`].
+    /// Events handled by each kind of part, in the order of [`Part::KINDS`].
     counts: [u64; Part::KINDS.len()],
     expected_answers: u64,
     /// For each buffer the link that fills it.
     producers: Vec<PartId>,
 }
 
-/// What a run leaves beside its spans.
+/// Results of a run besides its spans.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// Cycle of the last event.
@@ -37,7 +37,7 @@ pub struct Outcome {
     pub random_bits: Vec<u64>,
 }
 
-impl<S: Schedule, K: SpanSink> Handler<S> for Simulation<K> {
+impl<S: EventQueue, K: SpanSink> Handler<S> for Simulation<K> {
     #[inline]
     fn handle(&mut self, now: Cycle, events: &[Event], queue: &mut S) {
         let cx = &mut Context { now, me: 0, queue, shared: &mut self.shared };
@@ -92,11 +92,11 @@ impl<K: SpanSink> Simulation<K> {
         }
     }
 
-    /// Runs to the end. `progress` is told now and then how many answers have come, and the cycle.
+    /// Runs to the end. `progress` is called now and then with the number of answers so far and the cycle.
     ///
     /// # Errors
     /// [`Error::Deadlock`] names the parts that wait for each other.
-    pub fn run<S: Schedule>(
+    pub fn run<S: EventQueue>(
         mut self,
         queue: &mut S,
         mut progress: impl FnMut(u64, Cycle),
@@ -116,7 +116,7 @@ impl<K: SpanSink> Simulation<K> {
         Ok(self.finish(stats, queue))
     }
 
-    fn finish<S: Schedule>(mut self, stats: Stats, queue: &mut S) -> (Outcome, K) {
+    fn finish<S: EventQueue>(mut self, stats: Stats, queue: &mut S) -> (Outcome, K) {
         let layers = self.layers.iter().flatten().max().map_or(0, |l| l + 1);
         let mut random_bits = vec![0; layers];
         for (id, part) in self.parts.iter_mut().enumerate() {
@@ -140,9 +140,9 @@ impl<K: SpanSink> Simulation<K> {
         (outcome, self.shared.sink)
     }
 
-    /// Lets the messages leave that ask in this cycle, in their order.
+    /// Sends the messages that are ready to leave in this cycle, in their canonical order.
     #[inline(never)]
-    fn depart<S: Schedule>(&mut self, now: Cycle, queue: &mut S) {
+    fn depart<S: EventQueue>(&mut self, now: Cycle, queue: &mut S) {
         let mut departures = std::mem::take(&mut self.shared.departures);
         departures.sort_unstable();
         let cx = &mut Context { now, me: 0, queue, shared: &mut self.shared };
@@ -152,11 +152,11 @@ impl<K: SpanSink> Simulation<K> {
                 part.depart(cx);
             }
         }
-        // The list goes on with its room.
+        // The list keeps its allocation.
         self.shared.departures = departures;
     }
 
-    /// Finds the parts that wait for each other and says what each waits for.
+    /// Finds a cycle of parts that wait for each other, with the reason of each.
     fn deadlock(&self, cycle: Cycle) -> Error {
         let mut why: BTreeMap<(PartId, PartId), String> = BTreeMap::new();
         for (sender, receiver, capacity) in self.shared.ports.blocked() {

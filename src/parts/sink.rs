@@ -3,18 +3,18 @@
 use super::build::Build;
 use super::context::Context;
 use super::tag::tags;
-use crate::kernel::{PortId, Schedule};
+use crate::kernel::{EventQueue, PortId};
 use crate::trace::SpanSink;
 
 tags! {
-    /// What the sink is told.
+    /// Events of the sink.
     pub enum Tag {
-        /// Logits have come.
+        /// Logits have arrived.
         Answer,
     }
 }
 
-/// Takes what arrives.
+/// Takes the answers.
 #[derive(Debug)]
 pub struct Sink {
     /// Port from the link of the last layer.
@@ -31,7 +31,7 @@ impl Sink {
 
     /// Handles an event.
     #[inline(never)]
-    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
+    pub fn handle<S: EventQueue, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
         let Tag::Answer = tag;
         while let Some(token) = cx.take(self.input) {
             cx.release(self.input, token.lanes);

@@ -7,24 +7,24 @@ use super::timeline::Timeline;
 use super::token::Token;
 use crate::dataflow::pixel_bytes;
 use crate::kernel::port::CREDIT;
-use crate::kernel::{Cycle, PortId, Schedule};
+use crate::kernel::{Cycle, EventQueue, PortId};
 use crate::trace::{Action, Component, SpanSink};
 
 tags! {
-    /// What the source is told.
+    /// Events of the source.
     pub enum Tag {
-        /// The link that had no room has some.
+        /// A link that was full has room again.
         Credit = CREDIT,
         /// The run starts.
         Start,
         /// The turn has moved on.
         Turn,
-        /// A row is read.
+        /// A row has been read.
         Done,
     }
 }
 
-/// What the source is and how it is wired.
+/// Description and ports of the source.
 #[derive(Debug, Clone)]
 pub struct SourceSpec {
     /// Ports of the links to the layers that read the input.
@@ -70,7 +70,7 @@ pub struct Source {
     spec: SourceSpec,
     image: u32,
     row: u32,
-    /// A row is being read, or is read and waits.
+    /// Whether a row is being read, or has been read and waits.
     reading: bool,
     ready: bool,
     roomy: usize,
@@ -86,7 +86,7 @@ impl Source {
         Self { spec, image: 0, row: 0, reading: false, ready: false, roomy: 0, read_port }
     }
 
-    /// What it is.
+    /// Its description.
     #[must_use]
     pub fn spec(&self) -> &SourceSpec {
         &self.spec
@@ -94,7 +94,7 @@ impl Source {
 
     /// Handles an event.
     #[inline(never)]
-    pub fn handle<S: Schedule, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
+    pub fn handle<S: EventQueue, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
         match tag {
             Tag::Done => self.ready = true,
             Tag::Credit | Tag::Start | Tag::Turn => {}
@@ -110,8 +110,8 @@ impl Source {
         Token { image: self.image, member: 0, position: self.row * width, lanes: width, pulses: 0, last: false }
     }
 
-    fn read<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
-        // In a sequential schedule an image is sent when its turn has come.
+    fn read<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        // In a sequential schedule an image is sent when it has the turn.
         let turn = cx.shared.turn.as_ref().is_none_or(|turn| turn.image >= self.image);
         if self.reading || self.image == self.spec.images || !turn {
             return;
@@ -124,7 +124,7 @@ impl Source {
         cx.schedule(self.read_port.until(), Tag::Done);
     }
 
-    fn pass_on<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    fn pass_on<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         let token = self.token();
         while let Some(&port) = self.spec.outputs.get(self.roomy) {
             if !cx.shared.ports.has_room(port, token.lanes) {
@@ -147,7 +147,7 @@ impl Source {
     }
 
     /// Books the rest of the run.
-    pub fn finish<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    pub fn finish<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         self.read_port.finish(cx);
     }
 }

@@ -1,4 +1,4 @@
-//! What an event tells a part: an enum for each kind of part, and its number in [`crate::kernel::Event`].
+//! Tags of events: an enum for each kind of part, stored as a number in [`crate::kernel::Event`].
 
 /// Declares the enum of a part's tags and its conversion to the number that events carry, and back.
 macro_rules! tags {

@@ -1,12 +1,11 @@
-//! The time of a unit, booked without a gap.
+//! Time of a unit, booked without gaps.
 
 use super::context::{Amount, Context, Job, Site, Units};
 use super::token::Token;
-use crate::kernel::{Cycle, Schedule};
+use crate::kernel::{Cycle, EventQueue};
 use crate::trace::{Action, SpanSink};
 
-/// Units that work together, and up to where their time is booked: every cycle from 0 on, once, as work or as a wait with its
-/// reason.
+/// Units that work together. Each of their cycles from 0 on is booked exactly once, as work or as a wait with its reason.
 #[derive(Debug, Clone)]
 pub struct Timeline {
     site: Site,
@@ -15,20 +14,20 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// Units of which nothing is booked yet; their waits are booked at `site`.
+    /// Units with nothing booked yet; their waits are booked at `site`.
     #[must_use]
     pub fn new(site: Site, units: Units) -> Self {
         Self { site, units, until: 0 }
     }
 
-    /// The cycle up to which everything is booked: the units are free from then on.
+    /// The cycle up to which everything is booked; the units are free from there on.
     #[must_use]
     pub fn until(&self) -> Cycle {
         self.until
     }
 
-    /// Books a wait up to `at`; none if that is booked already.
-    pub fn wait<S: Schedule, K: SpanSink>(
+    /// Books a wait up to `at`, or nothing if the time up to there is booked already.
+    pub fn wait<S: EventQueue, K: SpanSink>(
         &mut self,
         reason: Action,
         at: Cycle,
@@ -39,8 +38,8 @@ impl Timeline {
         self.until = self.until.max(at);
     }
 
-    /// Books work of `duration` cycles on all units, from where the booked time ends.
-    pub fn work<S: Schedule, K: SpanSink>(
+    /// Books work of `duration` cycles on all units, starting where the booked time ends.
+    pub fn work<S: EventQueue, K: SpanSink>(
         &mut self,
         job: &Job,
         duration: Cycle,
@@ -53,7 +52,7 @@ impl Timeline {
     }
 
     /// Books the rest of the run.
-    pub fn finish<S: Schedule, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+    pub fn finish<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         self.wait(Action::WaitDrained, cx.now, Token::NONE, cx);
     }
 }

@@ -1,8 +1,8 @@
-//! Whose turn it is when one layer of one member runs at a time.
+//! The turn of a sequential schedule, in which one layer of one member runs at a time.
 
 use crate::kernel::Event;
 
-/// Position in the order of a sequential schedule, and whom to wake.
+/// The layer, image and member whose turn it is, and the parts to wake when it moves on.
 #[derive(Debug, Clone)]
 pub struct Turn {
     /// Layer whose turn it is.
@@ -11,15 +11,15 @@ pub struct Turn {
     pub image: u32,
     /// Member.
     pub member: u32,
-    /// Deliveries of the layer's last outputs that are still to come.
+    /// Number of links that have not delivered the layer's last output yet.
     pending: u32,
     members: u32,
     first_ensembling_layer: u32,
-    /// For each layer, how many links carry its output.
+    /// For each layer, the number of links that carry its output.
     links: Vec<u32>,
-    /// For each layer, what wakes its buffer.
+    /// For each layer, the event that wakes its buffer.
     buffers: Vec<Event>,
-    /// What wakes the source.
+    /// The event that wakes the source.
     source: Event,
 }
 
@@ -40,14 +40,14 @@ impl Turn {
         }
     }
 
-    /// Whether it is the turn of this pass of this layer.
+    /// Whether this pass of this layer has the turn.
     #[must_use]
     pub fn is(&self, layer: u32, image: u32, member: u32) -> bool {
         (self.layer, self.image, self.member) == (layer, image, member)
     }
 
-    /// Notes that a link has delivered the last output of the pass whose turn it is. Returns what wakes the parts
-    /// concerned when the turn moves on.
+    /// Records that a link has delivered the last output of the pass that has the turn. Returns the events to send when
+    /// the turn moves on.
     pub fn delivered(&mut self) -> Option<[Event; 2]> {
         self.pending -= 1;
         if self.pending > 0 {

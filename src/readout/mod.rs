@@ -1,8 +1,8 @@
 //! How the arrays of a plane are read: one file for each kind.
 //!
-//! A kind is a [`Readout`]: how a position is cut into reads, how many results a read gives and how they are converted,
-//! what is booked, how values come out, and what an array occupies for it. Parts, inventory, values and closed forms work
-//! with that description, whatever the kind.
+//! A [`Readout`] describes how a position is split into reads, how many results a read gives, how they are converted and
+//! what is booked for that, how values are rounded, and the components of an array that do it. Parts, inventory, values
+//! and closed forms use this description and do not distinguish kinds.
 
 mod adc;
 mod row_serial;
@@ -13,7 +13,7 @@ use crate::mapping::Plane;
 use crate::trace::{Action, Component};
 use crate::units::{Energy, Time};
 
-/// What one read of a position drives.
+/// The rows that one read of a position drives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pulse {
     /// One input bit of all rows.
@@ -25,14 +25,14 @@ pub enum Pulse {
     },
 }
 
-/// What an array occupies for its read-out.
+/// Components of an array that belong to its read-out.
 #[derive(Debug, Clone, Copy)]
 pub struct Instance<'a> {
-    /// What it is.
+    /// Component that it is booked under.
     pub component: Component,
     /// Name in the inventory.
     pub part: &'static str,
-    /// How many an array has.
+    /// Number in an array.
     pub number: u64,
     /// Whether they are the units that spans of the component count.
     pub units: bool,
@@ -51,9 +51,9 @@ pub struct Readout<'a> {
     pub in_turn: u32,
     /// Rows that are on beside each row that is read.
     pub noise_rows: u32,
-    /// What converts: booked for each conversion.
+    /// Component of the converters: booked for each conversion.
     pub component: Component,
-    /// What it does.
+    /// Action of a conversion.
     pub action: Action,
     /// Time of one conversion.
     pub time: Time,

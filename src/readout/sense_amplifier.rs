@@ -1,4 +1,4 @@
-//! Read-out by sense amplifiers: one row after another is selected, and the sense amplifier of each column tells the sign
+//! Read-out by sense amplifiers: one row after another is selected, and the sense amplifier of each column detects the sign
 //! of its weight, by which the row's input is added to or subtracted from the column's sum. No converter, no noise: the
 //! sums are exact. Otherwise it is a row-serial read-out like that of the sampling comparators, and costs the same.
 
