@@ -299,3 +299,49 @@ impl<S: EventQueue, K: SpanSink> Context<'_, S, K> {
         self.shared.ports.release(port, credits, self.queue);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Interconnect;
+    use crate::kernel::Ring;
+
+    struct Spans(Vec<Span>);
+
+    impl SpanSink for Spans {
+        fn push(&mut self, span: &Span) {
+            self.0.push(*span);
+        }
+    }
+
+    /// What `count` actions of 3 aJ are booked with.
+    fn booked(count: u64) -> u64 {
+        let mut shared = Shared {
+            ports: Ports::default(),
+            sink: Spans(Vec::new()),
+            network: Network::new(&Interconnect::Bus { bytes_per_cycle: 1 }, 1, 1),
+            departures: Vec::new(),
+            turn: None,
+            refused: Vec::new(),
+            answers: 0,
+            window: 0..0,
+        };
+        let site = Site { component: Component::Adc, layer: 0, plane: None };
+        let job = Job { site, action: Action::Convert, duration: 1, energy: 3 };
+        let cx = &mut Context { now: 0, me: 0, queue: &mut Ring::default(), shared: &mut shared };
+        cx.work(&job, 0, Token::NONE, Amount::once(Units::one(0), count));
+        shared.sink.0[0].energy
+    }
+
+    #[test]
+    fn work_costs_what_its_actions_cost() {
+        assert_eq!(booked(7), 21);
+        assert_eq!(booked(u64::MAX / 3), u64::MAX / 3 * 3);
+    }
+
+    #[test]
+    #[should_panic(expected = "6148914691236517206 adc actions (convert) at 3 aJ each are more than")]
+    fn energies_do_not_wrap() {
+        booked(u64::MAX / 3 + 1);
+    }
+}
