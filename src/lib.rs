@@ -14,8 +14,9 @@
 //! - [`error`], [`units`], [`random`], [`lfsr`]: problems, exact quantities, named random streams, shift registers;
 //! - [`read`]: bounded reading of files that users name;
 //! - [`whole`]: files that appear whole or not at all;
+//! - [`network`]: what a network's file describes, layers and shapes;
 //! - [`config`]: files to a validated, fully expanded [`config::Config`];
-//! - [`workload`]: layers and shapes, posterior, images;
+//! - [`workload`]: posterior, images;
 //! - [`mapping`]: layers to arrays and tiles;
 //! - [`dataflow`]: the graph of stages, checked and drawn;
 //! - [`kernel`]: events, queues, ports, the loop;
@@ -37,6 +38,7 @@ pub mod random;
 pub mod lfsr;
 pub mod read;
 pub mod whole;
+pub mod network;
 pub mod config;
 pub mod workload;
 pub mod mapping;

@@ -105,6 +105,7 @@ impl Crate {
         let depth = (0..=path.len()).rev().find(|&depth| self.files.contains_key(&path[..depth])).unwrap();
         let (module, rest) = path.split_at(depth);
         match rest.first().and_then(|name| self.files[module].handed_on.get(name)) {
+            Some(below) if below[0] == "crate" => self.defines(&below[1..]),
             Some(below) => self.defines(&[module, below].concat()),
             None => module.to_vec(),
         }
@@ -171,6 +172,20 @@ fn no_file_uses_itself_by_way_of_others() {
     let circles: Vec<Vec<String>> =
         tarjan_scc(&graph).iter().filter(|part| part.len() > 1).map(|part| part.iter().map(name).collect()).collect();
     assert!(circles.is_empty(), "files that use each other: {circles:?}");
+}
+
+/// The modules stand in `lib.rs` so that each uses only what stands above it.
+#[test]
+fn modules_use_only_what_stands_above_them() {
+    let files = Crate::read();
+    let order = &files.files[&Vec::new()].modules;
+    let place = |module: &[String]| order.iter().position(|name| *name == module[0]).unwrap();
+    let mut wrong = Vec::new();
+    for (module, file) in files.files.iter().filter(|(module, _)| !module.is_empty()) {
+        let used = files.uses(module, file).into_iter().filter(|used| !used.is_empty() && place(used) > place(module));
+        wrong.extend(used.map(|used| format!("{} uses {}", module.join("::"), used.join("::"))));
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
 }
 
 #[test]

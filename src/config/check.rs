@@ -8,6 +8,7 @@ use crate::config::{
 };
 use crate::error::{MOST_COMPARED, Problem, nearest};
 use crate::lfsr::{MOST_BITS, has_full_period};
+use crate::network::resolve;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is wrong with the value of the type called `name` that stands in `node`.
@@ -186,7 +187,7 @@ fn converters(array: &Array, adc: &Adc) -> Option<Problem> {
 
 /// The network, and a posterior that belongs to it.
 fn workload(workload: &Workload) -> Vec<Problem> {
-    let mut problems = crate::workload::resolve(workload).err().unwrap_or_default();
+    let mut problems = resolve(workload).err().unwrap_or_default();
     if let Posterior::Synthetic { probabilistic, .. } = &workload.posterior
         && !workload.layers.is_empty()
         && probabilistic.len() != workload.layers.len()

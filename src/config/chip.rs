@@ -1,7 +1,6 @@
 //! The chip as its file describes it: arrays, converters, samplers, tiles and interconnect.
 
 use crate::config::costs::CostTable;
-use crate::config::defaults::{number, yes};
 use crate::units::{Bytes, Conductance, Frequency, Length, Time, Voltage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -58,7 +57,7 @@ pub struct Array {
     pub columns: u32,
     /// Cells of a synapse: 2 is a differential pair (the only value that +-1 weights need today).
     #[schemars(range(min = 2, max = 2))]
-    #[serde(default = "number::<2>")]
+    #[serde(default = "two")]
     pub cells_per_synapse: u32,
     /// Read voltage.
     #[schemars(extend("x-range" = ["1 mV", "5 V"]))]
@@ -206,7 +205,7 @@ pub enum Sampler {
         noise_rows: u32,
         /// Sub-arrays that share the rows of a row block and work side by side (s).
         #[schemars(range(min = 1, max = 4096))]
-        #[serde(default = "number::<1>")]
+        #[serde(default = "one")]
         sub_arrays: u32,
     },
 }
@@ -227,7 +226,7 @@ pub enum RandomSource {
         /// Registers of an array's generator; each steps bits_per_cycle / registers times a cycle, by as many gates in a
         /// row.
         #[schemars(range(min = 1, max = 65_536))]
-        #[serde(default = "number::<1>")]
+        #[serde(default = "one")]
         registers: u32,
     },
     /// Independent bits, which no circuit gives: what other sources are compared with. They cost `random_bit`.
@@ -259,7 +258,7 @@ pub enum Draws {
 pub struct Accumulator {
     /// Results that may wait in its output register.
     #[schemars(range(min = 1, max = 65_536))]
-    #[serde(default = "number::<2>")]
+    #[serde(default = "two")]
     pub depth: u32,
 }
 
@@ -272,7 +271,7 @@ pub struct Digital {
     pub lanes: u32,
     /// Positions that may wait before it.
     #[schemars(range(min = 1, max = 65_536))]
-    #[serde(default = "number::<2>")]
+    #[serde(default = "two")]
     pub depth: u32,
 }
 
@@ -327,4 +326,16 @@ pub enum Interconnect {
         #[schemars(range(min = 1, max = 65_536))]
         bytes_per_cycle: u32,
     },
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn two() -> u32 {
+    2
+}
+
+fn yes() -> bool {
+    true
 }

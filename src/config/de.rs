@@ -1,8 +1,7 @@
 //! Builds a value from a node that the walk of [`decode`](super::decode) has gone over, through serde. Keys that no
 //! type has and keys given twice have been reported by then; they are passed over.
 
-use crate::config::decode::names_variant;
-use crate::config::tree::{Entry, Node, Value};
+use crate::config::tree::{Entry, Node, Value, names_variant};
 use serde::de::value::{Error, MapDeserializer, SeqDeserializer, StrDeserializer};
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer, Unexpected, VariantAccess, Visitor,

@@ -8,7 +8,7 @@ use crate::config::de::from_node;
 use crate::config::diagnostic::{Diagnostic, Diagnostics, is_hidden};
 use crate::config::path::place;
 use crate::config::schema::{self, Schema};
-use crate::config::tree::{Entry, Node, Span, Value};
+use crate::config::tree::{Entry, Node, Span, Value, names_variant, snake_case};
 use crate::error::{nearest, shorten};
 use crate::units::Quantity;
 use schemars::JsonSchema;
@@ -28,24 +28,6 @@ pub fn decode<T: JsonSchema + DeserializeOwned>(node: &Node, found: &mut Diagnos
             None
         }
     }
-}
-
-/// Whether `found` is the variant's name, as in Rust or in snake_case.
-pub(super) fn names_variant(found: &str, variant: &str) -> bool {
-    found == variant || found == snake_case(variant)
-}
-
-/// `PriorityQueue` as `priority_queue`.
-#[must_use]
-pub fn snake_case(name: &str) -> String {
-    let mut snake = String::new();
-    for (i, c) in name.chars().enumerate() {
-        if c.is_uppercase() && i > 0 {
-            snake.push('_');
-        }
-        snake.extend(c.to_lowercase());
-    }
-    snake
 }
 
 /// What messages call the whole configuration of a run.
@@ -347,18 +329,5 @@ impl Walk<'_> {
                 false
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn variants_have_a_spelling_in_snake_case() {
-        assert_eq!(snake_case("PriorityQueue"), "priority_queue");
-        assert_eq!(snake_case("Layer"), "layer");
-        assert!(names_variant("priority_queue", "PriorityQueue") && names_variant("PriorityQueue", "PriorityQueue"));
-        assert!(!names_variant("priorityqueue", "PriorityQueue"));
     }
 }

@@ -4,6 +4,7 @@ use crate::config::base;
 use crate::config::decode::decode;
 use crate::config::diagnostic::{ConfigErrors, Diagnostic, Diagnostics, Source, Sources};
 use crate::config::embedded::{self, Embedded};
+use crate::config::kind::FileKind;
 use crate::config::overrides::Override;
 use crate::config::path::place;
 use crate::config::tree::{self, Entry, Node, Span, Value};
@@ -103,90 +104,6 @@ impl Loaded {
             diagnostics.push(|| place(&self.tree, problem));
         }
         ConfigErrors::new(self.sources.clone(), diagnostics)
-    }
-}
-
-/// What a configuration file describes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileKind {
-    /// A chip.
-    Arch,
-    /// A cost table.
-    Parts,
-    /// A network.
-    Workload,
-    /// A fully expanded configuration.
-    Run,
-}
-
-impl FileKind {
-    /// All of them.
-    pub const ALL: [FileKind; 4] = [FileKind::Arch, FileKind::Parts, FileKind::Workload, FileKind::Run];
-
-    /// Name on the command line.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            FileKind::Arch => "arch",
-            FileKind::Parts => "parts",
-            FileKind::Workload => "workload",
-            FileKind::Run => "run",
-        }
-    }
-
-    /// The one of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    /// What messages call such a file.
-    #[must_use]
-    pub const fn description(self) -> &'static str {
-        match self {
-            FileKind::Arch => "chip",
-            FileKind::Parts => "cost table",
-            FileKind::Workload => "network",
-            FileKind::Run => "expanded configuration",
-        }
-    }
-
-    /// The keys that tell such a file from the others.
-    const fn own_keys(self) -> &'static [&'static str] {
-        match self {
-            FileKind::Arch => &[
-                "clock",
-                "costs",
-                "array",
-                "driver",
-                "sampler",
-                "accumulator",
-                "digital",
-                "tile",
-                "interconnect",
-                "global_buffer",
-            ],
-            FileKind::Parts => &[
-                "cell",
-                "wordline",
-                "sample_and_hold",
-                "multiplexer",
-                "comparator",
-                "random_bit",
-                "draw_latch",
-                "shift_add",
-                "adder",
-                "post_process",
-                "buffer_read",
-                "buffer_write",
-                "global_read",
-                "global_write",
-                "link",
-                "base",
-            ],
-            FileKind::Workload => &["input", "layers", "posterior", "images", "activity"],
-            FileKind::Run => &["arch", "workload", "mapping", "schedule", "ensemble", "values"],
-        }
     }
 }
 

@@ -10,24 +10,30 @@ pub mod diagnostic;
 pub mod path;
 pub mod decode;
 mod de;
-mod defaults;
 mod check;
 mod base;
 pub mod overrides;
 pub mod embedded;
+mod kind;
 pub mod load;
 pub mod schema;
 pub mod template;
 pub mod chip;
 pub mod costs;
-pub mod network;
 pub mod run;
 
-pub use chip::*;
+pub use crate::network::{Images, Input, Layer, Operation, Posterior, Workload};
+pub use chip::{
+    Accumulator, Adc, AdcInput, AdcRange, Array, Buffer, Chip, Digital, Draws, Driver, Interconnect, RandomSource,
+    Sampler, Tile,
+};
 pub use costs::{AdcCost, Cost, CostTable};
 pub use diagnostic::ConfigErrors;
-pub use load::{Base, Described, FileKind, LoadRequest, Loaded, Location, check_files, load, load_expanded, to_ron};
-pub use network::*;
-pub use run::*;
+pub use kind::FileKind;
+pub use load::{Base, Described, LoadRequest, Loaded, Location, check_files, load, load_expanded, to_ron};
+pub use run::{
+    Answer, Config, EnsembleSpec, Grain, Grouping, MAX_PASSES, MappingSpec, Mode, Queue, Samples, ScheduleSpec, Scheme,
+    ValuesSpec, Window,
+};
 pub use schema::{json_schema, reference_markdown};
 pub use template::template;

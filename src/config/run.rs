@@ -1,7 +1,7 @@
 //! What a run does with a chip and a workload: mapping, schedule, ensemble and seed.
 
 use crate::config::chip::Chip;
-use crate::config::network::Workload;
+use crate::network::Workload;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 

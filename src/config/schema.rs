@@ -5,7 +5,7 @@
 //! number with a unit of that quantity), `x-range` (its least and largest value), `x-file` (the path of a file may stand
 //! in place of the struct) and `x-base` (a file may give only what differs from another one).
 
-use crate::config::load::FileKind;
+use crate::config::kind::FileKind;
 use crate::config::{Chip, Config, CostTable, Workload};
 use crate::units::Quantity;
 use schemars::JsonSchema;
@@ -199,6 +199,9 @@ pub fn json_schema(kind: FileKind) -> Value {
     schema.to_value()
 }
 
+/// What the key `base` of a cost table means.
+pub(super) const BASE: &str = "Name or path of the table that gives what is left out here.";
+
 /// Joins the lines of descriptions; says where a path may stand.
 struct ForPeople;
 
@@ -217,8 +220,7 @@ impl Transform for ForPeople {
                         costs.insert(key.clone(), json!({ "required": required }));
                     }
                 }
-                let about = "Name or path of the table that gives what is left out here.";
-                properties.insert("base".to_owned(), json!({"type": "string", "minLength": 1, "description": about}));
+                properties.insert("base".to_owned(), json!({"type": "string", "minLength": 1, "description": BASE}));
             }
             schema.insert("if".to_owned(), json!({"required": ["base"]}));
             schema.insert("then".to_owned(), json!({"required": ["name"]}));

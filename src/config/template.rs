@@ -1,6 +1,6 @@
 //! Commented files to start from: a built-in chip, network or cost table with every key, each below what it means.
 
-use crate::config::schema::{Schema, default_text, named, range_text};
+use crate::config::schema::{BASE, Schema, default_text, named, range_text};
 use crate::config::{Config, FileKind, LoadRequest, Posterior, load};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -139,6 +139,11 @@ impl File {
                 value => self.value(of, value, indent + 1),
             }
             self.text.push(',');
+            if key == "name" && schema.0.get("x-base").is_some() {
+                self.comment(indent + 1, BASE);
+                self.line(indent + 1);
+                self.text.push_str(&format!("// base: {},", Value::from(self.costs.as_str())));
+            }
         }
         self.line(indent);
         self.text.push(')');

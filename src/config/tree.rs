@@ -197,6 +197,24 @@ pub fn is_name(text: &str) -> bool {
     chars.next().is_some_and(starts_name) && chars.all(continues_name)
 }
 
+/// Whether `found` is the variant's name, as in Rust or in snake_case.
+pub(super) fn names_variant(found: &str, variant: &str) -> bool {
+    found == variant || found == snake_case(variant)
+}
+
+/// `PriorityQueue` as `priority_queue`.
+#[must_use]
+pub fn snake_case(name: &str) -> String {
+    let mut snake = String::new();
+    for (i, c) in name.chars().enumerate() {
+        if c.is_uppercase() && i > 0 {
+            snake.push('_');
+        }
+        snake.extend(c.to_lowercase());
+    }
+    snake
+}
+
 fn starts_name(c: char) -> bool {
     c.is_alphabetic() || c == '_'
 }
@@ -766,5 +784,13 @@ mod tests {
         assert_eq!(b.get("c").unwrap().span.start, Place { line: 2, column: 18 });
         assert_eq!(root.entries().unwrap()[1].key_span.start, Place { line: 2, column: 11 });
         assert_eq!(root.span.end, Place { line: 3, column: 2 });
+    }
+
+    #[test]
+    fn variants_have_a_spelling_in_snake_case() {
+        assert_eq!(snake_case("PriorityQueue"), "priority_queue");
+        assert_eq!(snake_case("Layer"), "layer");
+        assert!(names_variant("priority_queue", "PriorityQueue") && names_variant("PriorityQueue", "PriorityQueue"));
+        assert!(!names_variant("priorityqueue", "PriorityQueue"));
     }
 }

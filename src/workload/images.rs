@@ -2,7 +2,7 @@
 
 use crate::config::Workload;
 use crate::error::Error;
-use crate::workload::net::{Net, Shape};
+use crate::network::{Net, Shape};
 use crate::workload::tensors::{self, TensorFile, index_text};
 use safetensors::tensor::Dtype;
 use std::path::Path;

@@ -1,10 +1,9 @@
-//! Workloads: layers and shapes, posterior, images.
+//! Data of a workload: posterior, images.
 
-pub mod net;
 pub mod tensors;
 pub mod posterior;
 pub mod images;
 
+pub use crate::network::{Net, NetLayer, Shape, Source, resolve};
 pub use images::LoadedImages;
-pub use net::{Net, NetLayer, Shape, Source, resolve};
 pub use posterior::{BatchNorm, LayerPosterior, Learned, LoadedPosterior, PackedSamples};

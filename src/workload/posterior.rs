@@ -19,8 +19,8 @@
 
 use crate::config::{Operation, Posterior, Workload};
 use crate::error::{Error, nearest};
+use crate::network::{Net, NetLayer, Source};
 use crate::random::{Purpose, Stream, StreamName, threshold};
-use crate::workload::net::{Net, NetLayer, Source};
 use crate::workload::tensors::{self, TensorFile, index_text};
 use safetensors::tensor::Dtype;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,7 @@
 //! Layers with their shapes: the network as the mapping and the functional path see it.
 
-use crate::config::{Layer, Operation, Workload};
 use crate::error::{MOST_COMPARED, Problem, listed, nearest};
+use crate::network::description::{Layer, Operation, Workload};
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};

@@ -1,6 +1,5 @@
 //! The workload as its file describes it: a graph of layers, a posterior, images.
 
-use crate::config::defaults::{number, yes};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -65,7 +64,7 @@ pub struct Layer {
     pub inputs: Vec<String>,
     /// Side of the max-pooling window (equal to its stride), applied to the accumulators; 1: none.
     #[schemars(range(min = 1, max = 4096))]
-    #[serde(default = "number::<1>")]
+    #[serde(default = "one")]
     pub pool: u32,
     /// Whether negative values are cut off.
     #[serde(default = "yes")]
@@ -95,7 +94,7 @@ pub enum Operation {
         kernel: u32,
         /// Step of the window.
         #[schemars(range(min = 1, max = 1_048_576))]
-        #[serde(default = "number::<1>")]
+        #[serde(default = "one")]
         stride: u32,
         /// Zero padding on each side.
         #[serde(default)]
@@ -120,7 +119,7 @@ pub enum Posterior {
         path: String,
         /// Factor of the last layer's batch-norm output that gives the logits.
         #[schemars(range(min = 1e-6, max = 1e6))]
-        #[serde(default = "one")]
+        #[serde(default = "kappa")]
         kappa: f64,
         /// Epsilon of batch norm.
         #[schemars(range(min = 0.0, max = 1.0))]
@@ -162,11 +161,19 @@ pub struct Images {
     pub labels: Option<String>,
 }
 
+fn one() -> u32 {
+    1
+}
+
+fn yes() -> bool {
+    true
+}
+
 fn half() -> f64 {
     0.5
 }
 
-fn one() -> f64 {
+fn kappa() -> f64 {
     1.0
 }
 
