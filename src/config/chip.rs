@@ -118,7 +118,7 @@ pub enum ArrayReadout {
     SenseAmplifiers {
         /// Sub-arrays that share the rows of a row block and work side by side.
         #[schemars(range(min = 1, max = 4096))]
-        #[serde(default = "number::<1>")]
+        #[serde(default = "one")]
         sub_arrays: u32,
     },
 }

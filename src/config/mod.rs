@@ -23,17 +23,11 @@ pub mod costs;
 pub mod run;
 
 pub use crate::network::{Images, Input, Layer, Operation, Posterior, Workload};
-pub use chip::{
-    Accumulator, Adc, AdcInput, AdcRange, Array, Buffer, Chip, Digital, Draws, Driver, Interconnect, RandomSource,
-    Sampler, Tile,
-};
+pub use chip::*;
 pub use costs::{AdcCost, Cost, CostTable};
 pub use diagnostic::ConfigErrors;
 pub use kind::FileKind;
 pub use load::{Base, Described, LoadRequest, Loaded, Location, check_files, load, load_expanded, to_ron};
-pub use run::{
-    Answer, Config, EnsembleSpec, Grain, Grouping, MAX_PASSES, MappingSpec, Mode, Queue, Samples, ScheduleSpec, Scheme,
-    ValuesSpec, Window,
-};
+pub use run::*;
 pub use schema::{json_schema, reference_markdown};
 pub use template::template;
