@@ -111,9 +111,11 @@ pub struct Converter {
     step: u32,
     /// Cycle since which the accumulator has refused the result.
     refused_since: Option<Cycle>,
-    /// Cycle at which the first sample of the position arrived; none between positions.
-    started: Option<Cycle>,
+    /// Whether the next sample is the first of its position.
+    between: bool,
+    /// Cycle at which the last position has left, and at which the present one has begun.
     idle_since: Cycle,
+    started: Cycle,
 }
 
 impl Converter {
@@ -135,8 +137,9 @@ impl Converter {
             token: None,
             step: 0,
             refused_since: None,
-            started: None,
+            between: true,
             idle_since: 0,
+            started: 0,
         }
     }
 
@@ -162,7 +165,8 @@ impl Converter {
         self.token = Some(token);
         self.arrays = self.wiring.arrays.times(token.copies(&self.wiring.replicas));
         self.step = 0;
-        if self.started.is_none() {
+        if self.between {
+            self.between = false;
             self.begin_position(token, cx);
         }
         let spec = &*self.spec;
@@ -235,7 +239,11 @@ impl Converter {
             cx.wait(Action::WaitPort, self.spec.convert.site, since, token, units);
         }
         if token.last {
-            self.end_position(token, cx);
+            (self.between, self.idle_since) = (true, cx.now);
+            let (all, units) = (self.all_units(), self.units(self.spec.converters));
+            if units != all {
+                self.end_position(token, Units { number: all.number - units.number, ..all }, cx);
+            }
         }
         self.token = None;
         cx.release(self.wiring.input, 1);
@@ -245,29 +253,30 @@ impl Converter {
     #[inline(never)]
     fn begin_position<S: EventQueue, K: SpanSink>(&mut self, token: Token, cx: &mut Context<'_, S, K>) {
         let spec = &*self.spec;
-        let site = spec.convert.site;
-        cx.wait_between(Action::WaitOperand, site, self.idle_since, cx.now, token, self.all_units());
-        self.started = Some(cx.now);
-        let (convert, period) = (spec.whole().duration, spec.period);
-        let (first, gaps) = (cx.now + convert, spec.pulses - 1);
+        let (site, convert, period) = (spec.convert.site, spec.whole().duration, spec.period);
+        let (all, units) = (self.all_units(), self.units(spec.converters));
+        let (mut first, mut gaps) = (cx.now + convert, spec.pulses - 1);
+        if cx.now - self.idle_since == period - convert && units == all {
+            // Positions follow each other without a gap of their own: one row tells of all.
+            (first, gaps) = (self.idle_since, spec.pulses);
+        } else {
+            cx.wait_between(Action::WaitOperand, site, self.idle_since, cx.now, token, all);
+        }
+        self.started = cx.now;
         let detail = spec.fine || cx.in_window(first, first + u64::from(gaps) * period);
         for (start, repeats) in rows(first, gaps, period, detail) {
-            let amount = Amount { units: self.units(spec.converters), repeats, period, count: 0 };
+            let amount = Amount { units, repeats, period, count: 0 };
             cx.wait_repeated(Action::WaitOperand, site, start, period - convert, token, amount);
         }
     }
 
-    /// Books the waits of converters of copies without a position.
+    /// Books the waits of `idle` converters of copies that had no position of their own.
+    #[cold]
     #[inline(never)]
-    fn end_position<S: EventQueue, K: SpanSink>(&mut self, token: Token, cx: &mut Context<'_, S, K>) {
-        let spec = &*self.spec;
-        self.idle_since = cx.now;
-        let Some(started) = self.started.take() else { return };
-        let all = self.all_units();
-        let idle = Units { number: all.number - self.units(spec.converters).number, ..all };
-        let over = (token.image, token.member) == spec.last_pass;
+    fn end_position<S: EventQueue, K: SpanSink>(&self, token: Token, idle: Units, cx: &mut Context<'_, S, K>) {
+        let over = (token.image, token.member) == self.spec.last_pass;
         let reason = if over { Action::WaitDrained } else { Action::WaitOperand };
-        cx.wait(reason, spec.convert.site, started, token, idle);
+        cx.wait(reason, self.spec.convert.site, self.started, token, idle);
     }
 
     /// Converters in use of all arrays of all copies.
