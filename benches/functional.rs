@@ -6,6 +6,7 @@ use crossbayes::config::{
     Workload,
 };
 use crossbayes::functional::blocks::RowBlocks;
+use crossbayes::functional::registers::{RegisterDraws, Registers};
 use crossbayes::functional::weights::{BitMatrix, WeightDistribution};
 use crossbayes::functional::{FunctionalModel, FunctionalSpec};
 use crossbayes::random::{Purpose, StreamName};
@@ -96,6 +97,25 @@ fn sampling(c: &mut Criterion) {
             for (index, (distribution, matrix)) in layers.iter_mut().enumerate() {
                 let name = StreamName { layer: index as u32, ..StreamName::new(Purpose::WeightSample) };
                 distribution.draw(&mut name.open(1), matrix);
+                black_box(&matrix);
+            }
+        });
+    });
+    drop(layers);
+    // Registers as the chips have them by default; they run on from sample to sample.
+    let registers = Registers { bits: 64, taps: vec![64, 63, 61, 60], number: 1, bits_per_cycle: 128, draw_bits: 8 };
+    let mut layers: Vec<_> = (net.layers.iter().zip(&posterior.layers).enumerate())
+        .map(|(index, (layer, posterior))| {
+            let blocks = RowBlocks::new(layer.rows, 128);
+            let draws = RegisterDraws::new(registers.clone(), posterior, index, blocks, 64, 1);
+            let generators = draws.start(0);
+            (draws, generators, BitMatrix::new(blocks, layer.columns as usize))
+        })
+        .collect();
+    group.bench_function("vgg_binaryconnect/lfsr", |b| {
+        b.iter(|| {
+            for (draws, generators, matrix) in &mut layers {
+                draws.draw(generators, matrix);
                 black_box(&matrix);
             }
         });

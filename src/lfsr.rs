@@ -136,6 +136,7 @@ impl Sequence {
     }
 
     /// The next `count` (0..=32) bits, the first of them lowest.
+    #[inline]
     pub fn take(&mut self, count: u32) -> u32 {
         let (mut bits, have) = (self.open, self.open_bits);
         if have < count {
@@ -155,9 +156,10 @@ impl Sequence {
     fn word(&mut self) -> u64 {
         let width = self.words.len();
         let word = self.words[self.next];
-        let sum = self.taps.iter().fold(0, |sum, tap| sum ^ self.words[(self.next + width - tap) % width]);
+        let back = |tap: usize| if self.next >= tap { self.next - tap } else { self.next + width - tap };
+        let sum = self.taps.iter().fold(0, |sum, &tap| sum ^ self.words[back(tap)]);
         self.words[self.next] = sum;
-        self.next = (self.next + 1) % width;
+        self.next = if self.next + 1 == width { 0 } else { self.next + 1 };
         word
     }
 }

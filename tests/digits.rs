@@ -382,3 +382,36 @@ fn drawn_ensembles_score_as_the_trainers_do() {
         assert!((mode - number("mean")).abs() > 4.0 * error, "{name}");
     }
 }
+
+#[test]
+fn generators_cost_what_was_added_by_hand() {
+    let report = |set: &[&str]| {
+        let loaded = digits("pcm_128", &[&["values.answer=nothing"], set].concat(), Scheme::Dense, Samples::Drawn);
+        let prepared = prepare(loaded.config, &loaded.workload_base, 1, &|_, _, _| ()).unwrap();
+        let (finished, _) =
+            prepared.simulate(None::<crossbayes::trace::ParquetSink>, String::new(), &|_, _, _| ()).unwrap();
+        crossbayes::report::Report::new(&finished.facts, &finished.ledger)
+    };
+    let near = |found: f64, expected: f64| assert!((found / expected - 1.0).abs() < 1e-12, "{found}, not {expected}");
+    let by_default = report(&[]);
+    // 8 arrays of 128 x 64 synapses with two banks of latches of one register bit each, 1.24 um2; 128 / 8 comparators; one
+    // register of 64 bits; 128 times 3 gates.
+    let area = |part: &str| by_default.area.per_part[part] * 1e6;
+    near(area("draw_latch"), 8.0 * 8192.0 * 2.0 * 1.24);
+    near(area("draw_compare"), 8.0 * 16.0 * 11.1);
+    near(area("lfsr_register"), 8.0 * 64.0 * 1.24);
+    near(area("lfsr_gate"), 8.0 * 384.0 * 0.5);
+    let single = report(&["arch.sampler.double_buffered=false"]);
+    near(single.area.per_part["draw_latch"] * 2.0, by_default.area.per_part["draw_latch"]);
+
+    // Cycles of a sample at 16 synapses each: conv1 9, conv2 256 and 32, fc1 4 arrays of 512, fc2 40. In each the register
+    // and the gates of an array work; 10 samples of 38,160 synapses are compared, latched and their p fetched.
+    let energy = |report: &crossbayes::report::Report| report.energy.per_component["generator"] * 1e15;
+    let synapses = 10.0 * 38_160.0 * (8.6 + 2.6 + 150.0);
+    let cycles = 10.0 * f64::from(9 + 256 + 32 + 4 * 512 + 40);
+    near(energy(&by_default), cycles * (64.0 * 2.6 + 128.0 * 3.0 * 0.386) + synapses);
+    let short = "arch.sampler.source=Lfsr(bits: 8, taps: [8, 6, 5, 4], registers: 128)";
+    near(energy(&report(&[short])), cycles * (1024.0 * 2.6 + 128.0 * 3.0 * 0.386) + synapses);
+    near(energy(&report(&["arch.sampler.source=Trng"])), cycles * 128.0 * 186.0 + synapses);
+    near(energy(&report(&["arch.sampler.source=Ideal"])), cycles * 128.0 * 22.0 + synapses);
+}
