@@ -340,10 +340,11 @@ impl Prepared {
         let tell = |answers: u64, _| progress(Stage::Cycles, answers, total);
         let (outcome, (tally, sink)) = simulate(config, assembly, (Tally::new(ledger), sink), tell)?;
         let ledger = tally.ledger();
-        let wall_s = start.elapsed().as_secs_f64();
+        let (all, waited) = (start.elapsed(), sink.waited());
         let facts = RunFacts {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             command,
+            settings: Vec::new(),
             arch_hash: content_hash(&config.arch),
             workload_hash: self.workload_hash.clone(),
             layers: self.layer_facts(&outcome),
@@ -351,7 +352,12 @@ impl Prepared {
             inventory: inventory(config, &plan.net, &plan.mapping, links),
             tiles: plan.mapping.tiles,
             arrays: plan.mapping.arrays,
-            events: EventFacts { count: outcome.events, per_kind: outcome.per_kind, wall_s },
+            events: EventFacts {
+                count: outcome.events,
+                per_kind: outcome.per_kind,
+                simulation_s: all.saturating_sub(waited).as_secs_f64(),
+                wall_s: all.as_secs_f64(),
+            },
             outputs: self.outputs.clone(),
             closed_form: expected.beside(ledger.makespan()),
             config: config.clone(),

@@ -4,7 +4,7 @@
 //! `report::closed_form` is used to predict.
 
 use crossbayes::config::{Answer, Config, Draws, Grain, Grouping, LoadRequest, Mode, Queue, Sampler, Scheme, load};
-use crossbayes::meter::Ledger;
+use crossbayes::meter::{Account, Ledger};
 use crossbayes::report::Report;
 use crossbayes::run::{Finished, prepare};
 use crossbayes::simulate::plan;
@@ -180,15 +180,15 @@ fn every_synapse_is_drawn_once_a_member_or_once_a_position() {
     assert_eq!(drawn(&finished), 6_170_583_040 * 8);
 }
 
-/// Unit-cycles, attojoules and, of work, elementary actions, by layer, component and action.
-type Sums = BTreeMap<(Option<u32>, Component, Action), (u128, u128, u128)>;
+/// Unit-cycles, attojoules and, of work, elementary actions.
+type Sums = BTreeMap<Account, (u128, u128, u128)>;
 
 fn sums(ledger: &Ledger) -> Sums {
     ledger
         .entries()
-        .map(|(layer, component, action, entry)| {
-            let count = if action.is_wait() { 0 } else { entry.count };
-            ((layer, component, action), (entry.unit_cycles, entry.energy, count))
+        .map(|(account, entry)| {
+            let count = if account.action.is_wait() { 0 } else { entry.count };
+            (account, (entry.unit_cycles, entry.energy, count))
         })
         .collect()
 }

@@ -72,11 +72,12 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// A report without what tells one run from its repetition: the command and the time that it took.
+/// A report without what tells one run from its repetition: the command, what it changed, and the time that it took.
 fn figures(text: &str) -> Value {
     let mut report = json(text);
     report["provenance"]["command"] = Value::Null;
-    for key in ["wall_s", "events_per_s"] {
+    report["provenance"]["settings"] = Value::Null;
+    for key in ["simulation_s", "wall_s", "events_per_s"] {
         report["events"][key] = Value::Null;
     }
     report
@@ -328,6 +329,32 @@ fn wrong_usage_exits_with_2() {
         assert!(message.starts_with(&expected), "{message}");
     }
     assert_eq!(contents(folder.path()), BTreeMap::new());
+}
+
+#[test]
+fn a_report_names_the_settings_that_were_changed() {
+    let folder = tempdir().unwrap();
+    // The second is what the file says, so nothing was changed by it.
+    let set = ["--set", "ensemble.members=3", "--set", "arch.adc.bits=4", "--mode", "sequential", "--seed", "7"];
+    let done = toy(&folder, &[&set[..], &["--out", "run"]].concat()).fine();
+    let told: Vec<&str> = done.lines().filter(|line| line.contains(" (files: ")).map(str::trim).collect();
+    assert_eq!(
+        told,
+        [
+            "changed settings        schedule.mode = Sequential (files: Layer)",
+            "ensemble.members = 3 (files: 10)",
+            "seed = 7 (files: 1)"
+        ]
+    );
+    // They are stored with the run.
+    assert_eq!(crossbayes(&folder, &["report", "run"]).fine(), done);
+    assert!(!toy(&folder, &["--no-files"]).fine().contains("changed settings"));
+    // Where the files alone are no valid configuration, it is told as it was given.
+    let network = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/workloads/toy_two_layers.ron")).unwrap();
+    fs::write(folder.path().join("broken.ron"), network.replace("activity: 0.5", "activity: 5.0")).unwrap();
+    let mended =
+        ["run", "--arch", "toy_2x2", "--workload", "broken.ron", "--no-files", "--set", "workload.activity=0.25"];
+    assert!(crossbayes(&folder, &mended).fine().contains("  changed settings        workload.activity = 0.25\n"));
 }
 
 #[test]

@@ -5,22 +5,22 @@ mod common;
 use common::tied::{self, tied};
 use common::*;
 use crossbayes::config::*;
-use crossbayes::meter::Ledger;
-use crossbayes::trace::{Action, Component, Span};
+use crossbayes::meter::{Account, Ledger};
+use crossbayes::trace::Span;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-/// Unit-cycles, attojoules and elementary actions, by layer, component and action.
-type Sums = BTreeMap<(Option<u32>, Component, Action), (u128, u128, u128)>;
+/// Unit-cycles, attojoules and elementary actions.
+type Sums = BTreeMap<Account, (u128, u128, u128)>;
 
 /// Sums that must not depend on how coarsely a run was simulated.
 fn sums(ledger: &Ledger) -> Sums {
     ledger
         .entries()
         // Waits have no elementary actions to count.
-        .map(|(layer, component, action, e)| {
-            let count = if action.is_wait() { 0 } else { e.count };
-            ((layer, component, action), (e.unit_cycles, e.energy, count))
+        .map(|(account, e)| {
+            let count = if account.action.is_wait() { 0 } else { e.count };
+            (account, (e.unit_cycles, e.energy, count))
         })
         .collect()
 }

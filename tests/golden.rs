@@ -27,7 +27,7 @@ fn run(set: &[&str]) -> (Finished, Vec<Span>) {
     let prepared = prepare(loaded.config, &Base::Embedded, 1, &|_, _, _| ()).unwrap();
     let (mut finished, Spans(spans)) =
         prepared.simulate(Spans(Vec::new()), "crossbayes run".to_owned(), &|_, _, _| ()).unwrap();
-    finished.facts.events.wall_s = 0.0;
+    (finished.facts.events.simulation_s, finished.facts.events.wall_s) = (0.0, 0.0);
     (finished, spans)
 }
 
@@ -98,11 +98,11 @@ fn check(name: &str, set: &[&str]) -> Finished {
 
 /// Attojoules of everything that a run books, by layer, component and action.
 fn energies(finished: &Finished) -> BTreeMap<Key, u128> {
-    let spent = finished.ledger.entries().filter(|(.., entry)| entry.energy > 0);
+    let spent = finished.ledger.entries().filter(|(_, entry)| entry.energy > 0);
     spent
-        .map(|(layer, component, action, entry)| {
-            let layer = layer.map_or("chip", |l| LAYERS[l as usize]);
-            ((layer, component.name(), action.name()), entry.energy)
+        .map(|(account, entry)| {
+            let layer = account.layer.map_or("chip", |l| LAYERS[l as usize]);
+            ((layer, account.component.name(), account.action.name()), entry.energy)
         })
         .collect()
 }

@@ -3,9 +3,11 @@
 mod synthetic;
 
 use crossbayes::config::Mode;
+use crossbayes::mapping::Plane;
 use crossbayes::meter::Ledger;
 use crossbayes::report::Report;
 use crossbayes::trace::{Action, Component, NONE, Span, SpanSink};
+use std::collections::BTreeMap;
 
 fn report(layers: u32, images: u32, members: u32) -> Report {
     let (facts, spans) = synthetic::run(layers, images, members);
@@ -20,7 +22,7 @@ const KEYS: &str = "schema_version provenance.version provenance.seed provenance
     area.per_component.adc efficiency.gops_per_w efficiency.gops_per_w_per_mm2 efficiency.gops_definition \
     utilisation.per_component.adc utilisation.per_layer stalls.per_reason_cycles.wait_port stalls.per_layer \
     sampling.probabilistic_synapses sampling.frozen_synapses sampling.stored_synapses sampling.random_bits sampling.per_layer events.count \
-    events.per_kind events.wall_s events.events_per_s outputs.predictions outputs.mean_probabilities outputs.entropy \
+    events.per_kind events.simulation_s events.wall_s events.events_per_s outputs.predictions outputs.mean_probabilities outputs.entropy \
     outputs.mutual_information checks.closed_form.ideal_cycles checks.closed_form.predicted_cycles";
 
 #[test]
@@ -92,8 +94,83 @@ fn area_is_that_added_by_hand() {
 fn efficiency_follows_from_operations_energy_and_area() {
     let report = report(2, 2, 3);
     let gops_per_w = 2.0 * 7_372_800.0 / report.energy.per_image_j / 1e9;
-    assert_eq!(report.efficiency.gops_per_w, Some(gops_per_w));
-    assert_eq!(report.efficiency.gops_per_w_per_mm2, Some(gops_per_w / report.area.total_mm2));
+    assert_eq!(report.efficiency.run_gops_per_w, Some(gops_per_w));
+    assert_eq!(report.efficiency.run_gops_per_w_per_mm2, Some(gops_per_w / report.area.total_mm2));
+}
+
+/// Throughput, power and efficiency belong to one interval: the run, or an initiation interval in steady state.
+#[test]
+fn run_and_steady_state_are_two_views_each_of_one_interval() {
+    // One image of 990 cycles, the next of which could come after 870.
+    let report = report(2, 1, 3);
+    assert_eq!((report.latency.cycles, report.latency.initiation_interval_cycles), (990, 870));
+    // Work 180 + 450 + 3.84 pJ; leakage 2 x 2.001 mW + 0.5 uW = 4.0025 mW.
+    let (work, leakage) = (633.84e-12, 4.0025e-3);
+    let close = |found: f64, expected: f64| assert!((found / expected - 1.0).abs() < 1e-12, "{found}, {expected}");
+    assert_eq!(report.power.leakage_w, leakage);
+    close(report.energy.per_image_j, work + leakage * 990e-9);
+    close(report.energy.steady_state_per_image_j, work + leakage * 870e-9);
+    close(report.power.run_w.unwrap(), (work + leakage * 990e-9) / 990e-9);
+    close(report.power.steady_state_w.unwrap(), (work + leakage * 870e-9) / 870e-9);
+    close(report.throughput.run_images_per_s.unwrap(), 1e9 / 990.0);
+    close(report.throughput.images_per_s.unwrap(), 1e9 / 870.0);
+    let (throughput, power, efficiency) = (&report.throughput, &report.power, &report.efficiency);
+    close(efficiency.run_gops_per_w.unwrap(), throughput.run_gops.unwrap() / power.run_w.unwrap());
+    close(efficiency.gops_per_w.unwrap(), throughput.gops.unwrap() / power.steady_state_w.unwrap());
+}
+
+#[test]
+fn leakage_is_split_by_component_and_layer() {
+    // Over 990 ns: 1 uW of arrays and 2 mW of converters in each layer, 0.5 uW of links outside.
+    let report = report(2, 1, 3);
+    let leakage = &report.energy.leakage;
+    assert_eq!(leakage.per_layer[1].per_component, BTreeMap::from([("adc", 1980e-12), ("crossbar", 0.99e-12)]));
+    assert_eq!(leakage.no_layer, BTreeMap::from([("link", 0.495e-12)]));
+    assert_eq!(leakage.per_component, BTreeMap::from([("adc", 3960e-12), ("crossbar", 1.98e-12), ("link", 0.495e-12)]));
+    let table = report.to_string();
+    assert!(table.lines().any(|line| line.starts_with("  adc ") && line.contains("3.960 nJ")), "{table}");
+}
+
+#[test]
+fn work_is_split_by_plane() {
+    let (mut facts, mut spans) = synthetic::run(2, 1, 1);
+    facts.config.schedule.images = 1;
+    for span in spans.iter_mut().filter(|span| span.layer == 0) {
+        span.plane = Some(Plane::Deterministic);
+    }
+    let report = Report::new(&facts, &synthetic::ledger(&facts, &spans));
+    // Layer 0: 10 reads at 2 pJ and 10 conversions at 5 pJ; layer 1 twice as many; messages are of no plane.
+    assert_eq!(report.energy.per_plane, BTreeMap::from([("deterministic", 70e-12), ("stochastic", 140e-12)]));
+    assert_eq!(report.energy.per_layer[0].share.per_plane, BTreeMap::from([("deterministic", 70e-12)]));
+    assert!(report.to_string().contains("70.00 pJ deterministic, 140.0 pJ stochastic"), "{report}");
+}
+
+#[test]
+fn the_busiest_units_in_use_are_named() {
+    let (facts, mut spans) = synthetic::run(2, 1, 1);
+    // 330 cycles. Arrays of layer 1 read for 200 of them and wait 15 for a port; its 8 converters work as long. What is
+    // left they wait for input, the converters of layer 1 but for 20 cycles.
+    for (template, wait, duration) in [(0, Action::WaitOperand, 215), (4, Action::WaitOperand, 115)] {
+        spans.push(Span { action: wait, duration, repeats: 1, period: duration, energy: 0, ..spans[template] });
+    }
+    // The two links carry 10 cycles of messages.
+    for (template, duration) in [(1, 230), (5, 20), (3, 650)] {
+        let idle = Span { duration, repeats: 1, period: duration, energy: 0, ..spans[template] };
+        spans.push(Span { action: Action::WaitOperand, ..idle });
+    }
+    let report = Report::new(&facts, &synthetic::ledger(&facts, &spans));
+    let bottleneck = report.bottleneck.as_ref().unwrap();
+    assert_eq!((bottleneck.component, bottleneck.busy), ("adc", 200.0 / 220.0));
+    assert_eq!((bottleneck.waits_for, bottleneck.waiting), (Some("wait_operand"), 20.0 / 220.0));
+    assert_eq!(
+        bottleneck.text,
+        format!("{}, 90.9 % busy of those in use", facts.layers[1].name.clone() + " converters")
+    );
+    assert!(report.to_string().contains("waiting for input 9.1 %"), "{report}");
+    // 8 converters for 220 of 330 cycles are 5.3 in use; those of layer 0 are all in use.
+    let used = |layer: usize| report.utilisation.per_layer[layer].per_component["adc"];
+    assert_eq!((used(0).units, used(0).units_in_use, used(1).units_in_use), (8, Some(8), Some(5)));
+    assert_eq!((used(0).busy, used(0).busy_of_all), (Some(100.0 / 330.0), Some(100.0 / 330.0)));
 }
 
 #[test]
@@ -102,15 +179,18 @@ fn use_and_waiting_are_those_added_by_hand() {
     // 330 cycles; layer 0 reads 100 of them on each of its 4 arrays and waits 15 for a port.
     assert_eq!(report.utilisation.per_layer[0].arrays, 100.0 / 330.0);
     assert_eq!(report.utilisation.per_layer[0].cells, 5_000.0 / 65_536.0);
-    assert_eq!(report.utilisation.per_component["crossbar"], 300.0 / 660.0);
-    assert_eq!(report.utilisation.per_component["adc"], 300.0 / 660.0);
+    let busy = |component: &str| report.utilisation.per_component[component].busy_of_all;
+    assert_eq!(busy("crossbar"), Some(300.0 / 660.0));
+    assert_eq!(busy("adc"), Some(300.0 / 660.0));
     // 10 of 660 unit-cycles of two links.
-    assert_eq!(report.utilisation.per_component["link"], 10.0 / 660.0);
-    assert_eq!(report.utilisation.per_component["accumulator"], 0.0);
+    assert_eq!(busy("link"), Some(10.0 / 660.0));
+    assert_eq!(busy("accumulator"), Some(0.0));
+    assert_eq!(report.utilisation.per_component["accumulator"].busy, None);
     assert_eq!(report.stalls.per_layer[1].per_reason_cycles["wait_port"], 15.0);
     assert_eq!(report.stalls.per_reason_cycles["wait_port"], 15.0);
     assert_eq!(report.stalls.per_reason_cycles["wait_link"], 0.0);
     assert_eq!(report.stalls.per_component_unit_cycles["crossbar"]["wait_port"], 120);
+    assert_eq!(report.stalls.per_layer[0].per_component_unit_cycles["crossbar"]["wait_port"], 60);
 }
 
 #[test]
@@ -120,7 +200,8 @@ fn a_run_without_work_has_a_report() {
     assert_eq!(report.latency.cycles, 0);
     assert_eq!(report.throughput.images_per_s, None);
     assert_eq!(report.efficiency.gops_per_w, None);
-    assert!(report.to_string().contains("unknown"));
+    assert_eq!((report.bottleneck.as_ref(), report.power.run_w), (None, None));
+    assert!(report.to_string().lines().any(|line| line.split_whitespace().eq(["GOPS/W", "-", "-"])), "{report}");
 }
 
 #[test]

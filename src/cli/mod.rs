@@ -113,9 +113,10 @@ struct Target {
 }
 
 impl Target {
-    fn load(&self, global: &Global) -> Result<Loaded, Failure> {
+    /// Reads what it names. `seed` is the master seed, if it is given.
+    fn load(&self, seed: Option<u64>) -> Result<Loaded, Failure> {
         let mut set = self.set.clone();
-        set.extend(global.seed.map(|seed| format!("seed={seed}")));
+        set.extend(seed.map(|seed| format!("seed={seed}")));
         let loaded = match &self.config {
             Some(file) => load_expanded(file, &set),
             None => load(&LoadRequest { arch: self.arch.clone(), workload: self.workload.clone(), set }),

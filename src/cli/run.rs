@@ -4,10 +4,11 @@ use super::folder::{CONFIG, Folder, Place};
 use super::progress::Bar;
 use super::report::TRACE;
 use super::{Failure, Format, Global, Target, discard_on_signals, print};
-use crate::config::to_ron;
+use crate::config::{Config, to_ron};
 use crate::error::Error;
 use crate::plot;
-use crate::report::Report;
+use crate::report::settings::differences;
+use crate::report::{Report, Setting};
 use crate::run::{Finished, Prepared, prepare};
 use crate::trace::ParquetSink;
 use crate::trace::columns::FACTS_KEY;
@@ -49,13 +50,14 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     target.set.extend(args.mode.iter().map(|mode| format!("schedule.mode={mode}")));
     let window = args.window.iter();
     target.set.extend(window.map(|Range { start, end }| format!("schedule.window=Cycles(from:{start},to:{end})")));
-    let loaded = target.load(global)?;
+    let loaded = target.load(global.seed)?;
     if global.verbose {
         global.say(&format!("read {}", loaded.files.join(", ")));
     }
     let bar = Bar::new(global);
     let tell = |stage, done, total| bar.tell(stage, done, total);
     let config = loaded.portable_config();
+    let settings = changed(&target, global, &config);
     let place = match &args.out {
         Some(out) => Place::Exactly(out.clone()),
         None => {
@@ -77,12 +79,13 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     let command = command();
     let report = match folder {
         None => {
-            let (finished, _) = prepared.simulate(None::<ParquetSink>, command, &tell)?;
+            let (mut finished, _) = prepared.simulate(None::<ParquetSink>, command, &tell)?;
+            finished.facts.settings = settings;
             bar.clear();
             Report::new(&finished.facts, &finished.ledger)
         }
         Some((folder, saved)) => {
-            let written = write(&prepared, folder, &saved, args.png, command, &bar);
+            let written = write(&prepared, folder, &saved, args.png, command, settings, &bar);
             bar.clear();
             let (report, place) = written?;
             let values = prepared.recorded().map_or(String::new(), |_| format!(", {VALUES}"));
@@ -117,12 +120,14 @@ fn write(
     config: &str,
     png: bool,
     command: String,
+    settings: Vec<Setting>,
     bar: &Bar,
 ) -> Result<(Report, PathBuf), Error> {
     let tell = |stage, done, total| bar.tell(stage, done, total);
     let names: Vec<&str> = prepared.plan().net.layers.iter().map(|layer| layer.name.as_str()).collect();
     let sink = ParquetSink::create(folder.file(TRACE)?, &names)?;
-    let (Finished { facts, ledger }, sink) = prepared.simulate(sink, command, &tell)?;
+    let (Finished { mut facts, ledger }, sink) = prepared.simulate(sink, command, &tell)?;
+    facts.settings = settings;
     let json = serde_json::to_string(&facts).map_err(|error| Error::Internal(error.to_string()))?;
     sink.finish(&[(FACTS_KEY, &json)])?;
     let report = Report::new(&facts, &ledger);
@@ -138,6 +143,23 @@ fn write(
         }
     }
     Ok((report, folder.finish()?))
+}
+
+/// What was set for the run: where it differs from what the files alone say, or as it was given where they alone are no
+/// valid configuration.
+fn changed(target: &Target, global: &Global, config: &Config) -> Vec<Setting> {
+    let seed = global.seed.map(|seed| format!("seed={seed}"));
+    if target.set.is_empty() && seed.is_none() {
+        return Vec::new();
+    }
+    match (Target { set: Vec::new(), ..target.clone() }).load(None) {
+        Ok(files) => differences(&files.portable_config(), config),
+        Err(_) => {
+            let pairs = target.set.iter().chain(&seed).filter_map(|set| set.split_once('='));
+            let given = |(key, value): (&str, &str)| (key.trim().to_owned(), value.trim().to_owned());
+            pairs.map(given).map(|(key, value)| Setting { key, value, instead_of: None }).collect()
+        }
+    }
 }
 
 /// Name of a run's folder: `names`, then the last two words of each key that was set, and its value.

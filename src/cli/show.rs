@@ -51,7 +51,7 @@ enum What {
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
-    let loaded = args.target.load(global)?;
+    let loaded = args.target.load(global.seed)?;
     let config = &loaded.config;
     let json = global.format == Format::Json;
     let text = match args.what {

@@ -1,8 +1,9 @@
-//! Sums of a run's spans by layer, component and action.
+//! Sums of a run's spans by layer, plane, component and action.
 //!
 //! Everything that a report says about time and energy comes from here. The ledger takes the same spans live and from a
 //! trace file; all sums are integers, so neither the order of the spans nor their grain changes them.
 
+use crate::mapping::Plane;
 use crate::meter::decimal;
 use crate::trace::span::{KINDS, kind, of_kind};
 use crate::trace::{Action, Component, NONE, Span, SpanSink};
@@ -11,7 +12,38 @@ use serde::{Deserialize, Serialize};
 /// Components whose work makes a pass of a layer: reads and the conversions that follow them.
 const PASS: u32 = 1 << Component::Crossbar as u32 | 1 << Component::Adc as u32 | 1 << Component::Comparator as u32;
 
-/// Sums over the spans of one action of one component for one layer.
+/// What a span is booked under in the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Account {
+    /// Index of the layer; none: the chip.
+    pub layer: Option<u32>,
+    /// Plane of the arrays; none for what belongs to no array.
+    pub plane: Option<Plane>,
+    /// What the unit is.
+    pub component: Component,
+    /// What it does.
+    pub action: Action,
+}
+
+impl Account {
+    /// That of a span.
+    #[must_use]
+    pub fn of(span: &Span) -> Self {
+        let layer = (span.layer != NONE).then_some(span.layer);
+        Self { layer, plane: span.plane, component: span.component, action: span.action }
+    }
+}
+
+/// Planes that a layer's sums are kept apart by, the first for what belongs to no array.
+pub(super) const PLANES: usize = 1 + Plane::ALL.len();
+
+/// Place of a plane among them.
+#[inline]
+pub(super) fn place(plane: Option<Plane>) -> usize {
+    plane.map_or(0, |plane| plane as usize + 1)
+}
+
+/// Sums over the spans of one account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Cycles of all pieces on all units.
@@ -108,7 +140,7 @@ pub struct Ledger {
     layers: u32,
     images: u32,
     members: u32,
-    /// By (layer, component, action); the last layer stands for the chip.
+    /// By (layer, plane, component, action); the last layer stands for the chip.
     entries: Vec<Entry>,
     /// By (layer, image, member), each with a last place for "none".
     passes: Vec<Window>,
@@ -125,7 +157,7 @@ impl Ledger {
             layers,
             images,
             members,
-            entries: vec![Entry::EMPTY; rows * KINDS],
+            entries: vec![Entry::EMPTY; rows * PLANES * KINDS],
             passes: vec![Window::EMPTY; rows * columns * depth],
             image_work: vec![Window::EMPTY; columns],
         }
@@ -149,26 +181,39 @@ impl Ledger {
         self.members
     }
 
-    /// The sums of one action; `layer` [`None`]: of work that belongs to no layer.
+    /// The sums of one action over all planes; `layer` [`None`]: of work that belongs to no layer.
     ///
     /// # Panics
     /// When there is no such layer.
     #[must_use]
-    pub fn entry(&self, layer: Option<u32>, component: Component, action: Action) -> &Entry {
+    pub fn entry(&self, layer: Option<u32>, component: Component, action: Action) -> Entry {
         let row = layer.map_or(self.layers, |layer| {
             assert!(layer < self.layers, "layer {layer} of {}", self.layers);
             layer
         });
-        &self.entries[row as usize * KINDS + kind(component, action)]
+        let mut sum = Entry::EMPTY;
+        for plane in 0..PLANES {
+            sum.join(&self.entries[(row as usize * PLANES + plane) * KINDS + kind(component, action)]);
+        }
+        sum
     }
 
-    /// Every sum that holds a span, by layer (the chip last), component and action.
-    pub fn entries(&self) -> impl Iterator<Item = (Option<u32>, Component, Action, &Entry)> {
+    /// Every sum that holds a span, by layer (the chip last), plane, component and action.
+    pub fn entries(&self) -> impl Iterator<Item = (Account, &Entry)> {
         self.entries.iter().enumerate().filter(|(_, entry)| entry.rows > 0).map(|(i, entry)| {
-            let layer = (i / KINDS) as u32;
-            let (component, action) = of_kind(i % KINDS);
-            ((layer < self.layers).then_some(layer), component, action, entry)
+            let (row, kind) = (i / KINDS, i % KINDS);
+            let layer = (row / PLANES) as u32;
+            let layer = (layer < self.layers).then_some(layer);
+            let plane = (row % PLANES).checked_sub(1).map(|plane| Plane::ALL[plane]);
+            let (component, action) = of_kind(kind);
+            (Account { layer, plane, component, action }, entry)
         })
+    }
+
+    /// Place of the sums of an account whose layer there is.
+    fn slot(&self, account: &Account) -> usize {
+        let row = account.layer.unwrap_or(self.layers) as usize * PLANES + place(account.plane);
+        row * KINDS + kind(account.component, account.action)
     }
 
     /// Passes of a layer, by image and member: from the first crossbar read to the last conversion.
@@ -204,27 +249,23 @@ impl Ledger {
 }
 
 impl Ledger {
-    /// Adds the sums of spans that are all of this layer, component and action, for this image and member.
-    pub(super) fn add(
-        &mut self,
-        (layer, component, action): (u32, Component, Action),
-        (image, member): (u32, u32),
-        sums: &Entry,
-    ) {
+    /// Adds the sums of spans that are all of one account, for this image and member.
+    pub(super) fn add(&mut self, account: &Account, (image, member): (u32, u32), sums: &Entry) {
         let known = |index: u32, size: u32| index < size || index == NONE;
-        debug_assert!(known(layer, self.layers), "layer {layer} of {}", self.layers);
+        debug_assert!(account.layer.is_none_or(|layer| layer < self.layers), "{account:?} of {} layers", self.layers);
         debug_assert!(known(image, self.images), "image {image} of {}", self.images);
         debug_assert!(known(member, self.members), "member {member} of {}", self.members);
+        let layer = account.layer.unwrap_or(self.layers) as usize;
         // NONE is the largest index, so the minimum sends it to the last place.
-        let layer = layer.min(self.layers) as usize;
         let image = image.min(self.images) as usize;
         let member = member.min(self.members) as usize;
-        self.entries[layer * KINDS + kind(component, action)].join(sums);
-        if action.is_wait() {
+        let slot = self.slot(account);
+        self.entries[slot].join(sums);
+        if account.action.is_wait() {
             return;
         }
         self.image_work[image].widen(sums.window);
-        if PASS >> component as u32 & 1 == 1 {
+        if PASS >> account.component as u32 & 1 == 1 {
             let pass = (layer * (self.images as usize + 1) + image) * (self.members as usize + 1) + member;
             self.passes[pass].widen(sums.window);
         }
@@ -233,7 +274,7 @@ impl Ledger {
 
 impl SpanSink for Ledger {
     fn push(&mut self, span: &Span) {
-        self.add((span.layer, span.component, span.action), (span.image, span.member), &Entry::of(span));
+        self.add(&Account::of(span), (span.image, span.member), &Entry::of(span));
     }
 }
 
@@ -243,7 +284,7 @@ struct Listing {
     layers: u32,
     images: u32,
     members: u32,
-    entries: Vec<(Option<u32>, Component, Action, Entry)>,
+    entries: Vec<(Account, Entry)>,
     passes: Vec<(usize, Window)>,
     image_work: Vec<Window>,
 }
@@ -254,10 +295,7 @@ impl From<Ledger> for Listing {
             layers: ledger.layers,
             images: ledger.images,
             members: ledger.members,
-            entries: ledger
-                .entries()
-                .map(|(layer, component, action, entry)| (layer, component, action, *entry))
-                .collect(),
+            entries: ledger.entries().map(|(account, entry)| (account, *entry)).collect(),
             passes: ledger.passes.iter().copied().enumerate().filter(|(_, window)| !window.is_empty()).collect(),
             image_work: ledger.image_work,
         }
@@ -274,12 +312,12 @@ impl TryFrom<Listing> for Ledger {
             return Err(outside());
         }
         ledger.image_work = listing.image_work;
-        for (layer, component, action, entry) in listing.entries {
-            let row = layer.unwrap_or(listing.layers);
-            if row > listing.layers {
+        for (account, entry) in listing.entries {
+            if account.layer.is_some_and(|layer| layer >= listing.layers) {
                 return Err(outside());
             }
-            ledger.entries[row as usize * KINDS + kind(component, action)] = entry;
+            let slot = ledger.slot(&account);
+            ledger.entries[slot] = entry;
         }
         for (place, window) in listing.passes {
             *ledger.passes.get_mut(place).ok_or_else(outside)? = window;
@@ -291,7 +329,6 @@ impl TryFrom<Listing> for Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mapping::Plane;
 
     /// 2 arrays read for 3 cycles, 4 times, a new read every 5 cycles from cycle 10 on: 24 unit-cycles, over at 28.
     const READ: Span = Span {
@@ -336,7 +373,7 @@ mod tests {
         };
         let ledger = ledger([READ, READ, convert, wait, transfer]);
         assert_eq!(
-            *ledger.entry(Some(1), Component::Crossbar, Action::Read),
+            ledger.entry(Some(1), Component::Crossbar, Action::Read),
             Entry { unit_cycles: 48, energy: 200, count: 16, rows: 2, window: Window { start: 10, end: 28 } }
         );
         assert_eq!(ledger.entry(None, Component::Link, Action::Transfer).unit_cycles, 6);

@@ -1,12 +1,13 @@
 //! The fast way into a ledger.
 //!
-//! Neighbouring spans of one layer, component and action are mostly for the same image and member. Their sums are kept
+//! Neighbouring spans of one layer, plane, component and action are mostly for the same image and member. Their sums are kept
 //! in one cache line and 64 bits each, and go to the ledger when image or member changes, or a sum would not fit.
 
-use super::ledger::{Entry, Ledger, Window};
-use crate::trace::{Action, Component, NONE, Span, SpanSink};
+use super::ledger::{Account, Entry, Ledger, PLANES, Window, place};
+use crate::mapping::Plane;
+use crate::trace::{Action, Component, Span, SpanSink};
 
-/// Sums of spans of one layer, component, action, image and member that the ledger has not got yet.
+/// Sums of spans of one account, image and member that the ledger has not got yet.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
 struct Open {
@@ -37,7 +38,7 @@ type Row = [[Open; Action::ALL.len()]; Component::ALL.len()];
 /// Takes spans for a [`Ledger`]: the same sums as if the ledger took them itself, in less time.
 #[derive(Debug, Clone)]
 pub struct Tally {
-    /// What belongs to no layer, then one row a layer.
+    /// What belongs to no layer, then the layers, each with a row for each plane.
     rows: Vec<Row>,
     ledger: Ledger,
 }
@@ -47,51 +48,53 @@ impl Tally {
     #[must_use]
     pub fn new(ledger: Ledger) -> Self {
         const EMPTY: Row = [[Open::new(0); Action::ALL.len()]; Component::ALL.len()];
-        Self { rows: vec![EMPTY; ledger.layers() as usize + 1], ledger }
+        Self { rows: vec![EMPTY; (ledger.layers() as usize + 1) * PLANES], ledger }
     }
 
     /// The ledger, with everything that came.
     #[must_use]
     pub fn ledger(mut self) -> Ledger {
-        for (row, layer) in self.rows.iter().zip([NONE].into_iter().chain(0..)) {
+        for (i, row) in self.rows.iter().enumerate() {
+            let layer = (i / PLANES).checked_sub(1).map(|layer| layer as u32);
+            let plane = (i % PLANES).checked_sub(1).map(|plane| Plane::ALL[plane]);
             for (open, &component) in row.iter().zip(Component::ALL) {
                 for (open, &action) in open.iter().zip(Action::ALL) {
-                    close(open, (layer, component, action), &mut self.ledger);
+                    close(open, &Account { layer, plane, component, action }, &mut self.ledger);
                 }
             }
         }
         self.ledger
     }
 
-    /// Row of a layer: [`NONE`] comes before 0.
+    /// Row of a span's layer, of which [`NONE`] comes before 0, and plane.
     #[inline]
-    fn row(layer: u32) -> usize {
-        layer.wrapping_add(1) as usize
+    fn row(span: &Span) -> usize {
+        span.layer.wrapping_add(1) as usize * PLANES + place(span.plane)
     }
 
     /// A span that cannot be added to what is open.
     #[inline(never)]
     fn turn_over(&mut self, span: &Span) {
-        let open = &mut self.rows[Self::row(span.layer)][span.component as usize][span.action as usize];
-        close(open, (span.layer, span.component, span.action), &mut self.ledger);
+        let open = &mut self.rows[Self::row(span)][span.component as usize][span.action as usize];
+        close(open, &Account::of(span), &mut self.ledger);
         *open = Open::new(key(span));
         self.ledger.push(span);
     }
 }
 
-fn close(open: &Open, kind: (u32, Component, Action), ledger: &mut Ledger) {
+fn close(open: &Open, account: &Account, ledger: &mut Ledger) {
     let Open { key, unit_cycles, energy, count, rows, window } = *open;
     if rows > 0 {
         let [unit_cycles, energy, count] = [unit_cycles, energy, count].map(u128::from);
         let sums = Entry { unit_cycles, energy, count, rows, window };
-        ledger.add(kind, ((key >> 32) as u32, key as u32), &sums);
+        ledger.add(account, ((key >> 32) as u32, key as u32), &sums);
     }
 }
 
 impl SpanSink for Tally {
     #[inline(always)]
     fn push(&mut self, span: &Span) {
-        let open = &mut self.rows[Self::row(span.layer)][span.component as usize][span.action as usize];
+        let open = &mut self.rows[Self::row(span)][span.component as usize][span.action as usize];
         let units = u64::from(span.repeats) * u64::from(span.units);
         if let Some(unit_cycles) = span.duration.checked_mul(units)
             && let Some(unit_cycles) = open.unit_cycles.checked_add(unit_cycles)
@@ -114,6 +117,7 @@ impl SpanSink for Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::NONE;
     use proptest::prelude::*;
 
     fn spans() -> impl Strategy<Value = Vec<Span>> {
@@ -121,27 +125,30 @@ mod tests {
         let sum = || prop_oneof![4 => 0..1000_u64, 1 => Just(u64::MAX)];
         let duration = prop_oneof![4 => 0..100_u64, 1 => Just(1 << 40)];
         let units = prop_oneof![4 => 0..10_u32, 1 => Just(u32::MAX)];
-        let kind =
-            (0..Component::ALL.len(), prop::sample::select(vec![Action::Read, Action::Convert, Action::WaitPort]));
+        let plane = prop::sample::select(vec![None, Some(Plane::Deterministic), Some(Plane::Stochastic)]);
+        let action = prop::sample::select(vec![Action::Read, Action::Convert, Action::WaitPort]);
+        let kind = (plane, 0..Component::ALL.len(), action);
         let span = (0..1000_u64, duration, 1..4_u32, kind, (index(), index(), index()), units, sum(), sum()).prop_map(
-            |(start, duration, repeats, (component, action), (layer, image, member), units, count, energy)| Span {
-                start,
-                duration,
-                repeats,
-                period: duration,
-                component: Component::ALL[component],
-                action,
-                plane: None,
-                layer,
-                group: NONE,
-                stage: 0,
-                image,
-                member,
-                position: 0,
-                unit: 0,
-                units,
-                count,
-                energy,
+            |(start, duration, repeats, (plane, component, action), (layer, image, member), units, count, energy)| {
+                Span {
+                    start,
+                    duration,
+                    repeats,
+                    period: duration,
+                    component: Component::ALL[component],
+                    action,
+                    plane,
+                    layer,
+                    group: NONE,
+                    stage: 0,
+                    image,
+                    member,
+                    position: 0,
+                    unit: 0,
+                    units,
+                    count,
+                    energy,
+                }
             },
         );
         // Runs of one span: the case that is made fast.

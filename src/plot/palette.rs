@@ -3,7 +3,7 @@
 //! From the palettes of Okabe and Ito (2008) and of Paul Tol (2021).
 
 use crate::plot::picture::Colour;
-use crate::trace::Component;
+use crate::trace::{Action, Component};
 
 /// Text and axes.
 pub const INK: Colour = [0x22, 0x22, 0x22];
@@ -13,9 +13,6 @@ pub const PALE_INK: Colour = [0x66, 0x66, 0x66];
 pub const GRID: Colour = [0xdd, 0xdd, 0xdd];
 /// Every other row.
 pub const BAND: Colour = [0xf5, 0xf5, 0xf5];
-/// Leakage.
-pub const LEAKAGE: Colour = [0xcc, 0xcc, 0xcc];
-
 /// Blue, dark and light: passes of members with even and odd numbers, for images with even numbers.
 pub const BLUE: [Colour; 2] = [[0x00, 0x5a, 0x8c], [0x88, 0xcc, 0xee]];
 /// Orange, dark and light: the same for images with odd numbers.
@@ -39,6 +36,27 @@ pub const fn component(component: Component) -> Colour {
     }
 }
 
+/// The colour of waiting for a reason: shades of grey apart from waiting for the next unit and for room, which say that
+/// something behind is too slow, and for random bits.
+#[must_use]
+pub const fn wait(reason: Action) -> Colour {
+    match reason {
+        Action::WaitOperand => [0xdd, 0xdd, 0xdd],
+        Action::WaitResource => [0xcc, 0x66, 0x77],
+        Action::WaitPort => [0x88, 0x22, 0x55],
+        Action::WaitLink => [0xee, 0x99, 0xaa],
+        Action::WaitRandom => [0x00, 0x9e, 0x73],
+        Action::WaitDrained => [0xc8, 0xdc, 0xee],
+        _ => PALE_INK,
+    }
+}
+
+/// A paler tint of a colour: leakage beside work.
+#[must_use]
+pub fn pale(colour: Colour) -> Colour {
+    colour.map(|channel| 0xff - (0xff - channel) / 5 * 2)
+}
+
 /// Brightness in grey, 0 to 255 (ITU-R BT.601).
 #[must_use]
 pub fn grey(colour: Colour) -> f64 {
@@ -57,8 +75,7 @@ mod tests {
 
     #[test]
     fn neighbours_differ_in_grey() {
-        let mut stack: Vec<Colour> = Component::ALL.iter().map(|c| component(*c)).collect();
-        stack.push(LEAKAGE);
+        let stack: Vec<Colour> = Component::ALL.iter().map(|c| component(*c)).collect();
         for pair in stack.windows(2) {
             assert!((grey(pair[0]) - grey(pair[1])).abs() > 20.0, "{pair:x?}");
         }

@@ -4,6 +4,7 @@
 
 use crate::config::Config;
 use crate::meter::decimal;
+use crate::report::Setting;
 use crate::trace::Component;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -15,6 +16,9 @@ pub struct RunFacts {
     pub version: String,
     /// Command that made the run.
     pub command: String,
+    /// Settings that differ from chip, network and defaults.
+    #[serde(default)]
+    pub settings: Vec<Setting>,
     /// The fully expanded configuration.
     pub config: Config,
     /// [`content_hash`] of the chip.
@@ -110,7 +114,11 @@ pub struct EventFacts {
     pub count: u64,
     /// The same by kind of event.
     pub per_kind: BTreeMap<String, u64>,
-    /// Seconds that the simulation took. The only number of a report that differs between equal runs.
+    /// Wall-clock seconds of the simulation itself: events, sums, and spans handed to the trace. Not in it are planning,
+    /// values, and waiting for the trace to be written. The two times are the only numbers of a report that differ between
+    /// equal runs.
+    pub simulation_s: f64,
+    /// The same with the time that it waited for the trace, which a thread of its own encodes and writes.
     pub wall_s: f64,
 }
 

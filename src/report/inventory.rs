@@ -7,7 +7,7 @@ use crate::parts::generator::generator_parts;
 use crate::readout::Readout;
 use crate::report::facts::InventoryItem;
 use crate::trace::Component;
-use crate::workload::Net;
+use crate::workload::{Net, Source};
 
 /// Parts by layer, then those of the chip. Arrays and tiles that no layer uses do not count.
 #[must_use]
@@ -75,10 +75,14 @@ pub fn inventory(config: &Config, net: &Net, mapping: &Mapping, links: u64) -> V
         if net.layers[l].pool > 1 {
             add(Component::Digital, "pool", at, lanes, 0, &costs.pool);
         }
+        // A tile's input buffer has a port to write and one to read; its output buffer has one to write, and that of the
+        // layer's last tile one to read for each link that leaves.
         let input = tiles * chip.tile.input_buffer.capacity.0;
-        add(Component::Buffer, "input_buffer", at, input, tiles, &costs.buffer_read);
+        add(Component::Buffer, "input_buffer", at, input, 2 * tiles, &costs.buffer_read);
         let output = tiles * chip.tile.output_buffer.capacity.0;
-        add(Component::Buffer, "output_buffer", at, output, tiles, &costs.buffer_read);
+        let consumers = net.layers.iter().filter(|layer| layer.source == Source::Layer(l)).count();
+        let leaving = consumers as u64 + u64::from(l == net.output);
+        add(Component::Buffer, "output_buffer", at, output, tiles + leaving, &costs.buffer_read);
     }
     let tiles = u64::from(mapping.tiles);
     let routers = match chip.interconnect {
@@ -88,6 +92,6 @@ pub fn inventory(config: &Config, net: &Net, mapping: &Mapping, links: u64) -> V
         Interconnect::HTree { .. } => tiles.next_power_of_two().max(2) - 1,
     };
     add(Component::Link, "router", None, routers, links, &costs.link);
-    add(Component::GlobalBuffer, "global_buffer", None, chip.global_buffer.capacity.0, 1, &costs.global_read);
+    add(Component::GlobalBuffer, "global_buffer", None, chip.global_buffer.capacity.0, 2, &costs.global_read);
     items
 }

@@ -32,13 +32,17 @@ pub struct ImageLatency {
     pub cycles: u64,
 }
 
-/// Work per time, with images that follow each other at the initiation interval.
+/// Work per time; none where there is no time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Throughput {
-    /// Images per second; none where a run takes no cycles.
+    /// Images per second in steady state: they follow each other at the initiation interval.
     pub images_per_s: Option<f64>,
-    /// 1e9 operations per second, see [`GOPS_DEFINITION`](crate::report::efficiency::GOPS_DEFINITION).
+    /// 1e9 operations per second there, see [`GOPS_DEFINITION`](crate::report::efficiency::GOPS_DEFINITION).
     pub gops: Option<f64>,
+    /// Images of the run divided by its latency.
+    pub run_images_per_s: Option<f64>,
+    /// 1e9 operations per second of the run: all of its operations divided by its latency.
+    pub run_gops: Option<f64>,
     /// Multiply-accumulates executed for one image: all passes of all layers.
     pub macs_per_image: u64,
 }
@@ -93,7 +97,17 @@ pub fn macs_per_image(facts: &RunFacts) -> u64 {
 #[must_use]
 pub fn throughput(facts: &RunFacts, latency: &Latency) -> Throughput {
     let macs = macs_per_image(facts);
-    let interval = latency.initiation_interval_cycles;
-    let images_per_s = (interval > 0).then(|| facts.config.arch.clock.0 as f64 / interval as f64);
-    Throughput { images_per_s, gops: images_per_s.map(|rate| 2.0 * macs as f64 * rate / 1e9), macs_per_image: macs }
+    let rate = |images: u32, cycles: u64| {
+        (cycles > 0).then(|| f64::from(images) * facts.config.arch.clock.0 as f64 / cycles as f64)
+    };
+    let steady_state = rate(1, latency.initiation_interval_cycles);
+    let run = rate(facts.config.schedule.images, latency.cycles);
+    let gops = |rate: Option<f64>| rate.map(|rate| 2.0 * macs as f64 * rate / 1e9);
+    Throughput {
+        images_per_s: steady_state,
+        gops: gops(steady_state),
+        run_images_per_s: run,
+        run_gops: gops(run),
+        macs_per_image: macs,
+    }
 }

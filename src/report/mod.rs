@@ -6,28 +6,34 @@
 pub mod facts;
 pub mod inventory;
 pub mod closed_form;
+pub mod booked;
 pub mod latency;
 pub mod energy;
+pub mod power;
 pub mod area;
 pub mod efficiency;
 pub mod utilisation;
 pub mod stalls;
 pub mod sampling;
+pub mod settings;
 pub mod sparsity;
 pub mod stored;
 pub mod quantity;
 pub mod table;
 
 pub use area::Area;
+pub use booked::Booked;
 pub use efficiency::Efficiency;
 pub use energy::Energy;
 pub use facts::{ClosedForm, EventFacts, InventoryItem, LayerFacts, OutputFacts, RunFacts, content_hash};
 pub use latency::{Latency, Throughput};
+pub use power::Power;
 pub use sampling::Sampling;
+pub use settings::Setting;
 pub use sparsity::{ArraySize, Sparsity, sparsity};
 pub use stalls::Stalls;
 pub use stored::{from_trace, load};
-pub use utilisation::Utilisation;
+pub use utilisation::{Bottleneck, Utilisation};
 
 use crate::config::Config;
 use crate::meter::Ledger;
@@ -35,7 +41,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Changes whenever a key of the report or its meaning does.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// The report. Its fields are the keys of its JSON.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -54,10 +60,14 @@ pub struct Report {
     pub throughput: Throughput,
     /// Energy.
     pub energy: Energy,
+    /// Power.
+    pub power: Power,
     /// Area.
     pub area: Area,
     /// Work per energy and area.
     pub efficiency: Efficiency,
+    /// The busiest units; none where nothing works.
+    pub bottleneck: Option<Bottleneck>,
     /// How busy and how full units are.
     pub utilisation: Utilisation,
     /// What units waited for.
@@ -85,6 +95,8 @@ pub struct Provenance {
     pub workload_hash: String,
     /// Command.
     pub command: String,
+    /// Settings that differ from chip, network and defaults.
+    pub settings: Vec<Setting>,
 }
 
 /// Where the layers were put.
@@ -105,9 +117,11 @@ pub struct Events {
     pub count: u64,
     /// By kind.
     pub per_kind: BTreeMap<String, u64>,
-    /// Seconds that the simulation took.
+    /// Wall-clock seconds of the simulation itself, see [`EventFacts::simulation_s`].
+    pub simulation_s: f64,
+    /// The same with the time that it waited for the trace to be written.
     pub wall_s: f64,
-    /// Events per second; none where no time was measured.
+    /// Events per second of the simulation itself; none where no time was measured.
     pub events_per_s: Option<f64>,
 }
 
@@ -123,7 +137,8 @@ impl Report {
     #[must_use]
     pub fn new(facts: &RunFacts, ledger: &Ledger) -> Self {
         let latency = latency::latency(facts, ledger);
-        let energy = energy::energy(facts, ledger);
+        let energy = energy::energy(facts, ledger, latency.initiation_interval_cycles);
+        let booked = Booked::of(ledger);
         let area = area::area(facts);
         let events = &facts.events;
         Self {
@@ -134,19 +149,23 @@ impl Report {
                 arch_hash: facts.arch_hash.clone(),
                 workload_hash: facts.workload_hash.clone(),
                 command: facts.command.clone(),
+                settings: facts.settings.clone(),
             },
             config: facts.config.clone(),
             mapping: Mapping { arrays: facts.arrays, tiles: facts.tiles, per_layer: facts.layers.clone() },
             throughput: latency::throughput(facts, &latency),
             efficiency: efficiency::efficiency(facts, &energy, &area),
-            utilisation: utilisation::utilisation(facts, ledger),
-            stalls: stalls::stalls(facts, ledger),
+            power: power::power(facts, &latency, &energy),
+            bottleneck: utilisation::bottleneck(facts, &booked),
+            utilisation: utilisation::utilisation(facts, &booked, ledger.makespan()),
+            stalls: stalls::stalls(facts, &booked),
             sampling: sampling::sampling(facts),
             events: Events {
                 count: events.count,
                 per_kind: events.per_kind.clone(),
+                simulation_s: events.simulation_s,
                 wall_s: events.wall_s,
-                events_per_s: (events.wall_s > 0.0).then(|| events.count as f64 / events.wall_s),
+                events_per_s: (events.simulation_s > 0.0).then(|| events.count as f64 / events.simulation_s),
             },
             outputs: facts.outputs.clone(),
             checks: Checks { closed_form: facts.closed_form.clone() },

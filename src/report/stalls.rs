@@ -1,7 +1,7 @@
 //! What units waited for.
 
-use crate::meter::Ledger;
 use crate::report::RunFacts;
+use crate::report::booked::{Booked, Time};
 use crate::trace::{Action, Component};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -23,43 +23,46 @@ pub struct Stalls {
     pub per_component_unit_cycles: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
 }
 
-/// Waiting of a layer's arrays by reason.
+/// Waiting of a layer by reason.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LayerStalls {
     /// Name of the layer.
     pub layer: String,
     /// Cycles that an average array of the layer waited.
     pub per_reason_cycles: BTreeMap<&'static str, f64>,
+    /// Unit-cycles of every component's waits, not averaged.
+    pub per_component_unit_cycles: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
 }
 
 /// Waiting of the run.
 #[must_use]
-pub fn stalls(facts: &RunFacts, ledger: &Ledger) -> Stalls {
-    let mut per_component: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
-    for (_, component, action, entry) in ledger.entries().filter(|(_, _, action, _)| action.is_wait()) {
-        let sum = per_component.entry(component.name()).or_default().entry(action.name()).or_default();
-        *sum = sum.saturating_add(u64::try_from(entry.unit_cycles).unwrap_or(u64::MAX));
-    }
-    let per_layer = facts.layers.iter().zip(0..).map(|(layer, index)| LayerStalls {
+pub fn stalls(facts: &RunFacts, booked: &Booked) -> Stalls {
+    let per_layer = facts.layers.iter().zip(&booked.layers).map(|(layer, times)| LayerStalls {
         layer: layer.name.clone(),
-        per_reason_cycles: averages(ledger, layer.arrays, |owner| owner == Some(index)),
+        per_reason_cycles: averages(times, layer.arrays),
+        per_component_unit_cycles: unit_cycles(times),
     });
     Stalls {
         definition: STALLS_DEFINITION,
-        per_reason_cycles: averages(ledger, facts.arrays, |_| true),
+        per_reason_cycles: averages(&booked.all, facts.arrays),
         per_layer: per_layer.collect(),
-        per_component_unit_cycles: per_component,
+        per_component_unit_cycles: unit_cycles(&booked.all),
     }
 }
 
-/// Waits of crossbars in the layers that `counts` picks, averaged over `arrays`; every reason is listed.
-fn averages(ledger: &Ledger, arrays: u64, counts: impl Fn(Option<u32>) -> bool) -> BTreeMap<&'static str, f64> {
+/// Waits of the crossbars, averaged over `arrays`; every reason is listed.
+fn averages(times: &BTreeMap<Component, Time>, arrays: u64) -> BTreeMap<&'static str, f64> {
+    let waited = |reason: Action| times.get(&Component::Crossbar)?.waits.get(&reason).copied();
     let reasons = Action::ALL.iter().filter(|action| action.is_wait());
-    let mut sums: BTreeMap<Action, u128> = reasons.map(|reason| (*reason, 0)).collect();
-    for (layer, component, action, entry) in ledger.entries() {
-        if action.is_wait() && component == Component::Crossbar && counts(layer) {
-            *sums.entry(action).or_default() += entry.unit_cycles;
-        }
-    }
-    sums.into_iter().map(|(reason, sum)| (reason.name(), sum as f64 / arrays.max(1) as f64)).collect()
+    reasons.map(|reason| (reason.name(), waited(*reason).unwrap_or(0) as f64 / arrays.max(1) as f64)).collect()
+}
+
+/// Waits of all components that have any.
+fn unit_cycles(times: &BTreeMap<Component, Time>) -> BTreeMap<&'static str, BTreeMap<&'static str, u64>> {
+    let waits = |time: &Time| {
+        let waits = time.waits.iter();
+        waits.map(|(reason, cycles)| (reason.name(), u64::try_from(*cycles).unwrap_or(u64::MAX))).collect()
+    };
+    let waiting = times.iter().filter(|(_, time)| !time.waits.is_empty());
+    waiting.map(|(component, time)| (component.name(), waits(time))).collect()
 }

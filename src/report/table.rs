@@ -2,7 +2,8 @@
 
 use crate::config::{Mode, Sampler, Scheme};
 use crate::report::quantity::{grouped, percent, si, significant, square_millimetres};
-use crate::report::{Report, efficiency::GOPS_DEFINITION};
+use crate::report::{Report, Setting, efficiency::GOPS_DEFINITION};
+use crate::trace::Action;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -103,6 +104,10 @@ fn run(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     };
     let images = config.schedule.images;
     line(f, "schedule", &format!("{mode}, {images} image{}", if images == 1 { "" } else { "s" }))?;
+    for (i, Setting { key, value, instead_of }) in report.provenance.settings.iter().enumerate() {
+        let files = instead_of.as_ref().map(|value| format!(" (files: {value})")).unwrap_or_default();
+        line(f, if i == 0 { "changed settings" } else { "" }, &format!("{key} = {value}{files}"))?;
+    }
     let sampling = &report.sampling;
     let probabilistic = sampling.probabilistic_synapses.map_or("unknown".to_owned(), grouped);
     let stored = grouped(sampling.stored_synapses);
@@ -132,7 +137,7 @@ fn run(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     line(f, "random bits", &grouped(sampling.random_bits))?;
     let events = &report.events;
     let rate = events.events_per_s.map_or(String::new(), |rate| format!(", {}", si(rate, "events/s")));
-    line(f, "simulation", &format!("{} events in {}{rate}", grouped(events.count), si(events.wall_s, "s")))
+    line(f, "simulation", &format!("{} events in {}{rate}", grouped(events.count), si(events.simulation_s, "s")))
 }
 
 fn time(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -145,17 +150,27 @@ fn time(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         line(f, "first image", &told)?;
     }
     line(f, "initiation interval", &format!("{} cycles", grouped(latency.initiation_interval_cycles)))?;
-    let unknown = || "unknown".to_owned();
-    let throughput = &report.throughput;
-    line(
-        f,
-        "throughput",
-        &throughput.images_per_s.map_or_else(unknown, |rate| format!("{} images/s", significant(rate))),
-    )?;
-    line(f, "GOPS", &throughput.gops.map_or_else(unknown, significant))?;
-    let efficiency = &report.efficiency;
-    line(f, "GOPS/W", &efficiency.gops_per_w.map_or_else(unknown, significant))?;
-    line(f, "GOPS/W/mm2", &efficiency.gops_per_w_per_mm2.map_or_else(unknown, significant))?;
+    if let Some(bottleneck) = &report.bottleneck {
+        let reason = bottleneck.waits_for.and_then(Action::from_name).and_then(Action::waiting);
+        let waits = reason.map(|reason| format!("; {reason} {}", percent(bottleneck.waiting)));
+        line(f, "bottleneck", &(bottleneck.text.clone() + &waits.unwrap_or_default()))?;
+    }
+    writeln!(f)?;
+    let (throughput, power, energy, efficiency) =
+        (&report.throughput, &report.power, &report.energy, &report.efficiency);
+    let unknown = || "-".to_owned();
+    let number = |value: Option<f64>| value.map_or_else(unknown, significant);
+    let watts = |power: Option<f64>| power.map_or_else(unknown, |power| si(power, "W"));
+    let rows = [
+        ("images/s", number(throughput.run_images_per_s), number(throughput.images_per_s)),
+        ("GOPS", number(throughput.run_gops), number(throughput.gops)),
+        ("energy per image", si(energy.per_image_j, "J"), si(energy.steady_state_per_image_j, "J")),
+        ("power", watts(power.run_w), watts(power.steady_state_w)),
+        ("GOPS/W", number(efficiency.run_gops_per_w), number(efficiency.gops_per_w)),
+        ("GOPS/W/mm2", number(efficiency.run_gops_per_w_per_mm2), number(efficiency.gops_per_w_per_mm2)),
+    ]
+    .map(|(name, run, steady_state)| [name.to_owned(), run, steady_state]);
+    grid(f, ["", "mean of the run", "steady state"], &rows)?;
     line(f, "", &format!("({GOPS_DEFINITION})"))
 }
 
@@ -163,46 +178,52 @@ fn energy(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let energy = &report.energy;
     let area = &report.area;
     title(f, "Energy, area and use by component")?;
-    let mut names: Vec<&str> = energy.per_component.keys().chain(area.per_component.keys()).copied().collect();
+    let leaking = energy.leakage.per_component.keys();
+    let mut names: Vec<&str> =
+        energy.per_component.keys().chain(leaking).chain(area.per_component.keys()).copied().collect();
     names.sort_by(|a, b| {
-        let joules = |name: &&str| energy.per_component.get(*name).copied().unwrap_or(0.0);
+        let of = |sums: &BTreeMap<&str, f64>, name: &&str| sums.get(*name).copied().unwrap_or(0.0);
+        let joules = |name: &&str| of(&energy.per_component, name) + of(&energy.leakage.per_component, name);
         joules(b).total_cmp(&joules(a)).then(a.cmp(b))
     });
     names.dedup();
     let share = |part: f64, whole: f64| if whole > 0.0 { bare_percent(part / whole) } else { "-".to_owned() };
     let dash = || "-".to_owned();
-    let mut rows: Vec<[String; 6]> = Vec::new();
+    let leakage = &energy.leakage.per_component;
+    let mut rows: Vec<[String; 8]> = Vec::new();
     for name in names {
-        let (joules, mm2) = (energy.per_component.get(name), area.per_component.get(name));
+        let (work, leaked, mm2) = (energy.per_component.get(name), leakage.get(name), area.per_component.get(name));
+        let all = work.copied().unwrap_or(0.0) + leaked.copied().unwrap_or(0.0);
+        let used = report.utilisation.per_component.get(name);
         rows.push([
             name.to_owned(),
-            joules.map_or_else(dash, |joules| si(*joules, "J")),
-            joules.map_or_else(dash, |joules| share(*joules, energy.total_j)),
+            work.map_or_else(dash, |joules| si(*joules, "J")),
+            leaked.map_or_else(dash, |joules| si(*joules, "J")),
+            share(all, energy.total_j),
             mm2.map_or_else(dash, |mm2| square_millimetres(*mm2)),
             mm2.map_or_else(dash, |mm2| share(*mm2, area.total_mm2)),
-            report.utilisation.per_component.get(name).map_or_else(dash, |busy| bare_percent(*busy)),
+            used.and_then(|used| used.busy).map_or_else(dash, bare_percent),
+            used.and_then(|used| used.busy_of_all).map_or_else(dash, bare_percent),
         ]);
     }
-    rows.push([
-        "leakage".into(),
-        si(energy.leakage_j, "J"),
-        share(energy.leakage_j, energy.total_j),
-        dash(),
-        dash(),
-        dash(),
-    ]);
     let total = [
         "total".into(),
-        si(energy.total_j, "J"),
+        si(energy.total_j - energy.leakage_j, "J"),
+        si(energy.leakage_j, "J"),
         share(energy.total_j, energy.total_j),
         square_millimetres(area.total_mm2),
         share(area.total_mm2, area.total_mm2),
         String::new(),
+        String::new(),
     ];
     rows.push(total);
-    grid(f, ["", "energy", "%", "area", "%", "busy %"], &rows)?;
-    let images = report.config.schedule.images;
-    if images > 1 { line(f, "energy per image", &si(energy.per_image_j, "J")) } else { Ok(()) }
+    grid(f, ["", "work", "leakage", "%", "area", "%", "busy % in use", "of all"], &rows)?;
+    let planes = &energy.per_plane;
+    if planes.len() > 1 {
+        let told: Vec<String> = planes.iter().map(|(plane, joules)| format!("{} {plane}", si(*joules, "J"))).collect();
+        line(f, "work by plane", &told.join(", "))?;
+    }
+    Ok(())
 }
 
 fn layers(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -252,11 +273,11 @@ fn arrays(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let layers = report.utilisation.per_layer.iter().zip(&report.stalls.per_layer);
     let mut rows: Vec<[String; 10]> = layers
         .map(|(used, stalls)| {
-            let adc = used.per_component.get("adc").copied();
+            let adc = used.per_component.get("adc").and_then(|used| used.busy);
             row(cut(&used.layer), [Some(used.cells), Some(used.arrays), adc], &stalls.per_reason_cycles)
         })
         .collect();
-    let busy = |name| report.utilisation.per_component.get(name).copied();
+    let busy = |name| report.utilisation.per_component.get(name).and_then(|used| used.busy);
     rows.push(row("all".into(), [None, busy("crossbar"), busy("adc")], &report.stalls.per_reason_cycles));
     grid(f, ["", "cells", "reads", "ADCs", "operand", "random", "resource", "port", "link", "drained"], &rows)
 }

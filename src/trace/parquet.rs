@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -34,6 +35,8 @@ pub struct ParquetSink {
     /// Taken when the sink is finished or dropped, which ends the thread.
     full: Option<SyncSender<Vec<Span>>>,
     empty: Receiver<Vec<Span>>,
+    /// Time spent in handing over: what exceeds a few microseconds is waiting for the thread.
+    waited: Duration,
     thread: Option<JoinHandle<parquet::errors::Result<SerializedFileWriter<Hashed>>>>,
 }
 
@@ -70,6 +73,7 @@ impl ParquetSink {
             filling: Vec::with_capacity(ROW_GROUP),
             full: Some(full),
             empty,
+            waited: Duration::ZERO,
             thread: Some(thread),
         })
     }
@@ -77,6 +81,7 @@ impl ParquetSink {
     /// Hands the buffer to the thread and takes an empty one. When the thread has stopped on an error, spans are
     /// dropped: [`ParquetSink::finish`] tells the error.
     fn hand_over(&mut self) {
+        let start = Instant::now();
         if let Some(full) = &self.full
             && full.send(std::mem::take(&mut self.filling)).is_ok()
             && let Ok(empty) = self.empty.recv()
@@ -86,6 +91,7 @@ impl ParquetSink {
             self.full = None;
         }
         self.filling.clear();
+        self.waited += start.elapsed();
     }
 
     /// Writes what is left and the file's metadata, seals the file with its hash, and gives it its name.
@@ -122,6 +128,10 @@ impl SpanSink for ParquetSink {
         if self.filling.len() == ROW_GROUP {
             self.hand_over();
         }
+    }
+
+    fn waited(&self) -> Duration {
+        self.waited
     }
 }
 

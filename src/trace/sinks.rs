@@ -3,6 +3,7 @@
 //! Those that hand a span on are always inlined: it may then never be written to memory.
 
 use crate::trace::{Span, SpanSink};
+use std::time::Duration;
 
 /// Keeps every span, in order.
 impl SpanSink for Vec<Span> {
@@ -19,6 +20,10 @@ impl<A: SpanSink, B: SpanSink> SpanSink for (A, B) {
         self.0.push(span);
         self.1.push(span);
     }
+
+    fn waited(&self) -> Duration {
+        self.0.waited() + self.1.waited()
+    }
 }
 
 /// Lends a sink.
@@ -26,6 +31,10 @@ impl<S: SpanSink + ?Sized> SpanSink for &mut S {
     #[inline(always)]
     fn push(&mut self, span: &Span) {
         (**self).push(span);
+    }
+
+    fn waited(&self) -> Duration {
+        (**self).waited()
     }
 }
 
@@ -36,5 +45,9 @@ impl<S: SpanSink> SpanSink for Option<S> {
         if let Some(sink) = self {
             sink.push(span);
         }
+    }
+
+    fn waited(&self) -> Duration {
+        self.as_ref().map_or(Duration::ZERO, SpanSink::waited)
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::mapping::Plane;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// What a unit is: the `component` column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -176,6 +177,41 @@ impl Component {
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|x| x.name() == name)
     }
+
+    /// What several units are called in text.
+    #[must_use]
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Component::Driver => "wordline drivers",
+            Component::Crossbar => "arrays",
+            Component::SampleHold => "sample-and-hold circuits",
+            Component::Adc => "converters",
+            Component::Comparator => "comparators",
+            Component::Generator => "generators",
+            Component::Accumulator => "accumulators",
+            Component::Digital => "post-processing lanes",
+            Component::Buffer => "buffer ports",
+            Component::Link => "links",
+            Component::GlobalBuffer => "global buffer ports",
+        }
+    }
+
+    /// Whether work and waits of a unit add up to the run. Drivers work while their array reads, samples take no time, and
+    /// accumulators are pipelines.
+    #[must_use]
+    pub const fn books_every_cycle(self) -> bool {
+        match self {
+            Component::Driver | Component::SampleHold | Component::Accumulator => false,
+            Component::Crossbar
+            | Component::Adc
+            | Component::Comparator
+            | Component::Generator
+            | Component::Digital
+            | Component::Buffer
+            | Component::Link
+            | Component::GlobalBuffer => true,
+        }
+    }
 }
 
 impl Action {
@@ -234,6 +270,20 @@ impl Action {
         Self::ALL.iter().copied().find(|x| x.name() == name)
     }
 
+    /// What a gap is called in text; none for work.
+    #[must_use]
+    pub const fn waiting(self) -> Option<&'static str> {
+        match self {
+            Action::WaitOperand => Some("waiting for input"),
+            Action::WaitResource => Some("waiting for the next unit"),
+            Action::WaitPort => Some("waiting for room"),
+            Action::WaitLink => Some("waiting for a link"),
+            Action::WaitRandom => Some("waiting for random bits"),
+            Action::WaitDrained => Some("done"),
+            _ => None,
+        }
+    }
+
     /// Whether it books a gap instead of work.
     #[must_use]
     #[inline]
@@ -281,6 +331,11 @@ impl Span {
 pub trait SpanSink {
     /// Takes one span. By reference: a sink that keeps nothing copies nothing.
     fn push(&mut self, span: &Span);
+
+    /// Time for which those who gave it spans had to wait for it so far, because it is slower than they are.
+    fn waited(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 #[cfg(test)]

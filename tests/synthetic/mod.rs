@@ -150,7 +150,13 @@ fn facts(layers: u32, images: u32, members: u32, cycles: u64) -> RunFacts {
         workload_hash: content_hash(&config.workload),
         tiles: layers.len() as u32,
         arrays: 4 * layers.len() as u64,
-        events: EventFacts { count: 1234, per_kind: BTreeMap::from([("read_done".into(), 1234)]), wall_s: 0.125 },
+        settings: Vec::new(),
+        events: EventFacts {
+            count: 1234,
+            per_kind: BTreeMap::from([("read_done".into(), 1234)]),
+            simulation_s: 0.125,
+            wall_s: 0.25,
+        },
         outputs: Some(OutputFacts {
             images,
             members,
