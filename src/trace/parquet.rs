@@ -1,6 +1,6 @@
 //! Spans streamed to a Parquet file with zstd.
 //!
-//! The simulation only fills a buffer of spans; a thread of its own encodes, compresses and writes it. Two buffers go
+//! The simulation only fills a buffer of spans; a thread of its own encodes, compresses and writes it. A few buffers go
 //! back and forth, so memory stays flat however long the run is: when the thread falls behind, `push` waits for it.
 
 use crate::error::Error;
@@ -22,8 +22,12 @@ use std::time::{Duration, Instant};
 
 type Result<T> = std::result::Result<T, Error>;
 
-/// Rows of a row group: what is held in memory, three times, while the file is written.
+/// Rows of a row group, held in memory as columns while the file is written.
 const ROW_GROUP: usize = 1 << 16;
+/// Spans that are handed over at a time: few enough to be in a cache that both threads reach when they are taken apart.
+const HANDED_OVER: usize = 1 << 12;
+/// Buffers that go back and forth, beside the one that is being filled.
+const BUFFERS: usize = 4;
 
 /// Writes a trace file. The file appears under its name only when [`ParquetSink::finish`] succeeds.
 #[derive(Debug)]
@@ -58,10 +62,10 @@ impl ParquetSink {
         let writer = SerializedFileWriter::new(Hashed::new(file), schema(), Arc::new(properties(&names)))
             .map_err(told_of(&path))?;
         let row_group = RowGroup::new(&names).map_err(Error::io(&path))?;
-        let (full, from_run) = sync_channel::<Vec<Span>>(1);
-        let (to_run, empty) = sync_channel(3);
-        for _ in 0..2 {
-            to_run.send(Vec::with_capacity(ROW_GROUP)).expect("the receiver is held here");
+        let (full, from_run) = sync_channel::<Vec<Span>>(BUFFERS - 1);
+        let (to_run, empty) = sync_channel(BUFFERS + 1);
+        for _ in 0..BUFFERS {
+            to_run.send(Vec::with_capacity(HANDED_OVER)).expect("the receiver is held here");
         }
         let thread = std::thread::Builder::new()
             .name("trace".into())
@@ -70,7 +74,7 @@ impl ParquetSink {
         Ok(Self {
             path,
             unfinished: Some(unfinished),
-            filling: Vec::with_capacity(ROW_GROUP),
+            filling: Vec::with_capacity(HANDED_OVER),
             full: Some(full),
             empty,
             waited: Duration::ZERO,
@@ -125,7 +129,7 @@ impl SpanSink for ParquetSink {
     #[inline]
     fn push(&mut self, span: &Span) {
         self.filling.push(*span);
-        if self.filling.len() == ROW_GROUP {
+        if self.filling.len() == HANDED_OVER {
             self.hand_over();
         }
     }
@@ -180,10 +184,16 @@ fn write_all(
     empty: &SyncSender<Vec<Span>>,
 ) -> parquet::errors::Result<SerializedFileWriter<Hashed>> {
     while let Ok(mut spans) = full.recv() {
-        row_group.write(&spans, &mut writer)?;
+        row_group.take(&spans);
         spans.clear();
         // The run may have hung up meanwhile; what it sent before is still received.
         let _ = empty.send(spans);
+        if row_group.rows() == ROW_GROUP {
+            row_group.write(&mut writer)?;
+        }
+    }
+    if row_group.rows() > 0 {
+        row_group.write(&mut writer)?;
     }
     Ok(writer)
 }

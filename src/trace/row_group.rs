@@ -82,24 +82,30 @@ impl RowGroup {
         })
     }
 
-    /// Appends one row group.
-    pub fn write(&mut self, spans: &[Span], file: &mut SerializedFileWriter<Hashed>) -> Result<()> {
-        self.take_apart(spans);
+    /// Rows taken since the last one was written.
+    pub fn rows(&self) -> usize {
+        // No row lacks its first column.
+        self.columns[0].known.len()
+    }
+
+    /// Appends what was taken as one row group.
+    pub fn write(&mut self, file: &mut SerializedFileWriter<Hashed>) -> Result<()> {
+        let rows = self.rows();
         let schema = file.schema_descr().columns().to_vec();
         let mut group = file.next_row_group()?;
         for (place, (column, descriptor)) in COLUMNS.into_iter().zip(schema).enumerate() {
-            let (chunk, close) = self.chunk(place, column, descriptor, spans.len())?;
+            let (chunk, close) = self.chunk(place, column, descriptor, rows)?;
             group.append_column(&chunk, close)?;
         }
-        group.close().map(drop)
-    }
-
-    /// Rows to columns.
-    fn take_apart(&mut self, spans: &[Span]) {
         for column in &mut self.columns {
             column.known.clear();
             column.levels.clear();
         }
+        group.close().map(drop)
+    }
+
+    /// Takes rows apart into columns.
+    pub fn take(&mut self, spans: &[Span]) {
         let [start, duration, repeats, period, component, action, plane, layer, group, stage, rest @ ..] =
             &mut self.columns;
         let [image, member, position, unit, units, count, energy] = rest;
