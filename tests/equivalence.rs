@@ -209,4 +209,19 @@ proptest! {
         };
         assert_same(&config, all, "op, expanded, queue and window");
     }
+
+    /// A late read takes its window and its weights when an early one does, and hands its sample over in the same cycle.
+    #[test]
+    fn late_and_early_reads_take_the_same_cycles(mut config in tied()) {
+        config.arch.array.read_start = ReadStart::Early;
+        let (_, early) = run(&config);
+        config.arch.array.read_start = ReadStart::Late;
+        let (_, late) = run(&config);
+        prop_assert_eq!(early.ledger.makespan(), late.ledger.makespan());
+        let cells = |both: &Both| {
+            let all = both.ledger.entries().filter(|(_, component, ..)| *component == Component::Crossbar);
+            all.map(|(.., entry)| entry.energy).sum::<u128>()
+        };
+        prop_assert!(cells(&late) <= cells(&early));
+    }
 }

@@ -22,12 +22,18 @@ pub fn tied() -> impl Strategy<Value = Config> {
     let of_layer = (1..4u32, 0..4usize, 1..5u32, 1..3u32);
     let net = (prop::collection::vec(of_layer, 2..5), 1..3u32, 2..6u32, 1..3u32, 1..4u32);
     let run = (0..5usize, 1..4u32, 1..5u32, 0..6usize, 1..9u32);
-    (flags, array, times, network, queues, net, run).prop_map(
-        |(flags, array, times, network, queues, (stack, height, width, bits, outputs), run)| {
+    let reads = any::<[bool; 4]>();
+    (flags, array, times, network, queues, net, run, reads).prop_map(
+        |(flags, array, times, network, queues, (stack, height, width, bits, outputs), run, reads)| {
             let mut chip = chip(2 * array.0, 4 * array.1);
             chip.array.read_time.0 = array.2 * 1000;
             chip.array.sample_and_hold = flags[0];
             chip.adc.columns_per_adc = array.3;
+            chip.array.read_start = if reads[0] { ReadStart::Late } else { ReadStart::Early };
+            chip.array.held_bitlines = if reads[1] { HeldBitlines::Selected } else { HeldBitlines::All };
+            if reads[2] && reads[3] {
+                chip.array.readout = ArrayReadout::SenseAmplifiers { sub_arrays: 1 + u32::from(flags[1]) };
+            }
             chip.adc.input = if flags[1] { AdcInput::Pair } else { AdcInput::Column };
             let costs = &mut chip.costs;
             for (cost, ns) in [
@@ -101,6 +107,8 @@ pub fn tied() -> impl Strategy<Value = Config> {
             }
             layers.push(layer("fc", Operation::Linear { outputs }));
             let mut workload = workload(layers);
+            // A fraction of a row in most pulses.
+            workload.activity = if reads[2] { 0.25 } else { 0.3 };
             workload.input = Input { channels: input.0, height, width, bits: input.1, signed: false };
             let mut config = config(chip, workload);
             config.schedule.mode = [Mode::Sequential, Mode::Layer, Mode::Layer, Mode::Streaming, Mode::Streaming][mode];
