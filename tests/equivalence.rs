@@ -6,7 +6,7 @@ use common::tied::{self, tied};
 use common::*;
 use crossbayes::config::*;
 use crossbayes::meter::{Account, Ledger};
-use crossbayes::trace::Span;
+use crossbayes::trace::{Component, Span};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -219,8 +219,8 @@ proptest! {
         let (_, late) = run(&config);
         prop_assert_eq!(early.ledger.makespan(), late.ledger.makespan());
         let cells = |both: &Both| {
-            let all = both.ledger.entries().filter(|(_, component, ..)| *component == Component::Crossbar);
-            all.map(|(.., entry)| entry.energy).sum::<u128>()
+            let all = both.ledger.entries().filter(|(account, _)| account.component == Component::Crossbar);
+            all.map(|(_, entry)| entry.energy).sum::<u128>()
         };
         prop_assert!(cells(&late) <= cells(&early));
     }
