@@ -118,8 +118,11 @@ impl Walk<'_> {
             "number" => self.real(node, schema, key),
             "array" => {
                 let Value::List(items) = &node.value else { return self.wrong_type(node, key, "a list [..]") };
-                let whole = |(i, item)| self.value(item, schema.items(), &format!("{key}[{i}]"));
-                items.iter().enumerate().map(whole).fold(true, |all, whole| all && whole)
+                let mut whole = true;
+                for (i, item) in items.iter().enumerate() {
+                    whole &= self.value(item, schema.items(), &format!("{key}[{i}]"));
+                }
+                whole
             }
             _ => {
                 let (Value::Text(text) | Value::Bare(text)) = &node.value else {
@@ -204,11 +207,14 @@ impl Walk<'_> {
                 .collect(),
             _ => return self.wrong_type(node, key, EXPECTED),
         };
-        let whole = |(name, value): (Option<String>, &Node)| match name {
-            Some(name) => self.value(value, number, &format!("{key}.{name}")),
-            None => self.wrong_type(value, key, EXPECTED),
-        };
-        pairs.into_iter().map(whole).fold(true, |all, whole| all && whole)
+        let mut whole = true;
+        for (name, value) in pairs {
+            whole &= match name {
+                Some(name) => self.value(value, number, &format!("{key}.{name}")),
+                None => self.wrong_type(value, key, EXPECTED),
+            };
+        }
+        whole
     }
 
     fn record(&mut self, node: &Node, name: &str, schema: Schema, key: &str) -> bool {
