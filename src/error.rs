@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-/// One thing wrong with a value of the configuration, told by the dotted path of the key (`layers[2].op`); the reader
-/// of the file turns the path into file, line and column.
+/// A problem with a value of the configuration, located by the dotted path of its key (`layers[2].op`); the reader of the
+/// file translates the path into file, line and column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// Dotted path of the key within the file's value, `[i]` for list items; empty: the whole file.
     pub path: String,
-    /// What is wrong, with the value found and what was expected.
+    /// The problem, with the value found and the value expected.
     pub message: String,
-    /// What to do about it, where that is known.
+    /// The remedy, where it is known.
     pub hint: Option<String>,
 }
 
@@ -28,18 +28,18 @@ impl Problem {
     }
 }
 
-/// Why something could not be done. The command line exits with 2 for what the user gave wrongly, else with 1.
+/// An error of the library. The command line exits with 2 for invalid input, else with 1.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The configuration has problems; the text lists all of them with their places.
     #[error("{0}")]
     Config(String),
-    /// Values of a configuration that was read without a problem do not go together; who has read it knows their places
+    /// Values of a valid configuration contradict each other; the loaded configuration knows their places
     /// ([`Loaded::locate`](crate::config::Loaded::locate)).
     #[error("{}", lines(.0))]
     Problems(Vec<Problem>),
-    /// An input file (posterior, images, trace) is not what it should be.
+    /// An input file (posterior, images, trace) is invalid.
     #[error("{path}: {message}")]
     Input { path: PathBuf, message: String },
     /// A file could not be read or written.
@@ -48,7 +48,7 @@ pub enum Error {
     /// Parts of the chip wait for each other; the text names them.
     #[error("deadlock at cycle {cycle}: {message}")]
     Deadlock { cycle: u64, message: String },
-    /// An invariant of the simulator does not hold: a defect of ours.
+    /// An invariant of the simulator does not hold: a defect of the program.
     #[error("internal error: {0}")]
     Internal(String),
 }

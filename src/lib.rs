@@ -9,7 +9,7 @@
 //!                                      where)
 //! ```
 //!
-//! The modules in the order of that path; each uses only what stands above it:
+//! The modules in the order of that path; each uses only modules above it:
 //!
 //! - [`error`], [`units`], [`random`], [`lfsr`]: problems, exact quantities, named random streams, shift registers;
 //! - [`read`]: bounded reading of files that users name;

@@ -1,32 +1,32 @@
-//! Randomness as named streams: every random number of a run belongs to a stream that is named by what it is for.
+//! Randomness as named streams: every random number of a run belongs to a stream named by its purpose.
 //!
 //! A stream is a PCG generator (`Pcg64Dxsm`) whose seed is a BLAKE3 hash of the master seed and the stream's name.
 //! No stream is shared and none is split off another, so results do not depend on the order in which streams are used,
-//! on threads or on how the work is cut into arrays. The samplers are ours: they use whole numbers and comparisons only.
+//! on threads or on how the work is cut into arrays. The samplers are ours: they use only integers and comparisons.
 
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Dxsm;
 
-/// What a stream is for. The codes are part of the streams' names: never reuse one.
+/// Purpose of a stream. The codes are part of the streams' names: never reuse one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u32)]
 pub enum Purpose {
     /// Drawing weights from the posterior.
     WeightSample = 1,
-    /// Making up a synthetic posterior.
+    /// Generating a synthetic posterior.
     SyntheticPosterior = 2,
     /// Seeds of the shift registers in an array's generator.
     RegisterSeed = 3,
 }
 
-/// Full name of a stream; what does not apply is 0.
+/// Full name of a stream; fields that do not apply are 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamName {
-    /// What it is for.
+    /// Purpose.
     pub purpose: Purpose,
     /// Index of the layer in the network.
     pub layer: u32,
-    /// Number of the array; 0 for what must not depend on the mapping.
+    /// Number of the array; 0 for draws that must not depend on the mapping.
     pub array: u32,
     /// Ensemble member.
     pub member: u32,
@@ -115,7 +115,7 @@ impl Trials {
         Self { lane_bits, thresholds, certain }
     }
 
-    /// Draws every trial once: bit i of `outcome[w]` tells trial 64 w + i.
+    /// Draws every trial once: bit i of `outcome[w]` is the outcome of trial 64 w + i.
     ///
     /// # Panics
     /// When `outcome` has not one word for every 64 trials.
@@ -140,7 +140,7 @@ impl Trials {
     }
 }
 
-/// Compares the lanes of two numbers, unsigned: bit i of the result tells whether lane i of `a` is below lane i of `b`.
+/// Compares the lanes of two numbers, unsigned: bit i of the result is 1 if lane i of `a` is below lane i of `b`.
 fn below<const LANE_BITS: usize>(a: u64, b: u64) -> u64 {
     // The top bit of each lane, set.
     let top = (u64::MAX / ((1 << LANE_BITS) - 1)) << (LANE_BITS - 1);

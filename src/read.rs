@@ -1,4 +1,4 @@
-//! Reading of files that users name, bounded in time and memory: regular files of a size that can be meant.
+//! Reading of files that users name, bounded in time and memory: only regular files up to a maximum size.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
@@ -9,7 +9,7 @@ pub const TEXT: u64 = 64 << 20;
 /// Largest file of tensors that is read: posteriors, images.
 pub const TENSORS: u64 = 16 << 30;
 
-/// Opens a regular file. A pipe would be waited for, and a device never ends.
+/// Opens a regular file. Reading a pipe could block, and a device never ends.
 ///
 /// # Errors
 /// When it is something else, or cannot be opened.
@@ -42,7 +42,7 @@ pub fn bytes(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     }
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(length as usize)?;
-    // It may grow meanwhile.
+    // It may grow while it is read.
     file.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most { Err(too_large(bytes.len() as u64)) } else { Ok(bytes) }
 }

@@ -1,4 +1,4 @@
-//! A configuration to spans: the arrows of the diagram put one behind the other.
+//! From a configuration to spans: the steps of the diagram in `lib.rs`, one after another.
 
 use crate::config::{Config, Queue};
 use crate::dataflow::{self, Dataflow};
@@ -49,14 +49,15 @@ impl Plan {
         Ok(assemble(config, &self.net, &self.mapping, &self.dataflow, activity))
     }
 
-    /// Answers that a run brings: what progress is measured against.
+    /// Number of answers that a run produces: the total of its progress.
     #[must_use]
     pub fn answers(&self, config: &Config) -> u64 {
         u64::from(config.schedule.images) * u64::from(self.mapping.layers[self.net.output].passes)
     }
 }
 
-/// Runs assembled parts on the queue that the configuration names. `progress` is told the answers so far and the cycle.
+/// Runs assembled parts on the queue that the configuration names. `progress` is called with the number of
+/// answers so far and the cycle.
 ///
 /// # Errors
 /// [`Error::Deadlock`] when parts wait for each other.

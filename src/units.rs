@@ -19,18 +19,18 @@ pub struct Unit {
     pub scale: u64,
 }
 
-/// What an amount is of, and how it is written.
+/// A physical quantity and its units.
 #[derive(Debug)]
 pub struct Quantity {
-    /// What messages call it.
+    /// Name in messages.
     pub name: &'static str,
-    /// A well-formed value, for messages and the schema.
+    /// An example of a valid value, for messages and the schema.
     pub example: &'static str,
     /// The units it may be written in, smallest (the base) first.
     pub units: &'static [Unit],
 }
 
-/// What went wrong when a quantity was read from text.
+/// Why a text is not a value of a quantity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnitError {
     /// The text does not start with a decimal number.
@@ -48,7 +48,7 @@ pub enum UnitError {
 }
 
 impl UnitError {
-    /// What was probably meant.
+    /// The suggested correction.
     #[must_use]
     pub fn help(&self) -> Option<&str> {
         match self {
@@ -59,7 +59,7 @@ impl UnitError {
 }
 
 impl Quantity {
-    /// The one that messages call `name`.
+    /// The quantity of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Quantity> {
         QUANTITIES.iter().copied().find(|quantity| quantity.name == name)
@@ -89,7 +89,7 @@ impl Quantity {
         if symbol.is_empty() {
             return Err(UnitError::NoUnit { expected: self.symbols(", "), example: self.example });
         }
-        // The micro sign and the Greek letter mu are written by people; both mean `u`.
+        // The micro sign and the Greek letter mu are both accepted for `u`.
         let ascii = symbol.replace(['\u{b5}', '\u{3bc}'], "u").replace('\u{b2}', "2");
         let unit = self.units.iter().find(|u| u.symbol == ascii).ok_or_else(|| UnitError::UnknownUnit {
             quantity: self.name,
@@ -152,7 +152,7 @@ impl Quantity {
         format!("{value} {}", self.units[0].symbol)
     }
 
-    /// What a value is in a JSON Schema.
+    /// Its JSON Schema.
     fn schema(&self) -> Schema {
         schemars::json_schema!({
             "type": "string",
@@ -173,7 +173,7 @@ macro_rules! quantities {
         pub struct $name(pub u64);
 
         impl $name {
-            /// What it is an amount of.
+            /// The quantity.
             pub const QUANTITY: Quantity =
                 Quantity { name: $label, example: $example, units: &[$(Unit { symbol: $symbol, scale: $scale }),+] };
 

@@ -1,8 +1,8 @@
-//! Files that stand under their names whole or not at all, and what goes away when a signal ends the process.
+//! Files that appear complete or not at all, and clean-up when a signal ends the process.
 //!
-//! A file is filled under a hidden name in the same folder, `.NAME.crossbayes-new-XXXXXX`, and takes its own when it is
-//! done. Dropped before, it goes away; when a signal ends the process, [`discard_all`] sees to that. Of a process that is
-//! killed outright the hidden file stays.
+//! A file is written under a hidden name in the same folder, `.NAME.crossbayes-new-XXXXXX`, and renamed when it is
+//! complete. It is removed if it is dropped before that; [`discard_all`] removes it when a signal ends the process. If a
+//! process is killed with SIGKILL, the hidden file remains.
 
 use crate::error::Error;
 use std::collections::BTreeMap;
@@ -12,21 +12,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::TempPath;
 
-/// Word in the hidden name of what is being filled.
+/// Part of the hidden name of unfinished files.
 pub(crate) const NEW: &str = "crossbayes-new";
 
-/// Hidden path to what removes it.
+/// Removal function by hidden path.
 type Unfinished = BTreeMap<PathBuf, Box<dyn Fn() + Send>>;
 
 static UNFINISHED: Mutex<Unfinished> = Mutex::new(BTreeMap::new());
 
-/// What is being filled, in this process. Whoever holds the lock can rely on it that nothing is begun, finished or
-/// discarded meanwhile.
+/// Unfinished files of this process. While the lock is held, none is begun, finished or discarded.
 pub(crate) fn unfinished() -> MutexGuard<'static, Unfinished> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A file that is being filled. Dropped without [`NewFile::finish`], it leaves nothing.
+/// A file that is being written. If it is dropped without [`NewFile::finish`], it is removed.
 #[derive(Debug)]
 pub struct NewFile {
     place: PathBuf,
@@ -44,7 +43,7 @@ impl NewFile {
         let prefix = hidden(place, NEW);
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix);
-        // As any other file: what the user's mask allows.
+        // Permissions of an ordinary file: as the user's mask allows.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let mut unfinished = unfinished();
@@ -56,7 +55,8 @@ impl NewFile {
         Ok((Self { place: place.to_owned(), hidden: Some(path) }, file))
     }
 
-    /// Gives it its name. An earlier file of that name is replaced in one step, or stays when that fails; a folder stays.
+    /// Renames it to its final name. An earlier file of that name is replaced atomically, or kept if that fails; a folder is
+    /// kept.
     ///
     /// # Errors
     /// [`Error::Io`] when the name cannot be given.
@@ -64,7 +64,7 @@ impl NewFile {
         self.rename(true)
     }
 
-    /// Gives it its name, unless a file of that name is there.
+    /// Renames it to its final name, unless a file of that name exists.
     ///
     /// # Errors
     /// [`Error::Io`] when the name is taken or cannot be given.
@@ -90,8 +90,7 @@ impl Drop for NewFile {
     }
 }
 
-/// Writes a file that stands under its name only when all of it is there; one that is there already is replaced where
-/// `replace` allows it.
+/// Writes a file that appears under its name only when it is complete. An existing file is replaced if `replace` is true.
 ///
 /// # Errors
 /// [`Error::Io`] when it cannot be written.
@@ -101,15 +100,15 @@ pub fn write(place: &Path, contents: &[u8], replace: bool) -> Result<(), Error> 
     if replace { new.finish() } else { new.finish_new() }
 }
 
-/// Removes what this process has not finished, for a process that is about to end: from here on whoever begins,
-/// finishes or drops something unfinished waits for that end.
+/// Removes the unfinished files of a process that is about to end; threads that begin, finish or drop one from then on
+/// block.
 pub fn discard_all() {
     let unfinished = unfinished();
     unfinished.values().for_each(|remove| remove());
     std::mem::forget(unfinished);
 }
 
-/// How hidden names of `place` start.
+/// Prefix of hidden names for `place`.
 pub(crate) fn hidden(place: &Path, what: &str) -> std::ffi::OsString {
     let mut name = std::ffi::OsString::from(".");
     name.push(place.file_name().unwrap_or_default());
@@ -121,7 +120,7 @@ pub(crate) fn hidden(place: &Path, what: &str) -> std::ffi::OsString {
 mod tests {
     use super::*;
 
-    /// What is in a folder, sorted.
+    /// Entries of a folder, sorted.
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).unwrap();
         let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();

@@ -1,4 +1,4 @@
-//! `schema`: what editors need to help with a file.
+//! `schema`: JSON Schemas of files, for editors.
 
 use super::{Failure, print};
 use crate::config::{FileKind, json_schema};

@@ -6,7 +6,7 @@ use crate::functional::blocks::RowBlocks;
 use crate::functional::input::Planes;
 use crate::functional::weights::BitMatrix;
 
-/// How the sums of an array's columns become numbers.
+/// Conversion of the sums of an array's columns.
 #[derive(Debug, Clone)]
 pub enum Sums {
     /// Exactly: a comparator's counter, or a converter that is exact for every sum of its arrays.

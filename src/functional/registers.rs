@@ -13,7 +13,7 @@ use crate::random::{Purpose, StreamName, threshold};
 use crate::workload::LayerPosterior;
 use std::ops::Range;
 
-/// What the generators of all arrays have in common.
+/// Parameters that the generators of all arrays share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registers {
     /// Bits of a register (w).
@@ -62,7 +62,7 @@ impl RegisterDraws {
                 StreamName { layer: layer as u32, array: array as u32, ..StreamName::new(Purpose::RegisterSeed) };
             let mut stream = name.open(master_seed);
             for _ in 0..registers.number {
-                // A register of zeros stays where it is.
+                // The all-zero state never changes.
                 let mut draw = || stream.bits() >> (64 - registers.bits);
                 seeds.push(std::iter::repeat_with(&mut draw).find(|seed| *seed != 0).unwrap_or(1));
             }
@@ -71,7 +71,7 @@ impl RegisterDraws {
         Self { registers, blocks, columns, array_columns, thresholds, seeds }
     }
 
-    /// The generators as sample number `sample` (from 0 on) finds them.
+    /// The states of the generators at the start of sample number `sample` (from 0 on).
     #[must_use]
     pub fn start(&self, sample: u64) -> Vec<Generator> {
         let registers = &self.registers;
@@ -143,7 +143,7 @@ impl Generator {
         bits
     }
 
-    /// Passes over what is left of a cycle that is begun.
+    /// Skips the rest of the current cycle.
     fn end_sample(&mut self) {
         while self.current != 0 || self.left != self.steps {
             let run = self.left.min(32);

@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Answers of a run over images `images`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outputs {
-    /// Which images were answered.
+    /// The answered images.
     pub images: Range<usize>,
-    /// Members behind each answer (T).
+    /// Ensemble members of each answer (T).
     pub members: usize,
     /// Classes of an answer.
     pub classes: usize,
@@ -35,7 +35,7 @@ pub struct Outputs {
     pub clipping: Vec<Clipping>,
 }
 
-/// What of a run is kept beside its answers.
+/// Values that a run keeps besides its answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Keep {
     /// Number of images, from the run's first one on, whose reads are counted; those beyond the run's are computed for
@@ -45,7 +45,7 @@ pub struct Keep {
     pub accumulators: bool,
 }
 
-/// Answers of a run, and what was kept beside them.
+/// Answers of a run, and the values kept besides them.
 #[derive(Debug)]
 pub struct Evaluation {
     /// The answers.
@@ -58,7 +58,7 @@ pub struct Evaluation {
     pub accumulators: Vec<Vec<i32>>,
 }
 
-/// What one image gives.
+/// Results of one image.
 struct ImageValues {
     image: usize,
     logits: Vec<f64>,
@@ -67,7 +67,7 @@ struct ImageValues {
     accumulators: Vec<Vec<i32>>,
 }
 
-/// Takes down what is kept of an image; its reads only where `READS`, which takes longer.
+/// Records the values to keep of an image; its reads only if `READS`, which takes longer.
 struct Keeper<const READS: bool> {
     activity: ActivityTable,
     accumulators: Option<Vec<Vec<i32>>>,

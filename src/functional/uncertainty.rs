@@ -15,7 +15,7 @@ pub fn entropy(probabilities: &[f64]) -> f64 {
     -probabilities.iter().filter(|&&p| p > 0.0).map(|&p| p * libm::log(p)).sum::<f64>()
 }
 
-/// What an ensemble says about one image.
+/// Prediction of an ensemble for one image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     /// Mean over members of softmax(logits).
@@ -26,7 +26,7 @@ pub struct Answer {
     pub entropy: f64,
     /// Mean of the members' entropies.
     pub aleatoric: f64,
-    /// The rest, epistemic uncertainty: what the answer tells about the weights. At least 0.
+    /// Epistemic uncertainty: mutual information of answer and weights. At least 0.
     pub mutual_information: f64,
 }
 

@@ -1,4 +1,4 @@
-//! Weights of one sample: +-1 as bits, and where they come from.
+//! Weights of one sample: +-1 as bits, from the mode, stored samples or draws.
 
 use crate::functional::blocks::RowBlocks;
 use crate::random::{Stream, Trials};
@@ -102,7 +102,7 @@ impl WeightDistribution {
         Self { rows, columns: posterior.p.chunks_exact(rows).map(|p| Trials::new(p, bits)).collect() }
     }
 
-    /// Draws every weight, column by column. What is drawn does not depend on the row blocks of `matrix`.
+    /// Draws every weight, column by column. The draws do not depend on the row blocks of `matrix`.
     pub fn draw(&self, stream: &mut Stream, matrix: &mut BitMatrix) {
         let mut bits = vec![0; self.rows.div_ceil(64)];
         for (column, trials) in self.columns.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Which block of which layer sits in which array.
+//! Placement of the blocks of layers in arrays.
 
 use crate::config::{Config, Grouping, Scheme};
 use crate::error::Problem;
@@ -85,7 +85,7 @@ impl ArrayGroup {
     }
 }
 
-/// Where a layer sits.
+/// Placement of a layer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LayerMapping {
     /// Row blocks of one copy (R).

@@ -1,4 +1,4 @@
-//! How the probabilistic synapses of a layer are laid out in its stochastic plane, and what that stores.
+//! Layout of the probabilistic synapses of a layer in its stochastic plane.
 //!
 //! The columns of the layer are cut into blocks as wide as the plane's arrays (`width` synapse columns). The packing
 //! decides how many array rows a block takes; a block of height h takes `ceil(h / N)` arrays of N rows.

@@ -1,4 +1,4 @@
-//! What all pictures share: title, legend, labelled rows and an axis below them.
+//! The frame of all pictures: title, legend, labelled rows and an axis below them.
 
 use crate::plot::axis::Axis;
 use crate::plot::palette::{BAND, GRID, INK, PALE_INK};
@@ -14,14 +14,14 @@ pub const TEXT: f64 = 11.5;
 const LABEL: f64 = 190.0;
 const LEGEND_LINE: f64 = 22.0;
 
-/// What a frame is made of.
+/// Contents of a frame.
 #[derive(Debug)]
 pub struct Contents<'a> {
-    /// What the picture shows.
+    /// Title: what the picture shows.
     pub title: &'a str,
-    /// Which run it is of.
+    /// Subtitle: the run.
     pub subtitle: &'a str,
-    /// Colours and what they mean.
+    /// Legend: colours with their meaning.
     pub legend: &'a [(Colour, String)],
     /// One row each.
     pub labels: &'a [String],

@@ -49,7 +49,7 @@ impl Kind {
         }
     }
 
-    /// The one of that name.
+    /// The picture of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         KINDS.iter().copied().find(|kind| kind.name() == name)
@@ -86,7 +86,7 @@ pub fn draw(kind: Kind, facts: &RunFacts, ledger: &Ledger, png: bool) -> Result<
     Ok(files)
 }
 
-/// What every picture says below its title.
+/// Subtitle of every picture.
 fn subtitle(facts: &RunFacts) -> String {
     let count = |n: u32, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let members = facts.layers.iter().map(|layer| layer.passes_per_image).max().unwrap_or(1);

@@ -15,7 +15,7 @@ const PIXELS: f64 = 2.0;
 /// plotters writes an em of a 1.24th of the size that it is given.
 const PLOTTERS_EM: f64 = 1.24;
 
-/// Who puts the letters: the viewer of an SVG, or [`crate::plot::text`] pixel by pixel.
+/// How text is drawn: by the viewer of an SVG, or pixel by pixel in [`crate::plot::text`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Letters {
     ByViewer,
@@ -75,7 +75,7 @@ fn put<B: DrawingBackend>(area: &DrawingArea<B, Shift>, shape: &Shape, scale: f6
         Shape::Rectangle { x, y, width, height, fill } => {
             let (left, top) = at(*x, *y);
             let (right, bottom) = at(x + width, y + height);
-            // What is there is seen, however thin.
+            // Every shape is visible, however thin.
             let far = (right.max(left + 1), bottom.max(top + 1));
             area.draw(&Rectangle::new([(left, top), far], rgb(*fill).filled()))
         }

@@ -29,6 +29,6 @@ pub struct Picture {
     pub width: f64,
     /// Height of the page.
     pub height: f64,
-    /// What is on it.
+    /// Shapes on the page.
     pub shapes: Vec<Shape>,
 }

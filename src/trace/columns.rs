@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 /// Changes whenever a column or its meaning does.
 pub const SCHEMA_VERSION: &str = "2";
-/// Metadata key of [`SCHEMA_VERSION`]; its presence tells that a Parquet file is a trace.
+/// Metadata key of [`SCHEMA_VERSION`]; its presence marks a Parquet file as a trace.
 pub const VERSION_KEY: &str = "crossbayes.schema_version";
 /// Metadata key of the layers' names, a JSON list: the index of a layer is its place there.
 pub const LAYERS_KEY: &str = "crossbayes.layers";
-/// Metadata key of the hash by which a changed file is known.
+/// Metadata key of the hash by which a changed file is recognised.
 pub use super::seal::HASH_KEY;
 /// Metadata key of the run's facts, JSON.
 pub const FACTS_KEY: &str = "crossbayes.facts";

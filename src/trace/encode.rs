@@ -49,7 +49,7 @@ fn put_words(values: impl Iterator<Item = u64>, width: u32, out: &mut Vec<u8>) {
         if filled >= u64::BITS {
             out.extend_from_slice(&word.to_le_bytes());
             filled -= u64::BITS;
-            // What did not fit; nothing when the value ended with the word.
+            // The bits that did not fit; none when the value ended with the word.
             word = value.checked_shr(width - filled).unwrap_or(0);
         }
     }
@@ -80,7 +80,7 @@ pub(super) fn delta(values: &[i64], wide: bool, out: &mut Vec<u8>) {
 /// Appends a block of differences: the smallest, the width of each part, and how far each lies above the smallest.
 fn put_block(deltas: &[i64], out: &mut Vec<u8>) {
     let first = deltas[0];
-    // Many columns stand still or go on evenly.
+    // Many columns are constant or grow evenly.
     if deltas.iter().fold(0, |differ, delta| differ | (delta ^ first)) == 0 {
         put_zigzag(first, out);
         out.extend([0; BLOCK / PART]);

@@ -11,11 +11,11 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// What to do about a file that is not what was meant.
+/// Hint for a file that is not a trace.
 const OTHER_FILE: &str = "\nhelp: name the folder of a run, or the trace.parquet in it";
-/// What to do about a damaged file.
+/// Hint for a damaged file.
 pub(crate) const DAMAGED: &str = "\nhelp: take another copy of the file, or repeat the run";
-/// What to do about a trace that another version of the program has written.
+/// Hint for a trace written by another version of the program.
 pub(crate) const REPEAT: &str =
     "\nhelp: repeat the run with this version: `crossbayes run --config`, the config.ron beside it";
 
@@ -125,7 +125,7 @@ impl TraceReader {
         self.reader.metadata().file_metadata().num_rows().max(0) as u64
     }
 
-    /// Gives every span to `take`, in the order of the file. Memory holds one row group.
+    /// Calls `take` with every span, in the order of the file. Memory holds one row group.
     ///
     /// # Errors
     /// [`Error::Input`] when a row group cannot be decoded or a row holds what no span can.
@@ -247,7 +247,7 @@ impl RowGroup<'_> {
         Ok(())
     }
 
-    /// What the arithmetic on spans relies on.
+    /// Invariants that the arithmetic on spans relies on.
     fn check(&self, i: usize, span: &Span) -> Result<(), Error> {
         if span.repeats == 0 {
             return Err(self.row(i, "repeats is 0; expected at least 1"));
@@ -262,7 +262,7 @@ impl RowGroup<'_> {
         self.trace.input(format!("row {}: {message}", self.first + i as u64))
     }
 
-    /// A name that is none of those that there are.
+    /// The error about an unknown name.
     fn unknown(&self, i: usize, column: Column, found: &ByteArray, names: &[&str]) -> Error {
         let found = String::from_utf8_lossy(found.data());
         let near = nearest(&found, names.iter().copied());
@@ -329,7 +329,7 @@ impl RowGroup<'_> {
         self.no_null(column, values)
     }
 
-    /// Values told by name, [`None`] for null.
+    /// Values stored by name, [`None`] for null.
     fn named_or_null<R: Copy>(
         &self,
         column: Column,
@@ -341,7 +341,7 @@ impl RowGroup<'_> {
         Ok(places.into_iter().map(|place| place.map(|place| all[place])).collect())
     }
 
-    /// Places of a column's names among those that there are, [`None`] for null.
+    /// Indices of a column's names among the known names, [`None`] for null.
     fn places(&self, column: Column, names: &[&str]) -> Result<Vec<Option<usize>>, Error> {
         let place = |text: &ByteArray| names.iter().position(|name| name.as_bytes() == text.data());
         let found = self.values::<ByteArrayType, _>(column, |text| place(text).ok_or_else(|| text.clone()))?;

@@ -14,9 +14,9 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
-/// Of zstd's levels the fastest that Parquet's writers offer.
+/// The fastest level of zstd that Parquet's writers offer.
 const LEVEL: i32 = 1;
-/// Spans that are taken apart at a time: few enough to stay in the nearest caches.
+/// Number of spans split into columns at a time: small enough to stay in the nearest caches.
 const AT_A_TIME: usize = 256;
 
 /// Writes row groups; keeps its buffers between them.
@@ -31,7 +31,7 @@ pub(super) struct RowGroup {
 /// One column of the row group that is being written.
 #[derive(Default)]
 struct Values {
-    /// What is not null.
+    /// Values that are not null.
     known: Vec<i64>,
     /// For a nullable column 1 where a row is not null, else 0.
     levels: Vec<i64>,
@@ -130,7 +130,7 @@ impl RowGroup {
         }
     }
 
-    /// The pages of one column, and what the file's footer says of them.
+    /// The pages of one column, and their metadata in the file's footer.
     fn chunk(
         &mut self,
         place: usize,

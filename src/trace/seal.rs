@@ -1,4 +1,4 @@
-//! The hash that a trace file carries of itself, by which a changed file is told from a whole one.
+//! The hash of a trace file, stored in the file itself, by which a changed file is recognised.
 //!
 //! It is BLAKE3 of all bytes of the file, the hash itself taken as 64 zeros, and stands in the file's metadata as 64
 //! hexadecimal digits. So it covers rows, facts and layout alike, and readers that do not know it are not disturbed.
@@ -8,12 +8,12 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 /// Metadata key of the hash.
 pub const HASH_KEY: &str = "crossbayes.hash";
-/// What stands for the hash while the file is written, and while it is hashed.
+/// Placeholder of the hash while the file is written and hashed.
 pub(super) const BLANK: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 /// What stands before the hash in the footer: in Thrift's compact protocol a string is its field's header, its length and
 /// its bytes. Nothing else there holds it, for the other values are names and JSON, which have no control characters.
 const BEFORE: &[u8] = b"\x18\x0fcrossbayes.hash\x18\x40";
-/// What a Parquet file ends with: the length of the footer and four letters.
+/// End of a Parquet file: the length of the footer and four letters.
 const END: u64 = 8;
 
 /// A file that is hashed while it is written.
