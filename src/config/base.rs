@@ -1,7 +1,7 @@
 //! A cost table on the base of another one: `base: "neurosim_22nm"`, and what differs from it.
 //!
-//! An entry may give some of its numbers; the others are the base's. What is overridden says where it is from: its
-//! `source` and `accuracy` are told together with those of the base.
+//! An entry may give some of its numbers; the others are the base's. An overriding entry states its own
+//! `source` and `accuracy`, which are shown together with those of the base.
 
 use crate::config::diagnostic::{Diagnostic, Diagnostics};
 use crate::config::tree::{Entry, Node, Value};

@@ -1,4 +1,4 @@
-//! What one key cannot tell: checks of whole values, each problem with its path within the value.
+//! Checks across several keys of a value; each problem has its path within the value.
 
 use crate::config::de::from_node;
 use crate::config::tree::Node;
@@ -11,7 +11,7 @@ use crate::lfsr::{MOST_BITS, has_full_period};
 use crate::network::resolve;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is wrong with the value of the type called `name` that stands in `node`.
+/// Problems of the value in `node` of the type called `name`.
 pub(super) fn of(name: &str, node: &Node) -> Vec<Problem> {
     fn whole<T: serde::de::DeserializeOwned>(node: &Node, check: fn(&T) -> Vec<Problem>) -> Vec<Problem> {
         from_node(node).map_or_else(|_| Vec::new(), |value| check(&value))
@@ -167,7 +167,7 @@ fn divides_rows(path: &str, sub_arrays: u32, rows: u32) -> Option<Problem> {
 /// Each converter serves the same number of inputs.
 fn converters(array: &Array, adc: &Adc) -> Option<Problem> {
     let (inputs, what) = match adc.input {
-        // Columns that hold no whole synapses are told as such.
+        // Columns that do not hold whole synapses have a message of their own.
         AdcInput::Pair if !array.columns.is_multiple_of(2) || array.cells_per_synapse != 2 => return None,
         AdcInput::Pair => (array.columns / 2, "pairs"),
         AdcInput::Column => (array.columns, "columns"),

@@ -170,7 +170,7 @@ pub enum AdcRange {
     /// All rows in use in the layer's largest row block on, set layer by layer: never clips; the step grows when the
     /// bits do not suffice.
     FullScale,
-    /// A fixed range of so many cell currents (to either side for `Pair`), the same for all layers; the extreme codes
+    /// A fixed range, in cell currents (to either side for `Pair`), the same for all layers; the extreme codes
     /// stand for its ends, and larger sums clip there.
     Fixed(#[schemars(range(min = 0.5, max = 1e9))] f64),
 }
@@ -210,7 +210,7 @@ pub enum Sampler {
     },
 }
 
-/// What makes the random bits of an array.
+/// Source of the random bits of an array.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub enum RandomSource {

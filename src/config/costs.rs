@@ -4,7 +4,7 @@ use crate::units::{Area, Energy, Length, Power, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What one action costs, and what one instance of the part that does it occupies.
+/// Cost of one action, and of one instance of the part that does it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cost {

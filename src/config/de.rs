@@ -102,7 +102,7 @@ impl<'de> Deserializer<'de> for &'de Node {
     }
 }
 
-/// The variant that a node chooses, with what stands in its parentheses.
+/// The variant of a node, with the contents of its parentheses.
 struct Variant<'de> {
     name: &'static str,
     node: &'de Node,

@@ -30,7 +30,7 @@ pub fn decode<T: JsonSchema + DeserializeOwned>(node: &Node, found: &mut Diagnos
     }
 }
 
-/// What messages call the whole configuration of a run.
+/// Name of the whole configuration of a run in messages.
 const ROOT: &str = "config";
 
 /// The keys of an entry and of what it holds, as far as there is one in each.
@@ -271,7 +271,7 @@ impl Walk<'_> {
                     let meant: Vec<String> = meant.iter().map(|path| format!("\"{path}\"")).collect();
                     return diagnostic.help(format!("did you mean {}?", meant.join(" or ")));
                 }
-                // A key that is missing is the likeliest one meant, and need not be reported as missing too.
+                // A missing key is the most likely intended one, and need not be reported as missing too.
                 let near = nearest(&entry.key, missing.iter().copied());
                 if let Some(near) = near.or_else(|| nearest(&entry.key, legal.iter().copied())) {
                     diagnostic = diagnostic.help(format!("did you mean \"{near}\"?"));

@@ -38,9 +38,9 @@ impl Sources {
 pub struct Diagnostic {
     /// Where.
     pub span: Span,
-    /// What was found and what was expected.
+    /// The value found and the value expected.
     pub message: String,
-    /// What to do about it.
+    /// The remedy.
     pub help: Option<String>,
 }
 
@@ -82,7 +82,7 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Adds the problem that `make` gives; it is not called where so many are kept already.
+    /// Adds the problem returned by `make`, which is not called once the maximum number of problems is reached.
     pub fn push(&mut self, make: impl FnOnce() -> Diagnostic) {
         if self.kept.len() < KEPT {
             self.kept.push(make());
@@ -112,7 +112,7 @@ pub struct ConfigErrors {
 }
 
 impl ConfigErrors {
-    /// Sorts the problems and drops those told twice.
+    /// Sorts the problems and removes duplicates.
     #[must_use]
     pub fn new(sources: Sources, mut diagnostics: Diagnostics) -> Self {
         diagnostics.kept.sort();

@@ -34,7 +34,7 @@ impl FileKind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// What messages call such a file.
+    /// Name of such a file in messages.
     #[must_use]
     pub const fn description(self) -> &'static str {
         match self {
@@ -45,7 +45,7 @@ impl FileKind {
         }
     }
 
-    /// The keys that tell such a file from the others.
+    /// The keys by which such a file is recognised.
     pub(super) const fn own_keys(self) -> &'static [&'static str] {
         match self {
             FileKind::Arch => &[

@@ -1,4 +1,4 @@
-//! Reads chip, network and overrides into one [`Config`], or tells everything that is wrong with them.
+//! Reads chip, network and overrides into one [`Config`], or returns all their problems.
 
 use crate::config::base;
 use crate::config::decode::decode;
@@ -35,7 +35,7 @@ pub enum Base {
 /// Marks the path of a built-in file, in messages and in saved configurations.
 const BUILT_IN: &str = "built-in:";
 
-/// Where a file that a workload names lies.
+/// Location of a file that a workload names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
     /// In the file system.
@@ -45,7 +45,7 @@ pub enum Location {
 }
 
 impl Base {
-    /// Where the file at `path` of a workload lies.
+    /// Location of the file at `path` of a workload.
     #[must_use]
     pub fn locate(&self, path: &str) -> Location {
         match (path.strip_prefix(BUILT_IN), self) {
@@ -133,7 +133,7 @@ pub fn load_expanded(file: &Path, set: &[String]) -> Result<Loaded, ConfigErrors
     reading.finish(opened.node, &base, opened.base, set)
 }
 
-/// What a file describes, where more than its text can be checked.
+/// The value described by a file, if more than its text can be checked.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Described<'a> {
     /// A network.
@@ -142,7 +142,7 @@ pub enum Described<'a> {
     Run(&'a Config),
 }
 
-/// Checks files of any kind, told apart by their keys; the answer has the kind of each. `further` is asked for problems of
+/// Checks files of any kind, recognised by their keys; the answer has the kind of each. `further` is asked for problems of
 /// what a file without any describes; its paths start from the base.
 ///
 /// # Errors
@@ -389,7 +389,7 @@ impl Reading {
             return None;
         }
         let shared = |kind: &FileKind| kind.own_keys().iter().filter(|key| node.get(key).is_some()).count();
-        // The first of equals wins: max_by_key takes the last.
+        // The first of equals wins; max_by_key returns the last.
         let kind = FileKind::ALL.iter().rev().copied().max_by_key(shared)?;
         if shared(&kind) > 0 {
             return Some(kind);

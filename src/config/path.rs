@@ -25,7 +25,7 @@ pub fn split_path(path: &str) -> (Segment<'_>, &str) {
     (Segment::Key(key), after.strip_prefix('.').unwrap_or(after))
 }
 
-/// The diagnostic of a problem within `root`: its path is followed as far as the text goes. What is not given has its
+/// The diagnostic of a problem within `root`: its path is followed as far as the text has it. What is not given has its
 /// default; the message then names the key.
 #[must_use]
 pub fn place(root: &Node, problem: Problem) -> Diagnostic {

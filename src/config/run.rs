@@ -1,4 +1,4 @@
-//! What a run does with a chip and a workload: mapping, schedule, ensemble and seed.
+//! Settings of a run: mapping, schedule, ensemble, values and seed.
 
 use crate::config::chip::Chip;
 use crate::network::Workload;
@@ -75,14 +75,14 @@ pub enum Scheme {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ScheduleSpec {
-    /// What may run at the same time.
+    /// Schedule: which passes may run at the same time.
     pub mode: Mode,
     /// Images sent through the chip in the timed simulation.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub images: u32,
-    /// How finely the simulation steps and the trace tells.
+    /// Grain of the simulation and of the trace.
     pub grain: Grain,
-    /// Where the trace tells more than the grain does.
+    /// Cycles in which the trace is finer than the grain.
     pub window: Window,
     /// Whether arrays that behave alike are simulated once and counted.
     pub grouping: Grouping,
@@ -103,15 +103,15 @@ impl Default for ScheduleSpec {
     }
 }
 
-/// What may run at the same time.
+/// Schedule: which passes may run at the same time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default, Copy, Eq)]
 pub enum Mode {
     /// One layer of one member at a time.
     Sequential,
-    /// Layers are stages; members and images stream through, a layer starts a pass when its whole input is there.
+    /// Layers are stages; members and images stream through, a layer starts a pass when its whole input has arrived.
     #[default]
     Layer,
-    /// Layers are stages; a position starts as soon as its window is there.
+    /// Layers are stages; a position starts as soon as its window has arrived.
     Streaming,
 }
 
@@ -127,7 +127,7 @@ pub enum Grain {
     Conversion,
 }
 
-/// Cycles in which the trace tells each read and each conversion, whatever the grain.
+/// Cycles in which each read and each conversion has a row in the trace, whatever the grain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default, Copy, Eq)]
 #[serde(deny_unknown_fields)]
 pub enum Window {
@@ -190,13 +190,13 @@ pub enum Samples {
     Stored,
 }
 
-/// What is computed beside the timing.
+/// Values computed beside the timing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default)]
 #[serde(default, deny_unknown_fields)]
 pub struct ValuesSpec {
     /// Which images are answered.
     pub answer: Answer,
-    /// What of the values goes into `values.safetensors` beside the report.
+    /// Values written to `values.safetensors` beside the report.
     pub record: Record,
 }
 
@@ -212,7 +212,7 @@ pub enum Answer {
     All,
 }
 
-/// What a run writes of its values.
+/// Values that a run writes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default, Copy, Eq)]
 pub enum Record {
     /// Nothing.

@@ -47,7 +47,7 @@ impl Schema {
         self.0["anyOf"].as_array().filter(|of| of[1]["type"] == "null").map(|of| Self(&of[0]))
     }
 
-    /// Its JSON type; empty where that is told otherwise.
+    /// Its JSON type; empty if another keyword implies it.
     pub fn kind(self) -> &'static str {
         let kind = &self.0["type"];
         kind.as_str().or_else(|| kind[0].as_str()).unwrap_or_default()
@@ -63,7 +63,7 @@ impl Schema {
         self.0["anyOf"][1].get("additionalProperties").map(Self)
     }
 
-    /// What a text with a unit is an amount of.
+    /// Quantity of a text with a unit.
     pub fn quantity(self) -> Option<&'static Quantity> {
         self.0["x-quantity"].as_str().and_then(Quantity::named)
     }
@@ -199,7 +199,7 @@ pub fn json_schema(kind: FileKind) -> Value {
     schema.to_value()
 }
 
-/// What the key `base` of a cost table means.
+/// Meaning of the key `base` of a cost table.
 pub(super) const BASE: &str = "Name or path of the table that gives what is left out here.";
 
 /// Joins the lines of descriptions; says where a path may stand.
@@ -251,7 +251,7 @@ pub fn reference_markdown() -> String {
         ("Workload", "Network: `workloads/*.ron`"),
         ("Config", "Run: `--set`, and the configuration that is saved with each run"),
     ];
-    // The parts of a kind of file are told under it; what another kind describes is told there.
+    // The parts of a kind of file are described under it; parts that are files themselves have a section of their own.
     page.told.extend(files.map(|(name, _)| name));
     for (name, title) in files {
         let _ = writeln!(page.text, "\n## {title}");
@@ -322,7 +322,7 @@ impl Page {
     }
 }
 
-/// A default as a cell of a table; a struct of defaults is told in its own section.
+/// A default as a cell of a table; a struct of defaults has its own section.
 pub(super) fn default_text(schema: Schema) -> String {
     let is_choice = schema.reference().map(|name| named(name).variants().is_some());
     match (&schema.0["default"], is_choice) {

@@ -46,7 +46,7 @@ pub fn template(kind: FileKind, name: &str) -> String {
     file.text
 }
 
-/// What the command line calls a kind of file where one is made.
+/// Name of a kind of file in the command `new`.
 const fn kind_word(kind: FileKind) -> &'static str {
     match kind {
         FileKind::Parts => "costs",
@@ -187,7 +187,7 @@ impl File {
     }
 }
 
-/// What stands behind a key that is not given: the keys of a struct, or that there is none.
+/// Text behind a key that is not given: the keys of a struct, or a note that it has none.
 fn absent(schema: Schema) -> String {
     let inner = schema.optional().and_then(Schema::reference).map(named);
     let keys: Vec<String> =

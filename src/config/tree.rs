@@ -1,7 +1,7 @@
 //! The tree of a RON file, each node and key with its place.
 //!
 //! The `ron` crate deserialises into a type at once and stops at the first error. This reader keeps the text's shape
-//! instead, so that a whole file is checked in one go and every problem is told with its place.
+//! instead, so that a whole file is checked in one go and every problem is reported with its place.
 
 use crate::error::shorten;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::fmt;
 /// A place in a text: 1-based line, and 1-based column in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
-    /// Line; 0 stands for the file as a whole.
+    /// Line; 0 for the file as a whole.
     pub line: u32,
     /// Column in characters.
     pub column: u32,
@@ -38,9 +38,9 @@ impl Span {
 /// A value with its place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// Where it stands.
+    /// Its place in the text.
     pub span: Span,
-    /// What it is.
+    /// Its kind.
     pub value: Value,
 }
 
@@ -49,13 +49,13 @@ pub struct Node {
 pub struct Entry {
     /// The key.
     pub key: String,
-    /// Where the key stands.
+    /// Place of the key in the text.
     pub key_span: Span,
     /// The value.
     pub value: Node,
 }
 
-/// What a node is.
+/// Kind of a node.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// `true` or `false`.
@@ -78,7 +78,7 @@ pub enum Value {
     List(Vec<Node>),
     /// `{"a": 1}`.
     Map(Vec<(Node, Node)>),
-    /// Something whose problem has been told already.
+    /// A node whose problem has been reported already.
     Faulty,
 }
 
@@ -137,7 +137,7 @@ impl Node {
         }
     }
 
-    /// What the node is, for messages: "found ...".
+    /// Description of the node for messages: "found ...".
     #[must_use]
     pub fn describe(&self) -> String {
         match &self.value {
@@ -162,9 +162,9 @@ impl Node {
 pub struct SyntaxError {
     /// Where.
     pub span: Span,
-    /// What was found and what was expected.
+    /// The value found and the value expected.
     pub message: String,
-    /// What to do about it.
+    /// The remedy.
     pub help: Option<String>,
 }
 
@@ -550,7 +550,7 @@ impl Reader {
         let start = self.place;
         let mut text = String::new();
         while let Some(c) = self.peek() {
-            // A sign stands in front or after a decimal exponent.
+            // A sign is allowed in front and after a decimal exponent.
             let signs = text.is_empty() || (text.ends_with(['e', 'E']) && !text.contains(['x', 'X']));
             let sign = matches!(c, '-' | '+') && signs;
             if !(continues_name(c) || c == '.' || sign) {
@@ -624,7 +624,7 @@ impl Reader {
         }
     }
 
-    /// The character that an escape stands for; none where a line break and the blanks after it are left out.
+    /// The character of an escape; none for a line break that is skipped together with the blanks after it.
     fn escape(&mut self, start: Place, text_start: Place) -> Read<Option<char>> {
         let unknown = |reader: &Self| {
             reader.error(

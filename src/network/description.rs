@@ -154,7 +154,7 @@ pub struct Images {
     #[schemars(length(min = 1))]
     #[serde(default = "images")]
     pub images: String,
-    /// Tensor of labels: U8 or I64 `[n]`. None: the images have none; answers and their uncertainty are told, accuracy and
+    /// Tensor of labels: U8 or I64 `[n]`. None: the images have none; answers and their uncertainty are reported, accuracy and
     /// the other scores are not.
     #[schemars(length(min = 1))]
     #[serde(default = "labels")]

@@ -258,7 +258,7 @@ pub fn resolve(workload: &Workload) -> Result<Net, Vec<Problem>> {
             format!("the network has a cycle: {path} -> {}", names[cycle[0]]),
         ));
     }
-    // Shapes are inferred as far as they are known, so that what does not fit is told beside wrong names.
+    // Shapes are inferred as far as possible, so that mismatches are reported together with wrong names.
     let mut shapes: Vec<Option<NetLayer>> = vec![None; names.len()];
     for &i in &order {
         let (shape, bits, signed) = match sources[i] {
@@ -333,7 +333,7 @@ pub fn resolve(workload: &Workload) -> Result<Net, Vec<Problem>> {
     })
 }
 
-/// What layer `i` reads; the layer before it where it names nothing. `layers` has the index of each name.
+/// The input of layer `i`; the layer before it if it names none. `layers` has the index of each name.
 fn source_of(i: usize, layer: &Layer, layers: &BTreeMap<&str, usize>, problems: &mut Vec<Problem>) -> Option<Source> {
     match layer.inputs.as_slice() {
         [] if i == 0 => Some(Source::Input),

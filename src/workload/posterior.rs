@@ -1,6 +1,6 @@
 //! The posterior: p of every synapse, batch-norm statistics and input scales of every layer.
 //!
-//! Read from a safetensors file or made up from a seed. For a layer with tensor prefix `conv1` the file holds
+//! Read from a safetensors file or generated from a seed. For a layer with tensor prefix `conv1` the file holds
 //! - `conv1.p`: F32 `[cout, cin, k, k]` or `[cout, in]`, the probability that the weight is +1;
 //! - `conv1.bn_mean`, `conv1.bn_var`: F32 `[cout]`, batch-norm statistics of the fully sampled network, and
 //!   `conv1.bn_mean_mode`, `conv1.bn_var_mode` of the mode network;
@@ -88,7 +88,7 @@ pub struct BatchNorm {
     pub var: Vec<f32>,
 }
 
-/// What training learns beside the weights: batch norm is `scale (x + bias - mean) / sd + shift` of the real-valued
+/// Parameters learned beside the weights: batch norm is `scale (x + bias - mean) / sd + shift` of the real-valued
 /// accumulators x.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Learned {
@@ -387,7 +387,7 @@ fn refuse_unknown(file: &TensorFile, net: &Net, scales: Option<&str>) -> Result<
     let known: BTreeSet<String> = net.layers.iter().flat_map(of).chain(scales.map(str::to_owned)).collect();
     let prefixes: BTreeMap<&str, &NetLayer> = net.layers.iter().map(|layer| (layer.tensors.as_str(), layer)).collect();
     for name in file.names().into_iter().filter(|name| !known.contains(*name)) {
-        // A prefix may hold dots itself; the longest one is meant.
+        // A prefix may contain dots itself; the longest one applies.
         let dots = name.char_indices().rev().filter(|(_, c)| *c == '.');
         let Some(layer) = dots.clone().find_map(|(dot, _)| prefixes.get(&name[..dot])) else { continue };
         let expected = of(layer);

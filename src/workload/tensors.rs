@@ -1,4 +1,4 @@
-//! Tensors of a safetensors file, with what is wrong with them told by name.
+//! Tensors of a safetensors file, with errors that name them.
 
 use crate::error::{Error, nearest};
 use crate::read;
