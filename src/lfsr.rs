@@ -50,7 +50,7 @@ impl Modulus {
 /// 2^bits - 1: whether x has that order modulo its characteristic polynomial.
 ///
 /// # Panics
-/// When `bits` is not in 1..=[`MOST_BITS`] or a tap is not in 1..=bits.
+/// Panics if `bits` is not in 1..=[`MOST_BITS`] or a tap is not in 1..=bits.
 #[must_use]
 pub fn has_full_period(bits: u32, taps: &[u32]) -> bool {
     let modulus = Modulus::new(bits, taps);

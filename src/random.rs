@@ -118,7 +118,7 @@ impl Trials {
     /// Draws every trial once: bit i of `outcome[w]` is the outcome of trial 64 w + i.
     ///
     /// # Panics
-    /// When `outcome` has not one word for every 64 trials.
+    /// Panics if `outcome` has not one word for every 64 trials.
     pub fn draw(&self, stream: &mut Stream, outcome: &mut [u64]) {
         assert_eq!(outcome.len(), self.certain.len(), "one word for every 64 trials");
         match self.lane_bits {

@@ -12,7 +12,7 @@ pub const TENSORS: u64 = 16 << 30;
 /// Opens a regular file. Reading a pipe could block, and a device never ends.
 ///
 /// # Errors
-/// When it is something else, or cannot be opened.
+/// Returns an error if it is something else, or cannot be opened.
 pub fn open(path: &Path) -> io::Result<File> {
     let kind = fs::metadata(path)?.file_type();
     if kind.is_file() {
@@ -29,7 +29,7 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// The bytes of a regular file that holds at most `most`.
 ///
 /// # Errors
-/// When it is larger, something else, or cannot be read.
+/// Returns an error if it is larger, something else, or cannot be read.
 pub fn bytes(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let file = open(path)?;
     let length = file.metadata()?.len();

@@ -24,7 +24,7 @@ pub const ECE_BINS: usize = 15;
 
 /// What a run is doing, for a progress bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub enum RunPhase {
     /// Answering images; the count is of images.
     Values,
     /// Simulating; the count is of answers that have left the chip.
@@ -32,7 +32,7 @@ pub enum Stage {
 }
 
 /// Told how far a stage is: done and total.
-pub type Progress<'a> = &'a (dyn Fn(Stage, u64, u64) + Sync);
+pub type Progress<'a> = &'a (dyn Fn(RunPhase, u64, u64) + Sync);
 
 /// A run that is ready to be simulated: planned, its files read, its images answered.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ pub struct Finished {
 /// threads.
 ///
 /// # Errors
-/// [`Error::Problems`] when the network does not fit the chip or more images are asked for than there are,
+/// Returns [`Error::Problems`] if the network does not fit the chip or more images are asked for than there are,
 /// [`Error::Input`] for posterior and images.
 pub fn prepare(config: Config, base: &Base, threads: usize, progress: Progress<'_>) -> Result<Prepared, Error> {
     let plan = plan(&config).map_err(Error::Problems)?;
@@ -304,7 +304,7 @@ impl Prepared {
         let model = FunctionalModel::new(&FunctionalSpec::of(&self.config), &self.plan.net, posterior)?;
         let record = self.config.values.record;
         let keep = Keep { activity: timed, accumulators: record == Record::Accumulators };
-        let tell = |done: usize| progress(Stage::Values, done as u64, count.max(timed) as u64);
+        let tell = |done: usize| progress(RunPhase::Values, done as u64, count.max(timed) as u64);
         let Evaluation { outputs, activity, accumulators } = model.evaluate(images, 0..count, keep, threads, &tell)?;
         self.outputs = Some(output_facts(&outputs, images, &model));
         self.activity = Some(Arc::new(activity));
@@ -322,7 +322,7 @@ impl Prepared {
     /// Simulates time and energy. Spans go to `sink` as well as to the ledger; `command` is told in the report.
     ///
     /// # Errors
-    /// [`Error::Deadlock`] when parts wait for each other.
+    /// Returns [`Error::Deadlock`] if parts wait for each other.
     pub fn simulate<K: SpanSink>(
         &self,
         sink: K,
@@ -337,7 +337,7 @@ impl Prepared {
         let ledger = Ledger::new(plan.net.layers.len() as u32, config.schedule.images, plan.mapping.members);
         let total = plan.answers(config);
         let start = Instant::now();
-        let tell = |answers: u64, _| progress(Stage::Cycles, answers, total);
+        let tell = |answers: u64, _| progress(RunPhase::Cycles, answers, total);
         let (outcome, (tally, sink)) = simulate(config, assembly, (Tally::new(ledger), sink), tell)?;
         let ledger = tally.ledger();
         let (all, waited) = (start.elapsed(), sink.waited());

@@ -43,7 +43,7 @@ impl Plan {
     /// Parts, ports and links of the plan. `activity` gives the driven rows where images were evaluated.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the dataflow fails its check.
+    /// Returns [`Error::Internal`] if the dataflow fails its check.
     pub fn assemble(&self, config: &Config, activity: Option<Arc<dyn RowActivity>>) -> Result<Assembly, Error> {
         dataflow::check(&self.dataflow)?;
         Ok(assemble(config, &self.net, &self.mapping, &self.dataflow, activity))
@@ -60,7 +60,7 @@ impl Plan {
 /// answers so far and the cycle.
 ///
 /// # Errors
-/// [`Error::Deadlock`] when parts wait for each other.
+/// Returns [`Error::Deadlock`] if parts wait for each other.
 pub fn simulate<K: SpanSink>(
     config: &Config,
     assembly: Assembly,

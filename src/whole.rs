@@ -37,7 +37,7 @@ impl NewFile {
     /// Begins a file that is to become `place`.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be created.
+    /// Returns [`Error::Io`] if it cannot be created.
     pub fn create(place: &Path) -> Result<(Self, File), Error> {
         let folder = place.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let prefix = hidden(place, NEW);
@@ -59,7 +59,7 @@ impl NewFile {
     /// kept.
     ///
     /// # Errors
-    /// [`Error::Io`] when the name cannot be given.
+    /// Returns [`Error::Io`] if the name cannot be given.
     pub fn finish(self) -> Result<(), Error> {
         self.rename(true)
     }
@@ -67,7 +67,7 @@ impl NewFile {
     /// Renames it to its final name, unless a file of that name exists.
     ///
     /// # Errors
-    /// [`Error::Io`] when the name is taken or cannot be given.
+    /// Returns [`Error::Io`] if the name is taken or cannot be given.
     pub fn finish_new(self) -> Result<(), Error> {
         self.rename(false)
     }
@@ -93,7 +93,7 @@ impl Drop for NewFile {
 /// Writes a file that appears under its name only when it is complete. An existing file is replaced if `replace` is true.
 ///
 /// # Errors
-/// [`Error::Io`] when it cannot be written.
+/// Returns [`Error::Io`] if it cannot be written.
 pub fn write(place: &Path, contents: &[u8], replace: bool) -> Result<(), Error> {
     let (new, mut file) = NewFile::create(place)?;
     file.write_all(contents).map_err(Error::io(place))?;

@@ -1247,10 +1247,10 @@ fn problems_of_many_layers_are_told_briefly() {
 /// Reads any text as every kind of file; only a panic is a failure.
 fn survive(text: &str) {
     use crossbayes::config::decode::decode;
-    use crossbayes::config::diagnostic::{ConfigErrors, Diagnostics, Source, Sources};
+    use crossbayes::config::diagnostic::{ConfigErrors, Diagnostics, SourceText, Sources};
     use crossbayes::config::{Chip, Config, CostTable, Workload, tree};
     let mut sources = Sources::default();
-    sources.add(Source { name: "fuzz".to_owned(), text: text.to_owned(), is_override: false });
+    sources.add(SourceText { name: "fuzz".to_owned(), text: text.to_owned(), is_override: false });
     let mut diagnostics = Diagnostics::default();
     match tree::read(text, 0) {
         Err(error) => diagnostics.push(|| error.into()),

@@ -161,7 +161,7 @@ fn in_a_window_the_trace_is_that_of_conversions() {
             plain.schedule.grain = grain;
             let (outcome, plain_run) = run(&plain);
             let mut windowed = plain.clone();
-            windowed.schedule.window = Window::Cycles { from, to };
+            windowed.schedule.window = TraceWindow::Cycles { from, to };
             let (other, run) = run(&windowed);
             let found = within(&run.spans);
             let differing: Vec<_> = found.iter().zip(&expected).filter(|(a, b)| a != b).collect();
@@ -200,12 +200,12 @@ proptest! {
         assert_same(&config, |c| c.schedule.grain = Grain::Conversion, "conversion");
         assert_same(&config, |c| c.schedule.grouping = Grouping::Expanded, "expanded");
         assert_same(&config, |c| c.schedule.queue = Queue::PriorityQueue, "queue");
-        assert_same(&config, |c| c.schedule.window = Window::Cycles { from: 20, to: 60 }, "window");
+        assert_same(&config, |c| c.schedule.window = TraceWindow::Cycles { from: 20, to: 60 }, "window");
         let all = |c: &mut Config| {
             c.schedule.grain = Grain::Op;
             c.schedule.grouping = Grouping::Expanded;
             c.schedule.queue = Queue::PriorityQueue;
-            c.schedule.window = Window::Cycles { from: 50, to: 100 };
+            c.schedule.window = TraceWindow::Cycles { from: 50, to: 100 };
         };
         assert_same(&config, all, "op, expanded, queue and window");
     }

@@ -261,7 +261,7 @@ fn the_table_fits_a_terminal_and_is_ascii() {
 
 mod pictures {
     use super::synthetic;
-    use crossbayes::plot::picture::{Anchor, Picture, Shape};
+    use crossbayes::plot::picture::{Anchor, Mark, Picture};
     use crossbayes::plot::text::text_width;
     use crossbayes::plot::{self, KINDS, Kind};
 
@@ -278,9 +278,9 @@ mod pictures {
         {
             for shape in &picture.shapes {
                 let (left, right, top, bottom) = match shape {
-                    Shape::Rectangle { x, y, width, height, .. } => (*x, x + width, *y, y + height),
-                    Shape::Line { from, to, .. } => (from.0, to.0, from.1, to.1),
-                    Shape::Text { x, y, text, size, bold, anchor, .. } => {
+                    Mark::Rectangle { x, y, width, height, .. } => (*x, x + width, *y, y + height),
+                    Mark::Line { from, to, .. } => (from.0, to.0, from.1, to.1),
+                    Mark::Text { x, y, text, size, bold, anchor, .. } => {
                         let width = text_width(text, *size, *bold);
                         let left = match anchor {
                             Anchor::Start => *x,
@@ -327,7 +327,7 @@ mod pictures {
     #[test]
     fn every_pass_has_a_bar_while_there_is_room() {
         let bars = |picture: &Picture| {
-            let bar = |shape: &&Shape| matches!(shape, Shape::Rectangle { height, .. } if *height == 20.0);
+            let bar = |mark: &&Mark| matches!(mark, Mark::Rectangle { height, .. } if *height == 20.0);
             picture.shapes.iter().filter(bar).count()
         };
         assert_eq!(bars(&pictures(4, 1, 10)[0]), 40);

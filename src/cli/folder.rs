@@ -50,7 +50,7 @@ impl Folder {
     /// Opens a folder for the run of `config`, and makes the folders above it.
     ///
     /// # Errors
-    /// [`Error::Input`] when its place holds anything but a run, or cannot be replaced; [`Error::Io`] when nothing can be
+    /// Returns [`Error::Input`] if its place holds anything but a run, or cannot be replaced; [`Error::Io`] if nothing can be
     /// written beside it.
     pub(super) fn create(place: Place, config: &str) -> Result<Self, Error> {
         let place = match place {
@@ -94,7 +94,7 @@ impl Folder {
     /// what is there stays, and the new run goes beside it.
     ///
     /// # Errors
-    /// [`Error::Io`] when the place is taken, or the folder cannot be put anywhere.
+    /// Returns [`Error::Io`] if the place is taken, or the folder cannot be put anywhere.
     pub(super) fn finish(mut self) -> Result<PathBuf, Error> {
         // The list of what was begun, and its lock, go.
         let _kept_from_others = File::open(&self.path).ok().filter(|folder| folder.lock().is_ok());

@@ -1,14 +1,14 @@
 //! The progress bar of a long run, on stderr when that is a terminal.
 
 use super::Global;
-use crate::run::Stage;
+use crate::run::RunPhase;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::sync::Mutex;
 
 /// A bar for the stage that runs.
 pub(super) struct Bar {
     bar: ProgressBar,
-    stage: Mutex<Option<Stage>>,
+    stage: Mutex<Option<RunPhase>>,
 }
 
 impl Bar {
@@ -22,15 +22,15 @@ impl Bar {
     }
 
     /// Shows how far a stage is.
-    pub(super) fn tell(&self, stage: Stage, done: u64, total: u64) {
+    pub(super) fn tell(&self, stage: RunPhase, done: u64, total: u64) {
         if let Ok(mut shown) = self.stage.lock()
             && *shown != Some(stage)
         {
             *shown = Some(stage);
             self.bar.reset();
             self.bar.set_message(match stage {
-                Stage::Values => "answering",
-                Stage::Cycles => "simulating",
+                RunPhase::Values => "answering",
+                RunPhase::Cycles => "simulating",
             });
         }
         self.bar.set_length(total);

@@ -4,7 +4,7 @@ use crate::config::de::from_node;
 use crate::config::tree::Node;
 use crate::config::{
     Adc, AdcInput, Array, ArrayReadout, Chip, Config, CostTable, Driver, MAX_PASSES, Posterior, RandomSource, Sampler,
-    Samples, ScheduleSpec, Window, Workload,
+    Samples, ScheduleSpec, TraceWindow, Workload,
 };
 use crate::error::{MOST_COMPARED, Problem, nearest};
 use crate::lfsr::{MOST_BITS, has_full_period};
@@ -69,7 +69,7 @@ fn driver(driver: &Driver) -> Vec<Problem> {
 /// A window of at least one cycle.
 fn schedule(schedule: &ScheduleSpec) -> Vec<Problem> {
     match schedule.window {
-        Window::Cycles { from, to } if from >= to => {
+        TraceWindow::Cycles { from, to } if from >= to => {
             vec![Problem::new(
                 "window",
                 format!("the window ends at cycle {to}; expected more than its start ({from})"),

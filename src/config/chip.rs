@@ -210,7 +210,7 @@ pub enum Sampler {
     },
 }
 
-/// Source of the random bits of an array.
+/// SourceText of the random bits of an array.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub enum RandomSource {

@@ -8,7 +8,7 @@ use crate::config::de::from_node;
 use crate::config::diagnostic::{Diagnostic, Diagnostics, is_hidden};
 use crate::config::path::place;
 use crate::config::schema::{self, Schema};
-use crate::config::tree::{Entry, Node, Span, Value, names_variant, snake_case};
+use crate::config::tree::{Entry, Node, TextSpan, Value, names_variant, snake_case};
 use crate::error::{nearest, shorten};
 use crate::units::Quantity;
 use schemars::JsonSchema;
@@ -50,7 +50,7 @@ fn subject(key: &str) -> String {
 }
 
 /// The name at the start of a node.
-fn name_span(node: &Node, name: &str) -> Span {
+fn name_span(node: &Node, name: &str) -> TextSpan {
     let mut span = node.span;
     if matches!(node.value, Value::Struct { .. } | Value::Tuple { .. }) {
         span.end = span.start;
@@ -66,7 +66,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn report(&mut self, span: Span, message: impl Into<String>) {
+    fn report(&mut self, span: TextSpan, message: impl Into<String>) {
         self.found.push(|| Diagnostic::new(span, message));
     }
 

@@ -1,12 +1,12 @@
 //! Problems of configuration files with their places, and how they are shown.
 
-use crate::config::tree::{Span, SyntaxError};
+use crate::config::tree::{SyntaxError, TextSpan};
 use crate::error::Error;
 use std::fmt::{self, Write as _};
 
 /// A text that was read: a file, a built-in file or one `--set` override.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
+pub struct SourceText {
     /// Name in messages.
     pub name: String,
     /// The text; empty where the file could not be read.
@@ -17,18 +17,18 @@ pub struct Source {
 
 /// The texts that spans point into.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sources(Vec<Source>);
+pub struct Sources(Vec<SourceText>);
 
 impl Sources {
     /// Adds a text and returns its number.
-    pub fn add(&mut self, source: Source) -> usize {
+    pub fn add(&mut self, source: SourceText) -> usize {
         self.0.push(source);
         self.0.len() - 1
     }
 
     /// The text of that number.
     #[must_use]
-    pub fn get(&self, source: usize) -> &Source {
+    pub fn get(&self, source: usize) -> &SourceText {
         &self.0[source]
     }
 }
@@ -37,7 +37,7 @@ impl Sources {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Diagnostic {
     /// Where.
-    pub span: Span,
+    pub span: TextSpan,
     /// The value found and the value expected.
     pub message: String,
     /// The remedy.
@@ -46,7 +46,7 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     /// A problem without help.
-    pub fn new(span: Span, message: impl Into<String>) -> Self {
+    pub fn new(span: TextSpan, message: impl Into<String>) -> Self {
         Self { span, message: message.into(), help: None }
     }
 
@@ -170,7 +170,7 @@ impl ConfigErrors {
 
 /// A line, or the part of it around the span, and a line of blanks and carets that marks the span. Tabs stay tabs in
 /// both, so that the carets stand below; a value that goes on over lines is marked by its first character only.
-fn excerpt(line: &str, span: Span) -> (String, String) {
+fn excerpt(line: &str, span: TextSpan) -> (String, String) {
     let start = span.start.column as usize - 1;
     let end = if span.end.line == span.start.line { span.end.column as usize - 1 } else { 0 }.max(start + 1);
     let from = if line.chars().nth(WIDTH).is_some() { start.saturating_sub(WIDTH / 4) } else { 0 };

@@ -2,12 +2,12 @@
 
 use crate::config::base;
 use crate::config::decode::decode;
-use crate::config::diagnostic::{ConfigErrors, Diagnostic, Diagnostics, Source, Sources};
+use crate::config::diagnostic::{ConfigErrors, Diagnostic, Diagnostics, SourceText, Sources};
 use crate::config::embedded::{self, Embedded};
 use crate::config::kind::FileKind;
 use crate::config::overrides::Override;
 use crate::config::path::place;
-use crate::config::tree::{self, Entry, Node, Span, Value};
+use crate::config::tree::{self, Entry, Node, TextSpan, Value};
 use crate::config::{Chip, Config, CostTable, Posterior, Workload};
 use crate::error::{Problem, nearest};
 use std::path::{Path, PathBuf};
@@ -218,21 +218,21 @@ struct Reading {
 impl Reading {
     /// The text's tree; a faulty node (its problem reported) where it is no RON.
     fn parse(&mut self, name: String, text: String) -> Node {
-        let source = self.sources.add(Source { name: name.clone(), text, is_override: false });
+        let source = self.sources.add(SourceText { name: name.clone(), text, is_override: false });
         self.files.push(name);
         match tree::read(&self.sources.get(source).text, source) {
             Ok(node) => node,
             Err(error) => {
                 self.diagnostics.push(|| error.into());
-                Node { span: Span::whole(source), value: Value::Faulty }
+                Node { span: TextSpan::whole(source), value: Value::Faulty }
             }
         }
     }
 
     /// A node for a text that could not be had, with its problem reported.
     fn faulty(&mut self, name: String, message: String, help: Option<String>) -> Node {
-        let source = self.sources.add(Source { name, text: String::new(), is_override: false });
-        let span = Span::whole(source);
+        let source = self.sources.add(SourceText { name, text: String::new(), is_override: false });
+        let span = TextSpan::whole(source);
         self.diagnostics.push(|| Diagnostic { span, message, help });
         Node { span, value: Value::Faulty }
     }
@@ -316,7 +316,7 @@ impl Reading {
     }
 
     /// The cost table at `path`, which stands at `span` as the value of `key`.
-    fn table(&mut self, path: &str, key: &str, span: Span, base: &Base) -> Opened {
+    fn table(&mut self, path: &str, key: &str, span: TextSpan, base: &Base) -> Opened {
         let mut candidates = Vec::new();
         // What is given on the command line starts from the current folder, what stands in a file from its own.
         if self.sources.get(span.source).is_override {
@@ -356,9 +356,9 @@ impl Reading {
     ) -> Result<Loaded, ConfigErrors> {
         for text in set {
             let name = format!("--set {text}");
-            let source = self.sources.add(Source { name, text: text.clone(), is_override: true });
+            let source = self.sources.add(SourceText { name, text: text.clone(), is_override: true });
             let applied = Override::parse(text)
-                .map_err(|message| Diagnostic::new(Span::whole(source), message))
+                .map_err(|message| Diagnostic::new(TextSpan::whole(source), message))
                 .and_then(|change| {
                     // A key within the cost table needs the table in place.
                     if change.key.starts_with("arch.costs.")

@@ -2,7 +2,7 @@
 
 use crate::config::diagnostic::Diagnostic;
 use crate::config::path::{Segment, split_path};
-use crate::config::tree::{self, Entry, Node, Span, Value};
+use crate::config::tree::{self, Entry, Node, TextSpan, Value};
 use crate::error::nearest;
 
 /// One `key=value`.
@@ -35,7 +35,7 @@ impl<'a> Override<'a> {
 
     /// The value as a node: RON where it is RON, else a bare word or quantity.
     fn node(&self, source: usize) -> Result<Node, Diagnostic> {
-        let span = Span::whole(source);
+        let span = TextSpan::whole(source);
         match tree::read(self.value, source) {
             Ok(Node { value: Value::Name(name), .. }) => Ok(Node { span, value: Value::Bare(name) }),
             Ok(mut node) => {
@@ -60,7 +60,7 @@ impl<'a> Override<'a> {
 }
 
 /// All places within a value given by `--set` are that `--set`.
-fn respan(node: &mut Node, span: Span) {
+fn respan(node: &mut Node, span: TextSpan) {
     node.span = span;
     match &mut node.value {
         Value::Struct { entries, .. } => {
@@ -97,7 +97,7 @@ fn put(node: &mut Node, path: &str, value: Node) -> Result<(), Diagnostic> {
 }
 
 /// The value of `key` in a struct (added where there is none), or the item of that name in a list.
-fn child<'a>(node: &'a mut Node, key: &str, span: Span) -> Result<&'a mut Node, Diagnostic> {
+fn child<'a>(node: &'a mut Node, key: &str, span: TextSpan) -> Result<&'a mut Node, Diagnostic> {
     // A unit variant, an empty struct and an empty list have no keys yet: they get them.
     match &node.value {
         Value::Name(name) | Value::Bare(name) if tree::is_name(name) => {
@@ -137,7 +137,7 @@ fn child<'a>(node: &'a mut Node, key: &str, span: Span) -> Result<&'a mut Node, 
 }
 
 /// The item of a list that is called `key`: by its `name`, as the first of a pair, or by its number.
-fn named_item<'a>(items: &'a mut Vec<Node>, key: &str, span: Span) -> Result<&'a mut Node, Diagnostic> {
+fn named_item<'a>(items: &'a mut Vec<Node>, key: &str, span: TextSpan) -> Result<&'a mut Node, Diagnostic> {
     let pairs = items.iter().all(|item| matches!(&item.value, Value::Tuple { items, .. } if items.len() == 2));
     let names: Vec<Option<String>> = items.iter().map(|item| item_name(item).map(str::to_owned)).collect();
     if let Some(index) = names.iter().position(|name| name.as_deref() == Some(key)) {
@@ -188,7 +188,7 @@ fn item_name(item: &Node) -> Option<&str> {
 }
 
 /// Item `index` of a list.
-fn item(node: &mut Node, index: usize, span: Span) -> Result<&mut Node, Diagnostic> {
+fn item(node: &mut Node, index: usize, span: TextSpan) -> Result<&mut Node, Diagnostic> {
     if node.value == Value::Faulty {
         return Ok(node);
     }

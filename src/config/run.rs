@@ -83,7 +83,7 @@ pub struct ScheduleSpec {
     /// Grain of the simulation and of the trace.
     pub grain: Grain,
     /// Cycles in which the trace is finer than the grain.
-    pub window: Window,
+    pub window: TraceWindow,
     /// Whether arrays that behave alike are simulated once and counted.
     pub grouping: Grouping,
     /// Event queue.
@@ -96,7 +96,7 @@ impl Default for ScheduleSpec {
             mode: Mode::default(),
             images: 1,
             grain: Grain::default(),
-            window: Window::default(),
+            window: TraceWindow::default(),
             grouping: Grouping::default(),
             queue: Queue::default(),
         }
@@ -130,7 +130,7 @@ pub enum Grain {
 /// Cycles in which each read and each conversion has a row in the trace, whatever the grain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default, Copy, Eq)]
 #[serde(deny_unknown_fields)]
-pub enum Window {
+pub enum TraceWindow {
     /// None.
     #[default]
     Nowhere,

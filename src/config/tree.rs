@@ -17,7 +17,7 @@ pub struct Place {
 
 /// A stretch of one source text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span {
+pub struct TextSpan {
     /// Number of the text in its [`Sources`](super::diagnostic::Sources).
     pub source: usize,
     /// First character.
@@ -26,7 +26,7 @@ pub struct Span {
     pub end: Place,
 }
 
-impl Span {
+impl TextSpan {
     /// The source as a whole, for problems that have no line.
     #[must_use]
     pub const fn whole(source: usize) -> Self {
@@ -39,7 +39,7 @@ impl Span {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
     /// Its place in the text.
-    pub span: Span,
+    pub span: TextSpan,
     /// Its kind.
     pub value: Value,
 }
@@ -50,7 +50,7 @@ pub struct Entry {
     /// The key.
     pub key: String,
     /// Place of the key in the text.
-    pub key_span: Span,
+    pub key_span: TextSpan,
     /// The value.
     pub value: Node,
 }
@@ -161,7 +161,7 @@ impl Node {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyntaxError {
     /// Where.
-    pub span: Span,
+    pub span: TextSpan,
     /// The value found and the value expected.
     pub message: String,
     /// The remedy.
@@ -266,17 +266,17 @@ impl Reader {
         Some(c)
     }
 
-    fn since(&self, start: Place) -> Span {
-        Span { source: self.source, start, end: self.place }
+    fn since(&self, start: Place) -> TextSpan {
+        TextSpan { source: self.source, start, end: self.place }
     }
 
     /// The character here.
-    fn here(&self) -> Span {
+    fn here(&self) -> TextSpan {
         let end = Place { line: self.place.line, column: self.place.column + 1 };
-        Span { source: self.source, start: self.place, end }
+        TextSpan { source: self.source, start: self.place, end }
     }
 
-    fn error<T>(&self, span: Span, message: impl Into<String>) -> Read<T> {
+    fn error<T>(&self, span: TextSpan, message: impl Into<String>) -> Read<T> {
         Err(SyntaxError { span, message: message.into(), help: None })
     }
 
@@ -294,7 +294,7 @@ impl Reader {
         };
         let end = Place { line: self.place.line, column: self.place.column + length as u32 };
         SyntaxError {
-            span: Span { source: self.source, start: self.place, end },
+            span: TextSpan { source: self.source, start: self.place, end },
             message: format!("expected {expected}, found {found}"),
             help: None,
         }
@@ -338,7 +338,7 @@ impl Reader {
                 (Some(_), _) => {}
                 (None, _) => {
                     let end = Place { line: start.line, column: start.column + 2 };
-                    let span = Span { source: self.source, start, end };
+                    let span = TextSpan { source: self.source, start, end };
                     return self.error(span, "the comment that starts here is not closed by `*/`");
                 }
             }
@@ -595,7 +595,7 @@ impl Reader {
 
     fn unclosed_text<T>(&self, start: Place) -> Read<T> {
         let end = Place { line: start.line, column: start.column + 1 };
-        let span = Span { source: self.source, start, end };
+        let span = TextSpan { source: self.source, start, end };
         self.error(span, "the text that starts here is not closed by a quote")
     }
 

@@ -5,7 +5,7 @@ use super::room;
 use crate::config::{Config, Sampler, Scheme};
 use crate::error::Problem;
 use crate::mapping::Mapping;
-use crate::workload::{Net, Shape, Source};
+use crate::workload::{LayerInput, Net, Shape};
 use petgraph::graph::{DiGraph, NodeIndex};
 use serde::Serialize;
 
@@ -117,8 +117,8 @@ pub fn build(config: &Config, net: &Net, mapping: &Mapping) -> Result<Dataflow, 
     for (l, (layer, mapped)) in net.layers.iter().zip(&mapping.layers).enumerate() {
         let input = layer.input;
         let (producer, label, out_bytes) = match layer.source {
-            Source::Input => (source, "source".to_owned(), chip.global_buffer.capacity.0),
-            Source::Layer(j) => {
+            LayerInput::Input => (source, "source".to_owned(), chip.global_buffer.capacity.0),
+            LayerInput::Layer(j) => {
                 let tiles = mapping.layers[j].tiles.len() as u64;
                 (digitals[j], net.layers[j].name.clone(), tiles * chip.tile.output_buffer.capacity.0)
             }

@@ -4,7 +4,7 @@ use super::pixel::{LOGIT_BITS, pixel_bytes};
 use crate::config::{Config, Mode};
 use crate::error::Problem;
 use crate::mapping::Mapping;
-use crate::workload::{Net, NetLayer, Source};
+use crate::workload::{LayerInput, Net, NetLayer};
 
 /// Where the whole messages to a layer end: pixels of its input that are there after each of them.
 struct Arrivals(Vec<u32>);
@@ -12,8 +12,8 @@ struct Arrivals(Vec<u32>);
 impl Arrivals {
     fn of(net: &Net, mapping: &Mapping, layer: &NetLayer) -> Self {
         match layer.source {
-            Source::Input => Self((1..=layer.input.height).map(|rows| rows * layer.input.width).collect()),
-            Source::Layer(j) => Self::from_layer(net, mapping, j),
+            LayerInput::Input => Self((1..=layer.input.height).map(|rows| rows * layer.input.width).collect()),
+            LayerInput::Layer(j) => Self::from_layer(net, mapping, j),
         }
     }
 
@@ -47,11 +47,11 @@ pub(super) fn message_problem(net: &Net, mapping: &Mapping, l: usize, bytes: u64
         return None;
     }
     let (path, text, tiles) = match layer.source {
-        Source::Input => {
+        LayerInput::Input => {
             let text = format!("the global buffer holds {bytes} B; a row of the input has {message} B");
             ("arch.global_buffer.capacity", text, 1)
         }
-        Source::Layer(j) => {
+        LayerInput::Layer(j) => {
             let tiles = mapping.layers[j].tiles.len() as u64;
             let text = format!(
                 "the output buffer of layer \"{}\" holds {}; a message to layer \"{}\" has {message} B",
@@ -119,8 +119,8 @@ fn pixels_held(net: &Net, mapping: &Mapping, l: usize, mode: Mode) -> u32 {
     }
     let arrivals = Arrivals::of(net, mapping, layer);
     let passes_of_input = match layer.source {
-        Source::Input => 1,
-        Source::Layer(j) => mapping.layers[j].passes,
+        LayerInput::Input => 1,
+        LayerInput::Layer(j) => mapping.layers[j].passes,
     };
     // The first of several passes on the same input releases nothing.
     let keeps = mapped.passes > passes_of_input;

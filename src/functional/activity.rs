@@ -37,7 +37,7 @@ impl LayerActivity {
     /// Rows of a block that a pulse (lowest input bit first) drives with a 1. `image` counts from the table's first one.
     ///
     /// # Panics
-    /// When an index is out of range; its neighbours' counts may be returned when only the flat index is in range.
+    /// Panics if an index is out of range; its neighbours' counts may be returned when only the flat index is in range.
     #[must_use]
     pub fn driven(&self, image: usize, member: usize, position: usize, pulse: usize, block: usize) -> u16 {
         self.driven[(self.position_index(image, member, position) * self.pulses + pulse) * self.blocks + block]

@@ -11,7 +11,7 @@ use crate::functional::weights::{BitMatrix, WeightDistribution};
 use crate::mapping::Plane;
 use crate::random::{Purpose, StreamName};
 use crate::readout::Readout;
-use crate::workload::{LayerPosterior, LoadedPosterior, Net, NetLayer, Shape, Source};
+use crate::workload::{LayerInput, LayerPosterior, LoadedPosterior, Net, NetLayer, Shape};
 use std::path::Path;
 
 /// What of a configuration decides values.
@@ -75,7 +75,7 @@ pub(super) enum Draws {
 /// A layer ready to run.
 #[derive(Debug, Clone)]
 pub(super) struct Layer {
-    pub(super) source: Source,
+    pub(super) source: LayerInput,
     pub(super) columns: usize,
     pub(super) positions: usize,
     pub(super) linear: Shape,
@@ -109,7 +109,7 @@ impl FunctionalModel {
     /// Prepares a network: draws or unpacks the weights, folds batch norm.
     ///
     /// # Errors
-    /// [`Error::Input`] when the posterior holds too few stored samples; [`Error::Config`] when stored samples are asked
+    /// Returns [`Error::Input`] if the posterior holds too few stored samples; [`Error::Config`] if stored samples are asked
     /// for and there are none, when layers that read the same output expect different scales, when an accumulator could
     /// need more than 32 bits, or when a size that the configuration's check bounds is out of bounds.
     pub fn new(spec: &FunctionalSpec, net: &Net, posterior: &LoadedPosterior) -> Result<Self, Error> {
@@ -171,7 +171,7 @@ impl FunctionalModel {
     /// Cell currents in one unit of a layer's accumulators: 1 where the converter is exact.
     ///
     /// # Panics
-    /// When there is no such layer.
+    /// Panics if there is no such layer.
     #[must_use]
     pub fn step(&self, layer: usize) -> f64 {
         self.layers[layer].sums.step()

@@ -7,7 +7,7 @@ use crate::functional::post::max_pool;
 use crate::functional::product::{Sums, multiply};
 use crate::functional::weights::BitMatrix;
 use crate::random::{Purpose, StreamName};
-use crate::workload::Source;
+use crate::workload::LayerInput;
 use std::borrow::Cow;
 
 /// Output positions from which on it pays to lay out weights anew for [`multiply_all`].
@@ -45,7 +45,7 @@ impl FunctionalModel {
     /// (two's complement where signed). `image` names the stream of weights that are drawn at every position.
     ///
     /// # Panics
-    /// When there is no such layer or member, or the codes are not as many as the layer reads.
+    /// Panics if there is no such layer or member, or the codes are not as many as the layer reads.
     pub fn accumulate<O: Observer>(
         &self,
         layer: usize,
@@ -137,8 +137,8 @@ impl FunctionalModel {
             let first = if member == 0 { 0 } else { first_sampled };
             for (index, layer) in self.layers.iter().enumerate().skip(first) {
                 let input = match layer.source {
-                    Source::Input => codes,
-                    Source::Layer(source) => &maps[source],
+                    LayerInput::Input => codes,
+                    LayerInput::Layer(source) => &maps[source],
                 };
                 let (accumulators, counted) = self.accumulate(index, image, member, input, observer);
                 clipping[index].clipped += counted.clipped;

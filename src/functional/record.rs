@@ -32,7 +32,7 @@ impl Recorded {
     /// Writes the file.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be written.
+    /// Returns [`Error::Io`] if it cannot be written.
     pub fn write(&self, net: &Net, path: &Path) -> Result<(), Error> {
         let outputs = &self.outputs;
         let images = outputs.images.len();

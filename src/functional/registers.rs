@@ -92,7 +92,7 @@ impl RegisterDraws {
     /// Draws every weight of the next sample.
     ///
     /// # Panics
-    /// When `matrix` is of another shape, or `generators` are not those of [`start`](Self::start).
+    /// Panics if `matrix` is of another shape, or `generators` are not those of [`start`](Self::start).
     pub fn draw(&self, generators: &mut [Generator], matrix: &mut BitMatrix) {
         let rows_in_all = self.blocks.rows();
         for (generator, (rows, columns)) in generators.iter_mut().zip(self.arrays()) {

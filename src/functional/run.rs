@@ -92,7 +92,7 @@ impl FunctionalModel {
     /// called after each image with how many are done.
     ///
     /// # Errors
-    /// [`Error::Config`] when the images do not have the network's input shape, or `range` goes beyond them.
+    /// Returns [`Error::Config`] if the images do not have the network's input shape, or `range` goes beyond them.
     pub fn run(
         &self,
         images: &LoadedImages,

@@ -135,7 +135,7 @@ const MOST_ARRAYS: u64 = 1 << 31;
 /// Cuts the layers into arrays and places them.
 ///
 /// # Errors
-/// When copies exceed a layer's positions, or the arrays exceed what can be numbered.
+/// Returns an error if copies exceed a layer's positions, or the arrays exceed what can be numbered.
 pub fn map(config: &Config, net: &Net) -> Result<Mapping, Vec<Problem>> {
     let array = &config.arch.array;
     let block_rows = array.rows;

@@ -44,7 +44,7 @@ impl PackedBlock {
 /// Cuts a layer into column blocks of `width` synapse columns.
 ///
 /// # Panics
-/// When `width` is 0.
+/// Panics if `width` is 0.
 #[must_use]
 pub fn pack(split: &Split, packing: Packing, width: u32) -> Vec<PackedBlock> {
     let mut lists: Vec<u32> = (0..split.columns()).map(|column| split.in_column(column)).collect();

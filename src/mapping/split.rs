@@ -21,7 +21,7 @@ impl Split {
     /// in double precision, so that a p stored as the float nearest to eps falls on the side where that float lies.
     ///
     /// # Panics
-    /// When `p` does not hold `rows * columns` values.
+    /// Panics if `p` does not hold `rows * columns` values.
     #[must_use]
     pub fn new(rows: u32, columns: u32, p: &[f32], eps: f64) -> Self {
         assert_eq!(p.len() as u64, u64::from(rows) * u64::from(columns), "p of each synapse");

@@ -15,7 +15,7 @@ pub fn serialize<S: Serializer>(value: &u128, serializer: S) -> Result<S::Ok, S:
 /// Reads a string of decimal digits.
 ///
 /// # Errors
-/// When the value is no string of decimal digits, or more than 128 bits.
+/// Returns an error if the value is no string of decimal digits, or more than 128 bits.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map_err(|_| D::Error::custom(format!("expected a whole number in a string, found \"{text}\"")))

@@ -58,11 +58,11 @@ pub struct Entry {
     /// Spans, however coarse: the only sum that depends on the grain.
     pub rows: u64,
     /// From the first start to the last end.
-    pub window: Window,
+    pub window: Interval,
 }
 
 impl Entry {
-    const EMPTY: Self = Self { unit_cycles: 0, energy: 0, count: 0, rows: 0, window: Window::EMPTY };
+    const EMPTY: Self = Self { unit_cycles: 0, energy: 0, count: 0, rows: 0, window: Interval::EMPTY };
 
     /// The sums of one span.
     fn of(span: &Span) -> Self {
@@ -71,7 +71,7 @@ impl Entry {
             energy: span.energy.into(),
             count: span.count.into(),
             rows: 1,
-            window: Window { start: span.start, end: span.end() },
+            window: Interval { start: span.start, end: span.end() },
         }
     }
 
@@ -86,14 +86,14 @@ impl Entry {
 
 /// Cycles from a first start to a last end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Window {
+pub struct Interval {
     /// First cycle.
     pub start: u64,
     /// Cycle after the last one.
     pub end: u64,
 }
 
-impl Window {
+impl Interval {
     /// Holds nothing, and leaves every window that it is joined with as it is.
     pub const EMPTY: Self = Self { start: u64::MAX, end: 0 };
 
@@ -104,7 +104,7 @@ impl Window {
         Self { start: self.start.min(other.start), end: self.end.max(other.end) }
     }
 
-    /// [`Window::join`] in place. Branches instead of minimum and maximum: a span that changes neither is the common case,
+    /// [`Interval::join`] in place. Branches instead of minimum and maximum: a span that changes neither is the common case,
     /// and costs no store.
     #[inline]
     pub(super) fn widen(&mut self, other: Self) {
@@ -143,9 +143,9 @@ pub struct Ledger {
     /// By (layer, plane, component, action); the last layer stands for the chip.
     entries: Vec<Entry>,
     /// By (layer, image, member), each with a last place for "none".
-    passes: Vec<Window>,
+    passes: Vec<Interval>,
     /// Work by image, with a last place for "none".
-    image_work: Vec<Window>,
+    image_work: Vec<Interval>,
 }
 
 impl Ledger {
@@ -158,8 +158,8 @@ impl Ledger {
             images,
             members,
             entries: vec![Entry::EMPTY; rows * PLANES * KINDS],
-            passes: vec![Window::EMPTY; rows * columns * depth],
-            image_work: vec![Window::EMPTY; columns],
+            passes: vec![Interval::EMPTY; rows * columns * depth],
+            image_work: vec![Interval::EMPTY; columns],
         }
     }
 
@@ -184,7 +184,7 @@ impl Ledger {
     /// The sums of one action over all planes; `layer` [`None`]: of work that belongs to no layer.
     ///
     /// # Panics
-    /// When there is no such layer.
+    /// Panics if there is no such layer.
     #[must_use]
     pub fn entry(&self, layer: Option<u32>, component: Component, action: Action) -> Entry {
         let row = layer.map_or(self.layers, |layer| {
@@ -218,7 +218,7 @@ impl Ledger {
 
     /// Passes of a layer, by image and member: from the first crossbar read to the last conversion.
     /// Image and member are [`NONE`] where the spans name none.
-    pub fn passes(&self, layer: u32) -> impl Iterator<Item = (u32, u32, Window)> {
+    pub fn passes(&self, layer: u32) -> impl Iterator<Item = (u32, u32, Interval)> {
         let (images, members) = (self.images, self.members);
         let depth = members as usize + 1;
         let size = (images as usize + 1) * depth;
@@ -231,7 +231,7 @@ impl Ledger {
 
     /// From the first to the last work for an image.
     #[must_use]
-    pub fn image(&self, image: u32) -> Option<Window> {
+    pub fn image(&self, image: u32) -> Option<Interval> {
         self.image_work[..self.images as usize].get(image as usize).and_then(|window| window.non_empty())
     }
 
@@ -285,8 +285,8 @@ struct Listing {
     images: u32,
     members: u32,
     entries: Vec<(Account, Entry)>,
-    passes: Vec<(usize, Window)>,
-    image_work: Vec<Window>,
+    passes: Vec<(usize, Interval)>,
+    image_work: Vec<Interval>,
 }
 
 impl From<Ledger> for Listing {
@@ -374,14 +374,14 @@ mod tests {
         let ledger = ledger([READ, READ, convert, wait, transfer]);
         assert_eq!(
             ledger.entry(Some(1), Component::Crossbar, Action::Read),
-            Entry { unit_cycles: 48, energy: 200, count: 16, rows: 2, window: Window { start: 10, end: 28 } }
+            Entry { unit_cycles: 48, energy: 200, count: 16, rows: 2, window: Interval { start: 10, end: 28 } }
         );
         assert_eq!(ledger.entry(None, Component::Link, Action::Transfer).unit_cycles, 6);
         // The wait ends at 108, but waiting is no work.
         assert_eq!(ledger.makespan(), 43);
-        assert_eq!(ledger.image(0), Some(Window { start: 10, end: 31 }));
-        assert_eq!(ledger.image(1), Some(Window { start: 40, end: 43 }));
-        assert_eq!(ledger.passes(1).collect::<Vec<_>>(), [(0, 2, Window { start: 10, end: 31 })]);
+        assert_eq!(ledger.image(0), Some(Interval { start: 10, end: 31 }));
+        assert_eq!(ledger.image(1), Some(Interval { start: 40, end: 43 }));
+        assert_eq!(ledger.passes(1).collect::<Vec<_>>(), [(0, 2, Interval { start: 10, end: 31 })]);
         assert_eq!(ledger.passes(0).count(), 0);
         assert_eq!(ledger.spans(), 5);
     }
@@ -389,7 +389,7 @@ mod tests {
     #[test]
     fn none_has_a_place_of_its_own() {
         let ledger = ledger([Span { image: NONE, member: NONE, ..READ }]);
-        assert_eq!(ledger.passes(1).collect::<Vec<_>>(), [(NONE, NONE, Window { start: 10, end: 28 })]);
+        assert_eq!(ledger.passes(1).collect::<Vec<_>>(), [(NONE, NONE, Interval { start: 10, end: 28 })]);
         assert_eq!(ledger.image(0), None);
         assert_eq!(ledger.makespan(), 28);
     }

@@ -4,5 +4,5 @@ pub mod decimal;
 pub mod ledger;
 pub mod tally;
 
-pub use ledger::{Account, Entry, Ledger, Window};
+pub use ledger::{Account, Entry, Interval, Ledger};
 pub use tally::Tally;

@@ -3,7 +3,7 @@
 //! Neighbouring spans of one layer, plane, component and action are mostly for the same image and member. Their sums are kept
 //! in one cache line and 64 bits each, and go to the ledger when image or member changes, or a sum would not fit.
 
-use super::ledger::{Account, Entry, Ledger, PLANES, Window, place};
+use super::ledger::{Account, Entry, Interval, Ledger, PLANES, place};
 use crate::mapping::Plane;
 use crate::trace::{Action, Component, Span, SpanSink};
 
@@ -17,12 +17,12 @@ struct Open {
     energy: u64,
     count: u64,
     rows: u64,
-    window: Window,
+    window: Interval,
 }
 
 impl Open {
     const fn new(key: u64) -> Self {
-        Self { key, unit_cycles: 0, energy: 0, count: 0, rows: 0, window: Window::EMPTY }
+        Self { key, unit_cycles: 0, energy: 0, count: 0, rows: 0, window: Interval::EMPTY }
     }
 }
 
@@ -106,7 +106,7 @@ impl SpanSink for Tally {
             open.energy = energy;
             open.count = count;
             open.rows += 1;
-            open.window.widen(Window { start: span.start, end: span.end() });
+            open.window.widen(Interval { start: span.start, end: span.end() });
         } else {
             // A copy, so that the span needs no memory where this is not called.
             self.turn_over(&Span { ..*span });

@@ -4,4 +4,4 @@ pub mod description;
 pub mod shapes;
 
 pub use description::{Images, Input, Layer, Operation, Posterior, Workload};
-pub use shapes::{Net, NetLayer, Shape, Source, resolve};
+pub use shapes::{LayerInput, Net, NetLayer, Shape, resolve};

@@ -45,7 +45,7 @@ impl std::fmt::Display for Shape {
 
 /// Where a layer's input comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum Source {
+pub enum LayerInput {
     /// The network's input.
     Input,
     /// The output of a layer, by index.
@@ -60,7 +60,7 @@ pub struct NetLayer {
     /// The linear operation.
     pub op: Operation,
     /// Where its input comes from.
-    pub source: Source,
+    pub source: LayerInput,
     /// Shape of the input.
     pub input: Shape,
     /// Shape of the accumulators, before pooling.
@@ -185,12 +185,12 @@ pub struct Net {
 impl Net {
     /// Layers that read the output of layer `index`.
     pub fn consumers(&self, index: usize) -> impl Iterator<Item = usize> + '_ {
-        (0..self.layers.len()).filter(move |&i| self.layers[i].source == Source::Layer(index))
+        (0..self.layers.len()).filter(move |&i| self.layers[i].source == LayerInput::Layer(index))
     }
 
     /// Layers that read the network's input.
     pub fn first_layers(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.layers.len()).filter(|&i| self.layers[i].source == Source::Input)
+        (0..self.layers.len()).filter(|&i| self.layers[i].source == LayerInput::Input)
     }
 
     /// Number of classes.
@@ -262,10 +262,10 @@ pub fn resolve(workload: &Workload) -> Result<Net, Vec<Problem>> {
     let mut shapes: Vec<Option<NetLayer>> = vec![None; names.len()];
     for &i in &order {
         let (shape, bits, signed) = match sources[i] {
-            Some(Source::Input) if input_fits => {
+            Some(LayerInput::Input) if input_fits => {
                 (Shape { channels: input.channels, height: input.height, width: input.width }, input.bits, input.signed)
             }
-            Some(Source::Layer(j)) => match &shapes[j] {
+            Some(LayerInput::Layer(j)) => match &shapes[j] {
                 Some(layer) => (layer.output, layer.output_bits, !layer.relu),
                 None => continue,
             },
@@ -278,7 +278,7 @@ pub fn resolve(workload: &Workload) -> Result<Net, Vec<Problem>> {
     }
     let mut read = vec![false; names.len()];
     for source in sources.iter().flatten() {
-        if let Source::Layer(j) = source {
+        if let LayerInput::Layer(j) = source {
             read[*j] = true;
         }
     }
@@ -320,8 +320,8 @@ pub fn resolve(workload: &Workload) -> Result<Net, Vec<Problem>> {
     let mut layers: Vec<NetLayer> = Vec::with_capacity(names.len());
     for &i in &order {
         let mut layer = shapes[i].take().expect("every layer has a shape when there is no problem");
-        if let Source::Layer(j) = layer.source {
-            layer.source = Source::Layer(new_index[j]);
+        if let LayerInput::Layer(j) = layer.source {
+            layer.source = LayerInput::Layer(new_index[j]);
         }
         layers.push(layer);
     }
@@ -334,13 +334,18 @@ pub fn resolve(workload: &Workload) -> Result<Net, Vec<Problem>> {
 }
 
 /// The input of layer `i`; the layer before it if it names none. `layers` has the index of each name.
-fn source_of(i: usize, layer: &Layer, layers: &BTreeMap<&str, usize>, problems: &mut Vec<Problem>) -> Option<Source> {
+fn source_of(
+    i: usize,
+    layer: &Layer,
+    layers: &BTreeMap<&str, usize>,
+    problems: &mut Vec<Problem>,
+) -> Option<LayerInput> {
     match layer.inputs.as_slice() {
-        [] if i == 0 => Some(Source::Input),
-        [] => Some(Source::Layer(i - 1)),
-        [name] if name == "input" => Some(Source::Input),
+        [] if i == 0 => Some(LayerInput::Input),
+        [] => Some(LayerInput::Layer(i - 1)),
+        [name] if name == "input" => Some(LayerInput::Input),
         [name] => match layers.get(name.as_str()) {
-            Some(&j) => Some(Source::Layer(j)),
+            Some(&j) => Some(LayerInput::Layer(j)),
             None => {
                 let mut problem =
                     Problem::new(format!("layers[{i}].inputs[0]"), format!("there is no layer named \"{name}\""));
@@ -365,12 +370,12 @@ fn source_of(i: usize, layer: &Layer, layers: &BTreeMap<&str, usize>, problems: 
 
 /// Indices so that each comes after its source, lowest index first, as far as there are no cycles; and a cycle, if
 /// there is one. A layer whose source is unknown comes as if it read the input.
-fn topological(sources: &[Option<Source>]) -> (Vec<usize>, Option<Vec<usize>>) {
+fn topological(sources: &[Option<LayerInput>]) -> (Vec<usize>, Option<Vec<usize>>) {
     let mut readers = vec![Vec::new(); sources.len()];
     let mut ready = BinaryHeap::new();
     for (i, source) in sources.iter().enumerate() {
         match source {
-            Some(Source::Layer(j)) => readers[*j].push(i),
+            Some(LayerInput::Layer(j)) => readers[*j].push(i),
             _ => ready.push(Reverse(i)),
         }
     }
@@ -388,7 +393,7 @@ fn topological(sources: &[Option<Source>]) -> (Vec<usize>, Option<Vec<usize>>) {
     loop {
         let i = walk[walk.len() - 1];
         at[i] = Some(walk.len() - 1);
-        let Some(Source::Layer(j)) = sources[i] else { unreachable!("it would be placed") };
+        let Some(LayerInput::Layer(j)) = sources[i] else { unreachable!("it would be placed") };
         if let Some(start) = at[j] {
             let mut cycle = walk.split_off(start);
             cycle.reverse();
@@ -484,7 +489,7 @@ fn infer(
     Some(NetLayer {
         name: layer.name.clone(),
         op: layer.op,
-        source: Source::Input,
+        source: LayerInput::Input,
         input,
         linear,
         output: Shape { channels: linear.channels, height: linear.height / pool, width: linear.width / pool },

@@ -15,7 +15,7 @@ use super::source::{Source, SourceSpec};
 use super::token::Token;
 use super::turn::Turn;
 use super::{Part, accumulator, buffer, converter, crossbar, digital, link, sampler, sink, source};
-use crate::config::{Config, Mode, Window};
+use crate::config::{Config, Mode, TraceWindow};
 use crate::dataflow::{Dataflow, Role, Stage};
 use crate::kernel::{Cycle, Event, PartId, Ports};
 use crate::mapping::Mapping;
@@ -109,8 +109,8 @@ pub fn assemble(
         turn: (config.schedule.mode == Mode::Sequential).then(|| turn(net, mapping, dataflow)),
         answers: u64::from(config.schedule.images) * u64::from(mapping.layers[net.output].passes),
         window: match config.schedule.window {
-            Window::Nowhere => 0..0,
-            Window::Cycles { from, to } => from..to,
+            TraceWindow::Nowhere => 0..0,
+            TraceWindow::Cycles { from, to } => from..to,
         },
         ports,
         network,

@@ -15,7 +15,7 @@ use crate::dataflow::pixel_bytes;
 use crate::kernel::port::CREDIT;
 use crate::kernel::{Cycle, EventQueue, PartId, PortId};
 use crate::trace::{Action, Component, SpanSink};
-use crate::workload::{NetLayer, Source};
+use crate::workload::{LayerInput, NetLayer};
 
 tags! {
     /// Events of a buffer.
@@ -66,8 +66,8 @@ impl BufferSpec {
     pub(super) fn build(at: &Build<'_>) -> Self {
         let (l, layer, mapped) = at.layer();
         let sources = match layer.source {
-            Source::Input => 1,
-            Source::Layer(j) => at.mapping.layers[j].passes,
+            LayerInput::Input => 1,
+            LayerInput::Layer(j) => at.mapping.layers[j].passes,
         };
         let tiles = Units::tiles(mapped);
         // Tiles that hold different row blocks serve different rows of a window side by side.

@@ -169,7 +169,7 @@ impl<S: EventQueue, K: SpanSink> Context<'_, S, K> {
     /// Books work: busy cycles, energy and trace row together. The energy is the job's for each elementary action.
     ///
     /// # Panics
-    /// When that product exceeds 64 bits (18 J in one booking).
+    /// Panics if that product exceeds 64 bits (18 J in one booking).
     #[inline(always)]
     pub fn work(&mut self, job: &Job, start: Cycle, token: Token, amount: Amount) {
         let energy = amount.count.checked_mul(job.energy);

@@ -2,7 +2,7 @@
 
 use crate::plot::axis::Axis;
 use crate::plot::palette::{BAND, GRID, INK, PALE_INK};
-use crate::plot::picture::{Anchor, Colour, Picture, Shape};
+use crate::plot::picture::{Anchor, Colour, Mark, Picture};
 use crate::plot::text::{fitted, text_width};
 
 const WIDTH: f64 = 900.0;
@@ -97,10 +97,10 @@ impl Frame {
         let bottom = self.top + rows as f64 * self.pitch;
         for (value, text) in &axis.ticks {
             let x = self.x(*value);
-            self.picture.shapes.push(Shape::Line { from: (x, self.top), to: (x, bottom + 5.0), colour: GRID });
+            self.picture.shapes.push(Mark::Line { from: (x, self.top), to: (x, bottom + 5.0), colour: GRID });
             self.text(x, bottom + 16.0, text, Anchor::Middle, INK);
         }
-        let line = Shape::Line { from: (self.left, bottom), to: (self.right, bottom), colour: INK };
+        let line = Mark::Line { from: (self.left, bottom), to: (self.right, bottom), colour: INK };
         self.picture.shapes.push(line);
         let middle = (self.left + self.right) / 2.0;
         self.text(middle, bottom + 38.0, &axis.label, Anchor::Middle, PALE_INK);
@@ -127,18 +127,18 @@ impl Frame {
 
     /// Adds a rectangle.
     pub fn rectangle(&mut self, x: f64, y: f64, width: f64, height: f64, fill: Colour) {
-        self.picture.shapes.push(Shape::Rectangle { x, y, width, height, fill });
+        self.picture.shapes.push(Mark::Rectangle { x, y, width, height, fill });
     }
 
     /// Adds a text, `y` its middle.
     pub fn text(&mut self, x: f64, y: f64, text: &str, anchor: Anchor, colour: Colour) {
         let text = text.to_owned();
-        self.picture.shapes.push(Shape::Text { x, y, text, size: TEXT, bold: false, anchor, colour });
+        self.picture.shapes.push(Mark::Text { x, y, text, size: TEXT, bold: false, anchor, colour });
     }
 
     fn text_bold(&mut self, x: f64, y: f64, text: &str, size: f64) {
         let text = text.to_owned();
-        self.picture.shapes.push(Shape::Text { x, y, text, size, bold: true, anchor: Anchor::Start, colour: INK });
+        self.picture.shapes.push(Mark::Text { x, y, text, size, bold: true, anchor: Anchor::Start, colour: INK });
     }
 
     /// The finished picture.

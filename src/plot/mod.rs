@@ -76,7 +76,7 @@ pub fn picture(kind: Kind, facts: &RunFacts, ledger: &Ledger) -> Picture {
 /// Draws a picture, and returns names and contents of its files: SVG, and where `png` asks for it also PNG.
 ///
 /// # Errors
-/// [`Error::Internal`] when plotters or the encoder refuses.
+/// Returns [`Error::Internal`] if plotters or the encoder refuses.
 pub fn draw(kind: Kind, facts: &RunFacts, ledger: &Ledger, png: bool) -> Result<Vec<(String, Vec<u8>)>, Error> {
     let picture = picture(kind, facts, ledger);
     let mut files = vec![(format!("{}.svg", kind.name()), paint::svg(&picture)?.into_bytes())];

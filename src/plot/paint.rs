@@ -1,7 +1,7 @@
 //! Pictures onto backends of plotters.
 
 use crate::error::Error;
-use crate::plot::picture::{Anchor, Colour, Picture, Shape};
+use crate::plot::picture::{Anchor, Colour, Mark, Picture};
 use crate::plot::text::{for_each_pixel, text_width};
 use plotters::coord::Shift;
 use plotters::prelude::{
@@ -25,7 +25,7 @@ enum Letters {
 /// The picture as SVG.
 ///
 /// # Errors
-/// [`Error::Internal`] when plotters refuses to draw.
+/// Returns [`Error::Internal`] if plotters refuses to draw.
 pub fn svg(picture: &Picture) -> Result<String, Error> {
     let mut text = String::new();
     paint(SVGBackend::with_string(&mut text, size(picture, 1.0)), picture, 1.0, Letters::ByViewer)?;
@@ -35,7 +35,7 @@ pub fn svg(picture: &Picture) -> Result<String, Error> {
 /// The picture as PNG, with twice the pixels of the SVG in each direction.
 ///
 /// # Errors
-/// [`Error::Internal`] when plotters or the encoder refuses.
+/// Returns [`Error::Internal`] if plotters or the encoder refuses.
 pub fn png(picture: &Picture) -> Result<Vec<u8>, Error> {
     let (width, height) = size(picture, PIXELS);
     let mut pixels = vec![0; width as usize * height as usize * 3];
@@ -69,21 +69,21 @@ fn paint<B: DrawingBackend>(backend: B, picture: &Picture, scale: f64, letters: 
 
 type Drawn<B> = Result<(), plotters::drawing::DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 
-fn put<B: DrawingBackend>(area: &DrawingArea<B, Shift>, shape: &Shape, scale: f64, letters: Letters) -> Drawn<B> {
+fn put<B: DrawingBackend>(area: &DrawingArea<B, Shift>, shape: &Mark, scale: f64, letters: Letters) -> Drawn<B> {
     let at = |x: f64, y: f64| ((x * scale).round() as i32, (y * scale).round() as i32);
     match shape {
-        Shape::Rectangle { x, y, width, height, fill } => {
+        Mark::Rectangle { x, y, width, height, fill } => {
             let (left, top) = at(*x, *y);
             let (right, bottom) = at(x + width, y + height);
             // Every shape is visible, however thin.
             let far = (right.max(left + 1), bottom.max(top + 1));
             area.draw(&Rectangle::new([(left, top), far], rgb(*fill).filled()))
         }
-        Shape::Line { from, to, colour } => {
+        Mark::Line { from, to, colour } => {
             let style = rgb(*colour).stroke_width(scale as u32);
             area.draw(&PathElement::new(vec![at(from.0, from.1), at(to.0, to.1)], style))
         }
-        Shape::Text { x, y, text, size, bold, anchor, colour } if letters == Letters::ByViewer => {
+        Mark::Text { x, y, text, size, bold, anchor, colour } if letters == Letters::ByViewer => {
             let horizontal = match anchor {
                 Anchor::Start => HPos::Left,
                 Anchor::Middle => HPos::Center,
@@ -95,7 +95,7 @@ fn put<B: DrawingBackend>(area: &DrawingArea<B, Shift>, shape: &Shape, scale: f6
             let style = TextStyle::from(font).color(&colour).pos(Pos::new(horizontal, VPos::Center));
             area.draw(&Text::new(text.as_str(), at(*x, *y), style))
         }
-        Shape::Text { x, y, text, size, bold, anchor, colour } => {
+        Mark::Text { x, y, text, size, bold, anchor, colour } => {
             let width = text_width(text, *size, *bold);
             let left = match anchor {
                 Anchor::Start => *x,

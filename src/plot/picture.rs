@@ -13,7 +13,7 @@ pub enum Anchor {
 
 /// One shape. Lengths are points of an SVG; a PNG has more pixels.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Shape {
+pub enum Mark {
     /// A filled rectangle.
     Rectangle { x: f64, y: f64, width: f64, height: f64, fill: Colour },
     /// A thin line.
@@ -30,5 +30,5 @@ pub struct Picture {
     /// Height of the page.
     pub height: f64,
     /// Shapes on the page.
-    pub shapes: Vec<Shape>,
+    pub shapes: Vec<Mark>,
 }

@@ -1,6 +1,6 @@
 //! Passes of each layer over time.
 
-use crate::meter::{Ledger, Window};
+use crate::meter::{Interval, Ledger};
 use crate::plot::axis::Axis;
 use crate::plot::frame::{Contents, Frame};
 use crate::plot::palette::{BLUE, ORANGE};
@@ -36,7 +36,7 @@ pub fn picture(facts: &RunFacts, ledger: &Ledger) -> Picture {
         let y = frame.row(row) + (PITCH - BAR) / 2.0;
         // A pixel shows one pass, so the picture stays small however many there are.
         let mut drawn_to = f64::NEG_INFINITY;
-        for (image, member, Window { start, end }) in ledger.passes(layer) {
+        for (image, member, Interval { start, end }) in ledger.passes(layer) {
             let (left, right) = (frame.x(start as f64 / hertz), frame.x(end as f64 / hertz));
             if right > drawn_to + 0.5 {
                 frame.rectangle(left, y, right - left, BAR, colour(image, member));

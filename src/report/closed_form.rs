@@ -29,7 +29,7 @@ use crate::parts::Part;
 use crate::parts::generator::draw_cycles;
 use crate::readout::{Block, Readout};
 use crate::report::facts::ClosedForm;
-use crate::workload::{Net, Source};
+use crate::workload::{LayerInput, Net};
 
 /// Times of a layer where nothing contends, cycles.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -188,9 +188,9 @@ fn finish(times: &[LayerTime], load: u64, config: &Config, net: &Net, mapping: &
     for _ in 0..images {
         for (l, layer) in layers.iter_mut().enumerate() {
             let input = |pass: usize| match net.layers[l].source {
-                Source::Input => load,
+                LayerInput::Input => load,
                 // A sampled layer replays the one map of a layer that is not.
-                Source::Layer(j) => ends[j][pass.min(ends[j].len() - 1)],
+                LayerInput::Layer(j) => ends[j][pass.min(ends[j].len() - 1)],
             };
             let passes = mapping.layers[l].passes as usize;
             ends[l] = (0..passes).map(|pass| layer.run(input(pass))).collect();

@@ -176,7 +176,7 @@ pub struct ClosedForm {
 /// files were laid out.
 ///
 /// # Panics
-/// When the value cannot be told as JSON: a map whose keys are no strings.
+/// Panics if the value cannot be written as JSON: a map whose keys are not strings.
 #[must_use]
 pub fn content_hash<T: Serialize>(value: &T) -> String {
     let mut json = serde_json::to_value(value).expect("configuration values are JSON");

@@ -7,7 +7,7 @@ use crate::parts::generator::generator_parts;
 use crate::readout::Readout;
 use crate::report::facts::InventoryItem;
 use crate::trace::Component;
-use crate::workload::{Net, Source};
+use crate::workload::{LayerInput, Net};
 
 /// Parts by layer, then those of the chip. Arrays and tiles that no layer uses do not count.
 #[must_use]
@@ -80,7 +80,7 @@ pub fn inventory(config: &Config, net: &Net, mapping: &Mapping, links: u64) -> V
         let input = tiles * chip.tile.input_buffer.capacity.0;
         add(Component::Buffer, "input_buffer", at, input, 2 * tiles, &costs.buffer_read);
         let output = tiles * chip.tile.output_buffer.capacity.0;
-        let consumers = net.layers.iter().filter(|layer| layer.source == Source::Layer(l)).count();
+        let consumers = net.layers.iter().filter(|layer| layer.source == LayerInput::Layer(l)).count();
         let leaving = consumers as u64 + u64::from(l == net.output);
         add(Component::Buffer, "output_buffer", at, output, tiles + leaving, &costs.buffer_read);
     }

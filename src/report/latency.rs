@@ -1,7 +1,7 @@
 //! How long it takes: latency, initiation interval and throughput.
 
 use crate::config::Mode;
-use crate::meter::{Ledger, Window};
+use crate::meter::{Interval, Ledger};
 use crate::report::RunFacts;
 use crate::units::cycles_to_ns;
 use serde::Serialize;
@@ -52,7 +52,7 @@ pub struct Throughput {
 pub fn latency(facts: &RunFacts, ledger: &Ledger) -> Latency {
     let cycles = ledger.makespan();
     let per_image = (0..ledger.images()).filter_map(|image| {
-        let Window { start, end } = ledger.image(image)?;
+        let Interval { start, end } = ledger.image(image)?;
         Some(ImageLatency { image, start_cycle: start, end_cycle: end, cycles: end - start })
     });
     Latency {
@@ -77,7 +77,7 @@ pub fn initiation_interval(facts: &RunFacts, ledger: &Ledger) -> u64 {
     }
     let occupied = |layer| {
         let of_image = ledger.passes(layer).filter(|(image, _, _)| *image == 0);
-        of_image.fold(Window::EMPTY, |all, (_, _, window)| all.join(window)).cycles()
+        of_image.fold(Interval::EMPTY, |all, (_, _, window)| all.join(window)).cycles()
     };
     match facts.config.schedule.mode {
         Mode::Sequential => ledger.makespan(),

@@ -19,7 +19,7 @@ pub struct Setting {
 /// list differs, it is one difference.
 ///
 /// # Panics
-/// When a configuration cannot be told as JSON, which every one can.
+/// Never: every configuration can be written as JSON.
 #[must_use]
 pub fn differences(files: &Config, run: &Config) -> Vec<Setting> {
     let json = |config| serde_json::to_value(config).expect("configuration values are JSON");

@@ -12,7 +12,7 @@ use std::path::Path;
 /// The facts and the ledger of a stored run.
 ///
 /// # Errors
-/// [`Error::Io`] when the file cannot be read; [`Error::Input`] when it is no whole trace of a run.
+/// Returns [`Error::Io`] if the file cannot be read; [`Error::Input`] if it is no whole trace of a run.
 pub fn load(path: &Path) -> Result<(RunFacts, Ledger), Error> {
     let input = |message: String| Error::Input { path: path.to_owned(), message };
     let trace = TraceReader::open(path)?;

@@ -49,7 +49,7 @@ impl ParquetSink {
     /// spans number.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file cannot be created.
+    /// Returns [`Error::Io`] if the file cannot be created.
     pub fn create<S: AsRef<str>>(path: impl Into<PathBuf>, layers: &[S]) -> Result<Self> {
         let path = path.into();
         let (unfinished, file) = NewFile::create(&path)?;
@@ -101,7 +101,7 @@ impl ParquetSink {
     /// Writes what is left and the file's metadata, seals the file with its hash, and gives it its name.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file could not be written, now or earlier; nothing is left behind then.
+    /// Returns [`Error::Io`] if the file could not be written, now or earlier; nothing is left behind then.
     pub fn finish(mut self, metadata: &[(&str, &str)]) -> Result<()> {
         if !self.filling.is_empty() {
             self.hand_over();

@@ -40,7 +40,7 @@ impl TraceReader {
     /// Opens a trace and checks that it is one.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file cannot be read; [`Error::Input`] when it is no trace, was cut short or changed, has
+    /// Returns [`Error::Io`] if the file cannot be read; [`Error::Input`] if it is no trace, was cut short or changed, has
     /// another schema version or lacks a column.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
         let path = path.into();
@@ -128,7 +128,7 @@ impl TraceReader {
     /// Calls `take` with every span, in the order of the file. Memory holds one row group.
     ///
     /// # Errors
-    /// [`Error::Input`] when a row group cannot be decoded or a row holds what no span can.
+    /// Returns [`Error::Input`] if a row group cannot be decoded or a row holds what no span can.
     pub fn for_each(&self, mut take: impl FnMut(Span)) -> Result<(), Error> {
         let mut first = 0;
         for group in 0..self.reader.num_row_groups() {

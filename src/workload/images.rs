@@ -20,7 +20,7 @@ impl LoadedImages {
     /// Images of `shape` from their codes, image by image in C order, and their labels, if they have any.
     ///
     /// # Panics
-    /// When the codes are not those of whole images, or not those of as many images as there are labels.
+    /// Panics if the codes are not those of whole images, or not those of as many images as there are labels.
     #[must_use]
     pub fn new(shape: Shape, codes: Vec<u16>, labels: Option<Vec<u32>>) -> Self {
         assert!((codes.len() as u64).is_multiple_of(shape.len()), "whole images");
@@ -33,7 +33,7 @@ impl LoadedImages {
     /// workload has no images.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file cannot be read, otherwise those of [`from_bytes`](Self::from_bytes).
+    /// Returns [`Error::Io`] if the file cannot be read, otherwise those of [`from_bytes`](Self::from_bytes).
     pub fn load(workload: &Workload, net: &Net, folder: &Path) -> Result<Option<Self>, Error> {
         let Some(images) = &workload.images else { return Ok(None) };
         let path = folder.join(&images.path);
@@ -100,7 +100,7 @@ impl LoadedImages {
     /// Codes of image `index` in C order `[channels, height, width]`, signed ones sign-extended to 16 bits.
     ///
     /// # Panics
-    /// When there is no such image.
+    /// Panics if there is no such image.
     #[must_use]
     pub fn codes(&self, index: usize) -> &[u16] {
         let length = self.shape.len() as usize;

@@ -4,6 +4,6 @@ pub mod tensors;
 pub mod posterior;
 pub mod images;
 
-pub use crate::network::{Net, NetLayer, Shape, Source, resolve};
+pub use crate::network::{LayerInput, Net, NetLayer, Shape, resolve};
 pub use images::LoadedImages;
 pub use posterior::{BatchNorm, LayerPosterior, Learned, LoadedPosterior, PackedSamples};

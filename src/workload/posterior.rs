@@ -19,7 +19,7 @@
 
 use crate::config::{Operation, Posterior, Workload};
 use crate::error::{Error, nearest};
-use crate::network::{Net, NetLayer, Source};
+use crate::network::{LayerInput, Net, NetLayer};
 use crate::random::{Purpose, Stream, StreamName, threshold};
 use crate::workload::tensors::{self, TensorFile, index_text};
 use safetensors::tensor::Dtype;
@@ -136,7 +136,7 @@ impl PackedSamples {
     /// Bits of one member's sample in the order of [`LayerPosterior::p`], 1 = +1, lowest bit of a word first.
     ///
     /// # Panics
-    /// When `member` is not below [`members`](Self::members).
+    /// Panics if `member` is not below [`members`](Self::members).
     #[must_use]
     pub fn member(&self, member: usize) -> Vec<u64> {
         let length = self.bytes.len() / self.members;
@@ -151,7 +151,7 @@ impl LoadedPosterior {
     /// workload has no posterior.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file cannot be read, otherwise those of [`from_bytes`](Self::from_bytes).
+    /// Returns [`Error::Io`] if the file cannot be read, otherwise those of [`from_bytes`](Self::from_bytes).
     pub fn load(workload: &Workload, net: &Net, folder: &Path) -> Result<Option<Self>, Error> {
         match &workload.posterior {
             Posterior::File { path, .. } => {
@@ -207,7 +207,7 @@ impl LoadedPosterior {
     /// synapses they are, not how many.
     ///
     /// # Errors
-    /// [`Error::Config`] when there is not one share in 0..=1 for each layer.
+    /// Returns [`Error::Config`] if there is not one share in 0..=1 for each layer.
     pub fn synthetic_counts(probabilistic: &[f64], net: &Net) -> Result<Vec<u64>, Error> {
         if probabilistic.len() != net.layers.len() {
             return Err(Error::Config(format!(
@@ -262,8 +262,8 @@ impl LoadedPosterior {
             };
             // Mean square of an input: uniform in 0..=1, or the positive half of a standard normal.
             let (span, mean_square) = match layer.source {
-                Source::Input => (1.0, 1.0 / 3.0),
-                Source::Layer(_) => (4.0, 0.5),
+                LayerInput::Input => (1.0, 1.0 / 3.0),
+                LayerInput::Layer(_) => (4.0, 0.5),
             };
             let columns = layer.columns as usize;
             let statistics = BatchNorm {

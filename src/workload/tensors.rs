@@ -16,7 +16,7 @@ const LENGTH: u64 = 8;
 /// file, the file is something else and stays unread.
 ///
 /// # Errors
-/// When it is no regular file, cannot be read, has more than [`read::TENSORS`] bytes, or is large and something else.
+/// Returns an error if it is no regular file, cannot be read, has more than [`read::TENSORS`] bytes, or is large and something else.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = read::open(path)?;
     let length = file.metadata()?.len();

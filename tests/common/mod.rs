@@ -179,7 +179,7 @@ pub fn config(arch: Chip, workload: Workload) -> Config {
             mode: Mode::Layer,
             images: 1,
             grain: Grain::Read,
-            window: Window::Nowhere,
+            window: TraceWindow::Nowhere,
             grouping: Grouping::Grouped,
             queue: Queue::Ring,
         },
