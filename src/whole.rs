@@ -41,14 +41,14 @@ impl NewFile {
     pub fn create(place: &Path) -> Result<(Self, File), Error> {
         let folder = place.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let prefix = hidden(place, NEW);
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix);
-        // Permissions of an ordinary file: as the user's mask allows.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let mut unfinished = unfinished();
-        // The crate's own error repeats the path.
-        let created = builder.tempfile_in(folder).map_err(|error| Error::io(place)(error.kind().into()))?;
+        // The crate's own error repeats the path, and its own files can be read by nobody else.
+        let mut refused = None;
+        let create = |path: &Path| File::create_new(path).inspect_err(|error| refused = error.raw_os_error());
+        let created = tempfile::Builder::new()
+            .prefix(&prefix)
+            .make_in(folder, create)
+            .map_err(|error| Error::io(place)(refused.map_or(error, std::io::Error::from_raw_os_error)))?;
         let (file, path) = created.into_parts();
         let hidden = path.to_path_buf();
         unfinished.insert(hidden.clone(), Box::new(move || drop(fs::remove_file(&hidden))));
@@ -168,6 +168,6 @@ mod tests {
         assert!(write(&place, b"a picture", true).is_err());
         assert_eq!(names(folder.path()), ["timeline.svg"]);
         let error = write(&folder.path().join("no/file"), b"", true).unwrap_err();
-        assert!(error.to_string().ends_with("no/file: entity not found"), "{error}");
+        assert!(error.to_string().contains("no/file: No such file"), "{error}");
     }
 }
