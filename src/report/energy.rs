@@ -111,8 +111,13 @@ impl Attojoules {
         for item in facts.inventory.iter().filter(|item| item.leakage_fw > 0) {
             *leakage[row(item.layer)].entry(item.component).or_default() += item.leakage_fw;
         }
-        for power in leakage.iter_mut().flat_map(BTreeMap::values_mut) {
-            *power = leaked(facts, *power, ledger.makespan());
+        // Cut from the leakage of all, so that the parts add up to it in whole attojoules.
+        let (mut power, mut before) = (0, 0);
+        for part in leakage.iter_mut().flat_map(BTreeMap::values_mut) {
+            power += *part;
+            let upto = leaked(facts, power, ledger.makespan());
+            *part = upto - before;
+            before = upto;
         }
         Self { work, leakage }
     }

@@ -115,8 +115,9 @@ pub struct EventFacts {
     /// The same by kind of event.
     pub per_kind: BTreeMap<String, u64>,
     /// Wall-clock seconds of the simulation itself: events, sums, and spans handed to the trace. Not in it are planning,
-    /// values, and waiting for the trace to be written. The two times are the only numbers of a report that differ between
+    /// values, and waiting for the trace to be written; 0 in a trace of before it was measured. The two times are the only numbers of a report that differ between
     /// equal runs.
+    #[serde(default)]
     pub simulation_s: f64,
     /// The same with the time that it waited for the trace, which a thread of its own encodes and writes.
     pub wall_s: f64,
