@@ -218,3 +218,12 @@ fn two_members_take_what_was_derived_by_hand() {
     assert_eq!(energies(&finished), expected);
     assert_eq!(expected.values().sum::<u128>(), 135_629_096);
 }
+
+/// Without a sample-and-hold each of the 48 driven cells of [`PASS`] draws 10 fJ in its read and 1 fJ in each of the 5 cycles
+/// in which its own input is converted; the report counts both.
+#[test]
+fn the_report_counts_what_cells_draw_while_they_wait() {
+    let (finished, _) = run(&["mapping.scheme=Deterministic", "arch.array.sample_and_hold=false"]);
+    let report = report::Report::new(&finished.facts, &finished.ledger);
+    assert_eq!(report.energy.per_component["crossbar"], 48.0 * 15_000.0 / 1e18);
+}

@@ -104,7 +104,9 @@ impl Attojoules {
         let layers = facts.layers.len();
         let row = |layer: Option<u32>| layer.map_or(layers, |layer| layer as usize);
         let mut work = vec![BTreeMap::new(); layers + 1];
-        for (account, entry) in ledger.entries().filter(|(account, _)| !account.action.is_wait()) {
+        // Arrays may draw current while they wait.
+        let spent = ledger.entries().filter(|(account, entry)| !account.action.is_wait() || entry.energy > 0);
+        for (account, entry) in spent {
             *work[row(account.layer)].entry((account.plane, account.component)).or_default() += entry.energy;
         }
         let mut leakage = vec![BTreeMap::new(); layers + 1];
