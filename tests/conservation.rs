@@ -107,8 +107,9 @@ fn assert_every_cycle_of_every_unit_is_booked_once(config: &Config) {
     let (outcome, both) = run(&config);
     let cycles = both.ledger.makespan();
     assert_eq!(outcome.cycles, cycles);
-    let mut booked: BTreeMap<(Component, u32, u32, u32), Vec<(u64, u64)>> = BTreeMap::new();
-    let mut drives: BTreeMap<u32, Vec<(u64, u64)>> = BTreeMap::new();
+    type Pieces = Vec<(u64, u64)>;
+    let mut booked = BTreeMap::<(Component, u32, u32, u32), Pieces>::new();
+    let mut drives = BTreeMap::<u32, Pieces>::new();
     let mut reads = drives.clone();
     for span in &both.spans {
         match (span.component, span.action) {

@@ -80,7 +80,7 @@ pub struct RowEnergy {
 
 impl RowEnergy {
     /// A row of `columns` synapses: one on and one off cell in each, and the noise rows that are on beside it. Energies
-    /// saturate at 64 bits; [`super::limits`] refuses such runs.
+    /// saturate at 64 bits; [`mod@super::limits`] refuses such runs.
     #[must_use]
     pub fn new(chip: &Chip, readout: &Readout<'_>, columns: u32) -> Self {
         let array = &chip.array;

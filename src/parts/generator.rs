@@ -57,7 +57,7 @@ pub fn draw_cycles(chip: &Chip, synapses: u64) -> u64 {
 }
 
 /// Attojoules of one weight sample of an array with `synapses`: all its generator's parts at every step, and for each
-/// synapse the fetch of p, a comparison and a latch. Saturates at 64 bits; [`super::limits`] refuses such runs.
+/// synapse the fetch of p, a comparison and a latch. Saturates at 64 bits; [`mod@super::limits`] refuses such runs.
 #[must_use]
 pub fn draw_energy(chip: &Chip, synapses: u64) -> u64 {
     let (costs, all) = (&chip.costs, |number: u64, energy: u64| u128::from(number) * u128::from(energy));
