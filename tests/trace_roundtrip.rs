@@ -141,7 +141,7 @@ fn a_folder_that_is_not_there_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("no/trace.parquet");
     let error = ParquetSink::create(&path, &LAYERS).unwrap_err();
-    assert_eq!(error.to_string(), format!("{}: entity not found", path.display()));
+    assert_eq!(error.to_string(), format!("{}: No such file or directory (os error 2)", path.display()));
     assert_eq!(error.exit_code(), 1);
 }
 
