@@ -81,7 +81,7 @@ enum Colour {
 enum Verb {
     /// Simulate a network on a chip: report, trace and pictures.
     Run(run::Args),
-    /// Validate files without running; tells every problem.
+    /// Validate files without running; reports every problem.
     Check(check::Args),
     /// Print expanded values: chip, network, mapping, dataflow, costs.
     Show(show::Args),

@@ -29,7 +29,7 @@ pub(super) struct Args {
     /// What may run at the same time; the same as `--set schedule.mode=MODE`.
     #[arg(long, value_name = "MODE")]
     mode: Option<String>,
-    /// Cycles in which the trace tells each read and each conversion, whatever the grain; the same as
+    /// Cycles in which the trace resolves each read and each conversion, whatever the grain; the same as
     /// `--set schedule.window=Cycles(from:FROM,to:TO)`.
     #[arg(long, value_name = "FROM..TO", value_parser = window)]
     window: Option<Range<u64>>,

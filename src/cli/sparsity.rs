@@ -16,7 +16,7 @@ pub(super) struct Options {
     /// `sparsity`: synapses with eps < p < 1 - eps are probabilistic. The tables of packings are for the first one given.
     #[arg(long, value_name = "EPS", value_delimiter = ',', default_values_t = [0.05, 0.01, 0.1, 0.3], value_parser = eps)]
     eps: Vec<f64>,
-    /// `sparsity`: square arrays with so many rows and bitlines instead of the chip's.
+    /// `sparsity`: square arrays with this number of rows and bitlines instead of the chip's.
     #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(2..=4096))]
     array_rows: Vec<u32>,
 }

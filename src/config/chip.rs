@@ -219,7 +219,7 @@ pub enum RandomSource {
         /// Bits of a register (w).
         #[schemars(range(min = 2, max = 64))]
         bits: u32,
-        /// Taps: each new bit is the sum modulo 2 of those so many steps back. They must give the full period,
+        /// Taps: each new bit is the sum modulo 2 of the bits this many steps back. They must give the full period,
         /// 2^bits - 1.
         #[schemars(inner(range(min = 1, max = 64)))]
         taps: Vec<u32>,
