@@ -34,13 +34,14 @@ impl Account {
     }
 }
 
-/// Planes that a layer's sums are kept apart by, the first for what belongs to no array.
+/// Planes that a layer's sums are kept apart by, the last for what belongs to no array.
 pub(super) const PLANES: usize = 1 + Plane::ALL.len();
 
 /// Place of a plane among them.
 #[inline]
 pub(super) fn place(plane: Option<Plane>) -> usize {
-    plane.map_or(0, |plane| plane as usize + 1)
+    // "None" last, as in the niche of the option, so that this takes no instruction.
+    plane.map_or(Plane::ALL.len(), |plane| plane as usize)
 }
 
 /// Sums over the spans of one account.
@@ -204,7 +205,7 @@ impl Ledger {
             let (row, kind) = (i / KINDS, i % KINDS);
             let layer = (row / PLANES) as u32;
             let layer = (layer < self.layers).then_some(layer);
-            let plane = (row % PLANES).checked_sub(1).map(|plane| Plane::ALL[plane]);
+            let plane = Plane::ALL.get(row % PLANES).copied();
             let (component, action) = of_kind(kind);
             (Account { layer, plane, component, action }, entry)
         })

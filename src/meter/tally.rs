@@ -56,7 +56,7 @@ impl Tally {
     pub fn ledger(mut self) -> Ledger {
         for (i, row) in self.rows.iter().enumerate() {
             let layer = (i / PLANES).checked_sub(1).map(|layer| layer as u32);
-            let plane = (i % PLANES).checked_sub(1).map(|plane| Plane::ALL[plane]);
+            let plane = Plane::ALL.get(i % PLANES).copied();
             for (open, &component) in row.iter().zip(Component::ALL) {
                 for (open, &action) in open.iter().zip(Action::ALL) {
                     close(open, &Account { layer, plane, component, action }, &mut self.ledger);

@@ -46,6 +46,8 @@ pub struct Wiring {
 pub struct ConverterSpec {
     /// One conversion with its multiplexer, or comparison.
     pub convert: Job,
+    /// All conversions of a sample, which follow each other without a gap.
+    pub convert_all: Job,
     /// Taking a sample; takes no time.
     pub sample: Job,
     /// Converters of an array that are in use.
@@ -79,8 +81,10 @@ impl ConverterSpec {
         let block = readout.block(group.rows, group.columns, layer.input_bits);
         let job =
             |component, action, time, energy| at.job(Some(l), component, action, time, energy).in_plane(group.plane);
+        let convert = job(readout.component, readout.action, block.conversion, readout.energy.0);
         Self {
-            convert: job(readout.component, readout.action, block.conversion, readout.energy.0),
+            convert,
+            convert_all: Job { duration: convert.duration * u64::from(block.steps), ..convert },
             sample: job(Component::SampleHold, Action::Sample, 0, readout.sample.map_or(0, |energy| energy.0)),
             converters: block.converters,
             results: block.results,
@@ -92,12 +96,6 @@ impl ConverterSpec {
             last_pass: (at.config.schedule.images - 1, mapped.passes - 1),
         }
     }
-
-    /// All conversions of a sample, which follow each other without a gap.
-    #[inline]
-    fn whole(&self) -> Job {
-        Job { duration: self.convert.duration * u64::from(self.steps), ..self.convert }
-    }
 }
 
 /// Converters at work.
@@ -105,14 +103,23 @@ impl ConverterSpec {
 pub struct Converter {
     spec: Arc<ConverterSpec>,
     wiring: Wiring,
-    /// The current sample, and the arrays that it is from.
+    /// The current sample.
     token: Option<Token>,
+    /// What has a part in the current position: arrays, inputs and converters.
     arrays: Units,
+    samples: Units,
+    converters: Units,
+    /// Converters in use of all arrays of all copies.
+    all: Units,
     step: u32,
     /// Cycle since which the accumulator has refused the result.
     refused_since: Option<Cycle>,
     /// Whether the next sample is the first of its position.
     between: bool,
+    /// Gaps between samples that are not booked yet, because further positions may follow without a gap of their own: the
+    /// token of the first position and the number of gaps; and the cycle of the first one.
+    gaps: Option<(Token, u32)>,
+    gaps_since: Cycle,
     /// Cycle at which the last position has left, and at which the present one has begun.
     idle_since: Cycle,
     started: Cycle,
@@ -131,13 +138,18 @@ impl Converter {
     #[must_use]
     pub fn new(spec: Arc<ConverterSpec>, wiring: Wiring) -> Self {
         Self {
+            all: wiring.arrays.times(wiring.replicas.len() as u32 * spec.converters),
             arrays: wiring.arrays.times(0),
+            samples: wiring.arrays.times(0),
+            converters: wiring.arrays.times(0),
             spec,
             wiring,
             token: None,
             step: 0,
             refused_since: None,
             between: true,
+            gaps: None,
+            gaps_since: 0,
             idle_since: 0,
             started: 0,
         }
@@ -153,17 +165,10 @@ impl Converter {
         }
     }
 
-    /// `of_array` units of each array that the current sample is from.
-    #[inline]
-    fn units(&self, of_array: u32) -> Units {
-        self.arrays.times(of_array)
-    }
-
     #[inline]
     fn begin<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         let token = cx.take(self.wiring.input).expect("the crossbar has sent a sample");
         self.token = Some(token);
-        self.arrays = self.wiring.arrays.times(token.copies(&self.wiring.replicas));
         self.step = 0;
         if self.between {
             self.between = false;
@@ -171,8 +176,7 @@ impl Converter {
         }
         let spec = &*self.spec;
         let (repeats, period) = (token.pulses, spec.period);
-        let whole = spec.whole();
-        let end = cx.now + u64::from(repeats - 1) * period + whole.duration;
+        let end = cx.now + u64::from(repeats - 1) * period + spec.convert_all.duration;
         if spec.fine || cx.in_window(cx.now, end) {
             self.begin_in_detail(end, cx);
             return;
@@ -180,8 +184,8 @@ impl Converter {
         let results = u64::from(repeats - 1) * u64::from(spec.results) + u64::from(spec.results_of(token.last));
         let count = u64::from(self.arrays.number) * results;
         let amount = |units| Amount { units, repeats, period, count };
-        cx.work(&spec.sample, cx.now, token, amount(self.units(spec.results)));
-        cx.work(&whole, cx.now, token, amount(self.units(spec.converters)));
+        cx.work(&spec.sample, cx.now, token, amount(self.samples));
+        cx.work(&spec.convert_all, cx.now, token, amount(self.converters));
         cx.schedule(end, Tag::Done);
     }
 
@@ -189,7 +193,7 @@ impl Converter {
     #[inline(never)]
     fn begin_in_detail<S: EventQueue, K: SpanSink>(&mut self, end: Cycle, cx: &mut Context<'_, S, K>) {
         let token = self.token.expect("a sample is in hand");
-        let samples = self.units(self.spec.results);
+        let samples = self.samples;
         let count = u64::from(samples.number);
         for (pulse, (start, _)) in (1..).zip(rows(cx.now, token.pulses, self.spec.period, true)) {
             cx.work(&self.spec.sample, start, token, Amount::once(samples, count));
@@ -221,7 +225,7 @@ impl Converter {
         let results = self.spec.results_of(last);
         let used = results / self.spec.steps + u32::from(step < results % self.spec.steps);
         let count = u64::from(self.arrays.number) * u64::from(used);
-        cx.work(&self.spec.convert, start, token, Amount::once(self.units(self.spec.converters), count));
+        cx.work(&self.spec.convert, start, token, Amount::once(self.converters, count));
     }
 
     /// Passes the result to the accumulator; only then is the sample-and-hold free.
@@ -235,14 +239,12 @@ impl Converter {
         }
         if let Some(since) = self.refused_since.take() {
             cx.shared.refused[cx.me as usize] = (since, cx.now);
-            let units = self.units(self.spec.converters);
-            cx.wait(Action::WaitPort, self.spec.convert.site, since, token, units);
+            cx.wait(Action::WaitPort, self.spec.convert.site, since, token, self.converters);
         }
         if token.last {
             (self.between, self.idle_since) = (true, cx.now);
-            let (all, units) = (self.all_units(), self.units(self.spec.converters));
-            if units != all {
-                self.end_position(token, Units { number: all.number - units.number, ..all }, cx);
+            if self.converters != self.all {
+                self.end_position(token, cx);
             }
         }
         self.token = None;
@@ -253,40 +255,69 @@ impl Converter {
     #[inline(never)]
     fn begin_position<S: EventQueue, K: SpanSink>(&mut self, token: Token, cx: &mut Context<'_, S, K>) {
         let spec = &*self.spec;
-        let (site, convert, period) = (spec.convert.site, spec.whole().duration, spec.period);
-        let (all, units) = (self.all_units(), self.units(spec.converters));
+        self.arrays = self.wiring.arrays.times(token.copies(&self.wiring.replicas));
+        self.samples = self.arrays.times(spec.results);
+        self.converters = self.arrays.times(spec.converters);
+        let (site, convert, period) = (spec.convert.site, spec.convert_all.duration, spec.period);
+        let (all, units) = (self.all, self.converters);
         let (mut first, mut gaps) = (cx.now + convert, spec.pulses - 1);
-        if cx.now - self.idle_since == period - convert && units == all {
-            // Positions follow each other without a gap of their own: one row tells of all.
+        let follows = cx.now - self.idle_since == period - convert && units == all;
+        if follows {
+            // Positions follow each other without a gap of their own.
             (first, gaps) = (self.idle_since, spec.pulses);
-        } else {
-            cx.wait_between(Action::WaitOperand, site, self.idle_since, cx.now, token, all);
         }
         self.started = cx.now;
         let detail = spec.fine || cx.in_window(first, first + u64::from(gaps) * period);
-        for (start, repeats) in rows(first, gaps, period, detail) {
-            let amount = Amount { units, repeats, period, count: 0 };
-            cx.wait_repeated(Action::WaitOperand, site, start, period - convert, token, amount);
+        if follows
+            && !detail
+            && let Some((before, repeats)) = &mut self.gaps
+            && (before.image, before.member, before.lanes) == (token.image, token.member, token.lanes)
+            && self.gaps_since + u64::from(*repeats) * period == first
+            && let Some(sum) = repeats.checked_add(gaps)
+        {
+            *repeats = sum;
+            return;
+        }
+        let idle_since = self.idle_since;
+        self.book_gaps(cx);
+        if !follows {
+            cx.wait_between(Action::WaitOperand, site, idle_since, cx.now, token, all);
+        }
+        if detail {
+            for (start, repeats) in rows(first, gaps, period, true) {
+                let amount = Amount { units, repeats, period, count: 0 };
+                cx.wait_repeated(Action::WaitOperand, site, start, period - convert, token, amount);
+            }
+        } else {
+            (self.gaps, self.gaps_since) = (Some((token, gaps)), first);
         }
     }
 
-    /// Books the waits of `idle` converters of copies that had no position of their own.
+    /// Books the gaps that have been put together, in one row.
+    fn book_gaps<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        if let Some((token, repeats)) = self.gaps.take() {
+            let (spec, copies) = (&self.spec, token.copies(&self.wiring.replicas));
+            let units = self.wiring.arrays.times(copies).times(spec.converters);
+            let duration = spec.period - spec.convert_all.duration;
+            let amount = Amount { units, repeats, period: spec.period, count: 0 };
+            cx.wait_repeated(Action::WaitOperand, spec.convert.site, self.gaps_since, duration, token, amount);
+        }
+    }
+
+    /// Books the waits of converters of copies without a position.
     #[cold]
     #[inline(never)]
-    fn end_position<S: EventQueue, K: SpanSink>(&self, token: Token, idle: Units, cx: &mut Context<'_, S, K>) {
+    fn end_position<S: EventQueue, K: SpanSink>(&self, token: Token, cx: &mut Context<'_, S, K>) {
+        let idle = Units { number: self.all.number - self.converters.number, ..self.all };
         let over = (token.image, token.member) == self.spec.last_pass;
         let reason = if over { Action::WaitDrained } else { Action::WaitOperand };
         cx.wait(reason, self.spec.convert.site, self.started, token, idle);
     }
 
-    /// Converters in use of all arrays of all copies.
-    fn all_units(&self) -> Units {
-        self.wiring.arrays.times(self.wiring.replicas.len() as u32 * self.spec.converters)
-    }
-
     /// Books the rest of the run.
     pub fn finish<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        self.book_gaps(cx);
         let site = self.spec.convert.site;
-        cx.wait(Action::WaitDrained, site, self.idle_since, Token::NONE, self.all_units());
+        cx.wait(Action::WaitDrained, site, self.idle_since, Token::NONE, self.all);
     }
 }

@@ -117,6 +117,8 @@ pub struct Crossbar {
     /// Copies of the layer at work on the token, and their arrays.
     copies: u32,
     units: Units,
+    /// Rows that each pulse drives in these arrays, where all pulses drive the same number.
+    driven_by_each: Option<u64>,
     pulse: u32,
     /// Cycle at which the current token was taken.
     started: Cycle,
@@ -206,6 +208,7 @@ impl Crossbar {
             phase: Phase::Idle,
             token: Token::NONE,
             copies: 0,
+            driven_by_each: None,
             pulse: 0,
             started: 0,
             converted: 0,
@@ -277,6 +280,7 @@ impl Crossbar {
         self.token = token;
         self.copies = token.copies(&self.wiring.replicas);
         self.units = self.wiring.arrays.times(self.copies);
+        self.driven_by_each = self.spec.energy.constant().map(|rows| rows * u64::from(self.units.number));
         self.started = cx.now;
         self.pulse = 0;
         if fresh {
@@ -297,6 +301,15 @@ impl Crossbar {
     /// Rows driven by `pulses` pulses of the current token, from pulse `first` on.
     #[inline(always)]
     fn driven(&self, first: u32, pulses: u32) -> u64 {
+        match self.driven_by_each {
+            Some(rows) => rows * u64::from(pulses),
+            None => self.counted(first, pulses),
+        }
+    }
+
+    /// The same where pulses differ.
+    #[inline(never)]
+    fn counted(&self, first: u32, pulses: u32) -> u64 {
         let wiring = &self.wiring;
         let at = Working {
             copies: wiring.replicas.start..wiring.replicas.start + self.copies,

@@ -132,9 +132,17 @@ pub struct Working<'a> {
 }
 
 impl ReadEnergy {
+    /// Rows driven by each pulse in one array, where that is a constant whole number.
+    #[must_use]
+    pub fn constant(&self) -> Option<u64> {
+        match self.rows {
+            Rows::Stated(share) if share.fraction == 0 => Some(share.whole),
+            _ => None,
+        }
+    }
+
     /// Rows driven by pulses of a token. The sum over pulses does not depend on how they are split into calls.
     #[must_use]
-    #[inline(always)]
     pub fn driven(&self, token: Token, at: &Working<'_>, pulses: Range<u32>) -> u64 {
         match &self.rows {
             Rows::Stated(share) => {
