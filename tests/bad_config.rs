@@ -770,6 +770,20 @@ help: did you mean Sequential?
 "#,
     ),
     (
+        "more members than passes are kept, images by default",
+        &[Set("ensemble.members=2000000")],
+        r#"--set ensemble.members=2000000: error: images times members is 2000000 passes; expected at most 1000000
+--set ensemble.members=2000000: error: members is 2000000; expected 1..=10000
+"#,
+    ),
+    (
+        "another base under a cost table that is complete",
+        &[Set("arch.costs.base=survey_22nm")],
+        r#"--set arch.costs.base=survey_22nm: error: base: the cost table of a chip is complete; expected another table or its entries
+help: `--set arch.costs=survey_22nm` takes another table
+"#,
+    ),
+    (
         "an empty window",
         &[Set("schedule.window=Cycles(from:5,to:5)")],
         r#"--set schedule.window=Cycles(from:5,to:5): error: the window ends at cycle 5; expected more than its start (5)

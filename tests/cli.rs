@@ -348,6 +348,13 @@ fn a_report_names_the_settings_that_were_changed() {
     );
     // They are stored with the run.
     assert_eq!(crossbayes(&folder, &["report", "run"]).fine(), done);
+    let table = ["--no-files", "--set", "arch.costs=survey_22nm", "--set", "arch.costs.comparator.energy=1 pJ"];
+    let told = toy(&folder, &table).fine();
+    let (_, settings) = told.split_once("changed settings").unwrap();
+    let settings: Vec<&str> = settings.lines().map(str::trim).take(3).collect();
+    assert_eq!(settings[0], "arch.costs = survey_22nm (files: neurosim_22nm)");
+    assert_eq!(settings[1], "arch.costs.comparator.energy = 1 pJ (files: 16 fJ)");
+    assert!(settings[2].starts_with("probabilistic synapses"), "{told}");
     assert!(!toy(&folder, &["--no-files"]).fine().contains("changed settings"));
     // Where the files alone are no valid configuration, it is told as it was given.
     let network = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/workloads/toy_two_layers.ron")).unwrap();

@@ -152,9 +152,19 @@ fn changed(target: &Target, global: &Global, config: &Config) -> Vec<Setting> {
     if target.set.is_empty() && seed.is_none() {
         return Vec::new();
     }
-    match (Target { set: Vec::new(), ..target.clone() }).load(None) {
-        Ok(files) => differences(&files.portable_config(), config),
-        Err(_) => {
+    // Another cost table is one setting, not each of its numbers.
+    let table = target.set.iter().rfind(|set| set.split_once('=').is_some_and(|(key, _)| key.trim() == "arch.costs"));
+    let with = |set: Vec<String>| Target { set, ..target.clone() }.load(None).map(|loaded| loaded.portable_config());
+    match (with(Vec::new()), with(table.into_iter().cloned().collect())) {
+        (Ok(files), Ok(base)) => {
+            let table = table.map(|_| Setting {
+                key: "arch.costs".to_owned(),
+                value: base.arch.costs.name.clone(),
+                instead_of: Some(files.arch.costs.name),
+            });
+            table.into_iter().chain(differences(&base, config)).collect()
+        }
+        _ => {
             let pairs = target.set.iter().chain(&seed).filter_map(|set| set.split_once('='));
             let given = |(key, value): (&str, &str)| (key.trim().to_owned(), value.trim().to_owned());
             pairs.map(given).map(|(key, value)| Setting { key, value, instead_of: None }).collect()

@@ -224,8 +224,9 @@ fn config(config: &Config) -> Vec<Problem> {
         }
     }
     if config.passes() > MAX_PASSES {
+        let images_ask_for_more = config.schedule.images >= config.ensemble.members;
         problems.push(Problem::new(
-            "schedule.images",
+            if images_ask_for_more { "schedule.images" } else { "ensemble.members" },
             format!("images times members is {} passes; expected at most {MAX_PASSES}", config.passes()),
         ));
     }

@@ -366,6 +366,13 @@ impl Reading {
                     {
                         self.expand_costs(chip, arch);
                     }
+                    if change.key == "arch.costs.base" {
+                        // By now it has every entry, and a base would give nothing.
+                        let message =
+                            "base: the cost table of a chip is complete; expected another table or its entries";
+                        let help = Some(format!("`--set arch.costs={}` takes another table", change.value));
+                        return Err(Diagnostic { span: TextSpan::whole(source), message: message.to_owned(), help });
+                    }
                     change.apply(&mut root, source)
                 });
             if let Err(problem) = applied {
