@@ -667,6 +667,9 @@ fn schemas_are_json() {
         let schema = json(&crossbayes(&folder, &["schema", kind]).fine());
         assert!(schema["$schema"].is_string() && schema["properties"].is_object(), "{kind}");
     }
+    // A cost table has the name of its folder, and that of its key.
+    let [parts, costs] = ["parts", "costs"].map(|kind| crossbayes(&folder, &["schema", kind]).fine());
+    assert_eq!(parts, costs);
     crossbayes(&folder, &["schema", "chip"]).failed(2);
 }
 

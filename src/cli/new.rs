@@ -28,6 +28,7 @@ enum Kind {
     /// Network.
     Workload,
     /// Cost table.
+    #[value(alias = "parts")]
     Costs,
 }
 
@@ -44,7 +45,9 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     let refuse = |message: &str| Err(Error::Input { path: path.clone(), message: message.to_owned() }.into());
     let name = path.file_stem().and_then(|stem| stem.to_str()).filter(|name| !name.chars().any(char::is_control));
     let Some(name) = name.filter(|_| args.name.file_name().is_some()) else {
-        return refuse("its name becomes that of what it describes; expected text without control characters");
+        return refuse(
+            "its name becomes that of what it describes; expected a file name in UTF-8 without control characters",
+        );
     };
     if path.symlink_metadata().is_ok() {
         return refuse("is there already; it stays as it is\nhelp: choose another name");

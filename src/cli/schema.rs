@@ -19,6 +19,7 @@ enum Kind {
     /// Chip.
     Arch,
     /// Cost table.
+    #[value(alias = "costs")]
     Parts,
     /// Network.
     Workload,
