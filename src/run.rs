@@ -319,7 +319,7 @@ impl Prepared {
         self.recorded.as_ref()
     }
 
-    /// Simulates time and energy. Spans go to `sink` as well as to the ledger; `command` is told in the report.
+    /// Simulates time and energy. Spans go to `sink` as well as to the ledger; `command` is stated in the report.
     ///
     /// # Errors
     /// Returns [`Error::Deadlock`] if parts wait for each other.

@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
             Place::Numbered(Path::new("traces/runs").join(folder_name(&names, target.set.iter().chain(&seed))))
         }
     };
-    // A place that cannot be written is told before the work, not after it.
+    // A place that cannot be written is refused before the work, not after it.
     let folder = if args.no_files {
         None
     } else {

@@ -20,7 +20,7 @@ const UNITS: [(Component, &str); 3] = [
 ];
 
 /// For each layer a bar for its arrays and one for its converters or comparators in use: work, then waiting by reason,
-/// together the run; and a bar for its cells that hold a weight. Work and cells are told as numbers.
+/// together the run; and a bar for its cells that hold a weight. Work and cells are given as numbers.
 #[must_use]
 pub fn picture(facts: &RunFacts, ledger: &Ledger) -> Picture {
     let booked = Booked::of(ledger);

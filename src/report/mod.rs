@@ -1,4 +1,4 @@
-//! What a run is told as: figures for people and programs, computed from spans and [`RunFacts`].
+//! The report of a run: figures for people and programs, computed from spans and [`RunFacts`].
 //!
 //! One small file per section. A live run and a stored trace go the same way: spans are folded into a
 //! [`Ledger`], and [`Report::new`] computes every figure from ledger and facts.
@@ -178,7 +178,7 @@ impl Report {
     /// The report as indented JSON with full-precision numbers, ending in a line break.
     ///
     /// # Panics
-    /// Never: every value of a report can be told as JSON.
+    /// Never: every value of a report can be written as JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).expect("a report is JSON") + "\n"

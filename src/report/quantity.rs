@@ -21,7 +21,7 @@ pub fn prefix(value: f64) -> (f64, &'static str) {
     if size == 0.0 || !size.is_finite() {
         return (1.0, "");
     }
-    // What rounds to 1000 of a prefix is told as 1 of the next.
+    // What rounds to 1000 of a prefix is written as 1 of the next.
     let fits = PREFIXES.iter().find(|(factor, _)| size >= factor * 0.99995);
     *fits.unwrap_or(&PREFIXES[PREFIXES.len() - 1])
 }

@@ -12,7 +12,7 @@ use std::fmt::{self, Write};
 const WIDTH: usize = 100;
 /// Longest name of a layer; longer ones are cut with `..`.
 const NAME: usize = 20;
-/// Layers that are told by name where there are many.
+/// Most layers that are listed by name.
 const FROZEN_LAYERS: usize = 6;
 
 impl fmt::Display for Report {

@@ -56,7 +56,7 @@ fn put_words(values: impl Iterator<Item = u64>, width: u32, out: &mut Vec<u8>) {
     out.extend_from_slice(&word.to_le_bytes()[..filled.div_ceil(8) as usize]);
 }
 
-/// `DELTA_BINARY_PACKED`: differences of neighbours, packed to the bits that a part of a block needs. `wide` tells INT64
+/// `DELTA_BINARY_PACKED`: differences of neighbours, packed to the bits that a part of a block needs. `wide` means INT64
 /// from INT32, whose differences wrap at 32 bits.
 pub(super) fn delta(values: &[i64], wide: bool, out: &mut Vec<u8>) {
     put_varint(BLOCK as u64, out);

@@ -83,7 +83,7 @@ impl ParquetSink {
     }
 
     /// Hands the buffer to the thread and takes an empty one. When the thread has stopped on an error, spans are
-    /// dropped: [`ParquetSink::finish`] tells the error.
+    /// dropped: [`ParquetSink::finish`] returns the error.
     fn hand_over(&mut self) {
         let start = Instant::now();
         if let Some(full) = &self.full
