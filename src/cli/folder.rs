@@ -523,14 +523,7 @@ fn beside(place: &Path, what: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// What is in a folder, sorted.
-    fn names(folder: &Path) -> Vec<String> {
-        let entries = fs::read_dir(folder).unwrap();
-        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort_unstable();
-        names
-    }
+    use crate::whole::tests::names;
 
     fn begun(place: &Path) -> Folder {
         Folder::create(Place::Exactly(place.to_owned()), "config").unwrap()
