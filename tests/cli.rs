@@ -110,6 +110,13 @@ fn a_run_without_arguments_writes_everything_and_says_so() {
     let expected: Vec<&str> = LEFT.into_iter().chain(["values.safetensors"]).collect();
     assert_eq!(left, expected.iter().map(PathBuf::from).collect::<Vec<_>>());
     assert_eq!(contents(folder.path()).len(), expected.len() + 3, "nothing else but the folders on the way");
+    #[cfg(unix)]
+    for name in &left {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |name: &Path| fs::metadata(place.join(name)).unwrap().permissions().mode();
+        let expected = mode(if place.join(name).is_dir() { Path::new("plots") } else { Path::new("report.txt") });
+        assert_eq!(mode(name), expected, "{}", name.display());
+    }
     assert_eq!(done.out, fs::read_to_string(place.join("report.txt")).unwrap());
     assert!(done.out.starts_with("digits on pcm_128\n"));
     let report = json(&fs::read_to_string(place.join("report.json")).unwrap());

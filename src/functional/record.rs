@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::functional::run::Outputs;
 use crate::functional::uncertainty::softmax;
 use crate::workload::Net;
-use safetensors::tensor::{Dtype, View, serialize_to_file};
+use safetensors::tensor::{Dtype, View, serialize};
 use std::borrow::Cow;
 use std::path::Path;
 
@@ -53,7 +53,9 @@ impl Recorded {
             let name = format!("accumulators.{}", layer.name);
             tensors.push((name, Tensor { shape, values: Values::Accumulator(accumulators) }));
         }
-        serialize_to_file(tensors, None, path).map_err(|error| Error::io(path)(std::io::Error::other(error)))
+        // The crate's own files are of other names while they are written, and can be read by nobody else.
+        let bytes = serialize(tensors, None).map_err(|error| Error::io(path)(std::io::Error::other(error)))?;
+        std::fs::write(path, bytes).map_err(Error::io(path))
     }
 }
 
