@@ -49,6 +49,40 @@ fn toy(folder: &TempDir, arguments: &[&str]) -> Done {
     crossbayes(folder, &[&["run", "--arch", "toy_2x2", "--workload", "toy_two_layers"], arguments].concat())
 }
 
+#[test]
+fn currents_that_are_held_for_very_long_are_booked() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = r#"(name: "slow", description: "", posterior: Absent, activity: 0.5,
+        input: (channels: 1024, height: 1, width: 16, bits: 2, signed: false),
+        layers: [
+            (name: "a", op: Conv(channels: 1024, kernel: 1, stride: 1, padding: 0), activation_bits: 2),
+            (name: "b", op: Linear(outputs: 2), relu: false, activation_bits: 2),
+        ])"#;
+    fs::write(folder.path().join("slow.ron"), network).unwrap();
+    let mut arguments = vec!["run", "--workload", "slow.ron", "--no-files", "--format", "json"];
+    for set in [
+        "mapping.scheme=deterministic",
+        "arch.array.rows=1024",
+        "arch.array.columns=2048",
+        "arch.array.read_voltage=\"100 mV\"",
+        "arch.array.conductance_on=\"10 mS\"",
+        "arch.array.held_bitlines=All",
+        "arch.array.read_start=Early",
+        "arch.adc.columns_per_adc=1",
+        "arch.digital.lanes=1",
+        "arch.digital.depth=1",
+        "arch.costs.post_process.time=\"1 ms\"",
+    ] {
+        arguments.extend(["--set", set]);
+    }
+    let report = json(&crossbayes(&folder, &arguments).fine());
+    // Post-processing takes 1024 ms a position; meanwhile the array draws 512 rows x 1024 columns x (100 mV)^2 x 10 mS =
+    // 52.4 W: more in one wait than the 18 J that a row can hold. Eleven of the sixteen positions wait for a place.
+    let energy = report["energy"]["per_component"]["crossbar"].as_f64().unwrap();
+    let run = report["latency"]["ns"].as_f64().unwrap() * 1e-9 * 52.4288;
+    assert!(energy > 11.0 * 1.024 * 52.4288 - 1.0 && energy < run, "{energy} J of at most {run}");
+}
+
 /// Every file below a folder with its contents; every folder with none.
 fn contents(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     let mut found = BTreeMap::new();

@@ -452,10 +452,16 @@ impl Crossbar {
             (Action::WaitPort, from, until),
             (Action::WaitResource, until, cx.now),
         ];
-        for (reason, start, end) in times {
-            let conducting = if self.spec.block.holds { end - start } else { 0 };
-            let (energy, amount) = (self.held_energy(self.pulse, 1, conducting), Amount::once(self.units, 1));
-            cx.wait_conducting(reason, self.spec.read.site, start, end - start, self.token, amount, energy);
+        let per_cycle = if self.spec.block.holds { self.held_energy(self.pulse, 1, 1) } else { 0 };
+        // Back-pressure has no bound, and one row holds at most 18 J.
+        let most = u64::MAX / per_cycle.max(1);
+        for (reason, mut start, end) in times {
+            while start < end {
+                let duration = most.min(end - start);
+                let (energy, amount) = (duration * per_cycle, Amount::once(self.units, 1));
+                cx.wait_conducting(reason, self.spec.read.site, start, duration, self.token, amount, energy);
+                start += duration;
+            }
         }
     }
 
