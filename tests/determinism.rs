@@ -1,5 +1,7 @@
 //! Do the answers depend on nothing but network, posterior, images, sampling and seed?
 
+mod common;
+
 use crossbayes::config::{
     AdcCost, AdcInput, Answer, Buffer, Config, Draws, Grain, Grouping, Interconnect, LoadRequest, Loaded, Mode, Queue,
     RandomSource, Sampler, Scheme, load,
@@ -72,26 +74,7 @@ fn any_config() -> impl Strategy<Value = (usize, usize, Config)> {
             chip.array.sample_and_hold = array.4;
             chip.array.read_time.0 = times[0] + 1;
             let last = chip.costs.adc.len() - 1;
-            let costs = &mut chip.costs;
-            for (cost, &picoseconds) in [
-                &mut costs.adc[last].convert,
-                &mut costs.comparator,
-                &mut costs.sampled_accumulate,
-                &mut costs.random_bit,
-                &mut costs.shift_add,
-                &mut costs.adder,
-                &mut costs.post_process,
-                &mut costs.buffer_read,
-                &mut costs.buffer_write,
-                &mut costs.global_read,
-                &mut costs.global_write,
-                &mut costs.link,
-            ]
-            .into_iter()
-            .zip(&times[1..])
-            {
-                cost.time.0 = picoseconds;
-            }
+            common::set_times(&mut chip.costs, last, times[1..].iter().copied());
             let (lanes, depth, tree_depth, arrays, network, bytes, (bits, second_bank)) = periphery;
             (chip.digital.lanes, chip.digital.depth, chip.accumulator.depth) = (lanes, depth, tree_depth);
             chip.tile.arrays = arrays;

@@ -54,6 +54,28 @@ pub fn costs(adc_ns: u64) -> CostTable {
     }
 }
 
+/// Gives the converter `adc` of a table and the other parts, in this order, these times in picoseconds.
+pub fn set_times(costs: &mut CostTable, adc: usize, picoseconds: impl IntoIterator<Item = u64>) {
+    let parts = [
+        &mut costs.adc[adc].convert,
+        &mut costs.comparator,
+        &mut costs.sampled_accumulate,
+        &mut costs.random_bit,
+        &mut costs.shift_add,
+        &mut costs.adder,
+        &mut costs.post_process,
+        &mut costs.buffer_read,
+        &mut costs.buffer_write,
+        &mut costs.global_read,
+        &mut costs.global_write,
+        &mut costs.link,
+        &mut costs.pool,
+    ];
+    for (part, picoseconds) in parts.into_iter().zip(picoseconds) {
+        part.time.0 = picoseconds;
+    }
+}
+
 /// A chip of `rows` x `columns` arrays with an idle periphery.
 pub fn chip(rows: u32, columns: u32) -> Chip {
     let buffer = |kib: u64, bytes_per_cycle| Buffer { capacity: Bytes(kib * 1024), bytes_per_cycle };

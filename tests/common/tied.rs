@@ -35,27 +35,7 @@ pub fn tied() -> impl Strategy<Value = Config> {
                 chip.array.readout = ArrayReadout::SenseAmplifiers { sub_arrays: 1 + u32::from(flags[1]) };
             }
             chip.adc.input = if flags[1] { AdcInput::Pair } else { AdcInput::Column };
-            let costs = &mut chip.costs;
-            for (cost, ns) in [
-                &mut costs.adc[0].convert,
-                &mut costs.comparator,
-                &mut costs.sampled_accumulate,
-                &mut costs.random_bit,
-                &mut costs.shift_add,
-                &mut costs.adder,
-                &mut costs.post_process,
-                &mut costs.buffer_read,
-                &mut costs.buffer_write,
-                &mut costs.global_read,
-                &mut costs.global_write,
-                &mut costs.link,
-                &mut costs.pool,
-            ]
-            .into_iter()
-            .zip(times)
-            {
-                cost.time.0 = ns * 1000;
-            }
+            super::set_times(&mut chip.costs, 0, times.iter().map(|ns| ns * 1000));
             let (kind, bytes_per_cycle, buffers, arrays) = network;
             chip.interconnect = match kind {
                 0 => Interconnect::Mesh { width: 0, bytes_per_cycle },
