@@ -21,15 +21,21 @@ pub struct Plan {
     pub dataflow: Dataflow,
 }
 
+/// Resolves the network.
+///
+/// # Errors
+/// All problems, by the dotted path of the key within the run's configuration.
+pub fn network(config: &Config) -> Result<Net, Vec<Problem>> {
+    let below = |p: Problem| Problem { path: format!("workload.{}", p.path), ..p };
+    workload::resolve(&config.workload).map_err(|problems| problems.into_iter().map(below).collect())
+}
+
 /// Resolves the network, maps it and builds its dataflow.
 ///
 /// # Errors
 /// All problems of the first step that has any, by the dotted path of the key within the run's configuration.
 pub fn plan(config: &Config) -> Result<Plan, Vec<Problem>> {
-    let net = workload::resolve(&config.workload).map_err(|problems| {
-        let below = |p: Problem| Problem { path: format!("workload.{}", p.path), ..p };
-        problems.into_iter().map(below).collect::<Vec<_>>()
-    })?;
+    let net = network(config)?;
     let mapping = mapping::map(config, &net)?;
     let problems = limits(config, &net, &mapping);
     if !problems.is_empty() {

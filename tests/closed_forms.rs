@@ -108,17 +108,22 @@ fn a_row_serial_plane_takes_a_read_and_a_comparison_for_each_row() {
     assert_eq!(check(&config), 10 * 11 * (64 * 9 + 64 * 128 + 128 + 64));
 }
 
+/// Generators that draw one synapse of 8 bits in each cycle.
+fn a_synapse_a_cycle(double_buffered: bool) -> Sampler {
+    Sampler::Generator {
+        source: RandomSource::Ideal,
+        bits_per_cycle: 8,
+        probability_bits: 8,
+        double_buffered,
+        draws: Draws::PerMember,
+    }
+}
+
 #[test]
 fn exposed_draws_lengthen_the_interval() {
     let mut config = config(chip(128, 128), digits_like());
     // 8192 synapses of 8 bits at 8 bits a cycle: 8192 cycles a draw in conv2 and fc1, more than any pass.
-    config.arch.sampler = Sampler::Generator {
-        source: RandomSource::Ideal,
-        bits_per_cycle: 8,
-        probability_bits: 8,
-        double_buffered: true,
-        draws: Draws::PerMember,
-    };
+    config.arch.sampler = a_synapse_a_cycle(true);
     // conv2 holds at most 128 x 32 synapses: 4096; fc1 128 x 64: 8192 cycles. Fill, then nine draws of fc1.
     assert_eq!(check(&config), 5856 + 9 * 8192);
 }
@@ -137,24 +142,12 @@ fn draws_that_other_layers_do_not_hide_delay_a_sequential_run() {
     let mut config = config(chip(128, 128), digits_like());
     config.schedule.mode = Mode::Sequential;
     config.ensemble.members = 2;
-    config.arch.sampler = Sampler::Generator {
-        source: RandomSource::Ideal,
-        bits_per_cycle: 8,
-        probability_bits: 8,
-        double_buffered: true,
-        draws: Draws::PerMember,
-    };
+    config.arch.sampler = a_synapse_a_cycle(true);
     // Member 0 draws while it runs: fc1, from 3204 + 2564 = 5768 on, 128 x 64 synapses in 8192 cycles, until 13960. Member 1
     // comes to fc1 at 5856 + 5768 = 11624 and waits; then fc1 and fc2 take 44 each.
     assert_eq!(check(&config), 13_960 + 88);
     // Without a second bank fc1 draws from its last sample on, 4 cycles before the pass ends: 5768 + 40 + 8192 = 14000.
-    config.arch.sampler = Sampler::Generator {
-        source: RandomSource::Ideal,
-        bits_per_cycle: 8,
-        probability_bits: 8,
-        double_buffered: false,
-        draws: Draws::PerMember,
-    };
+    config.arch.sampler = a_synapse_a_cycle(false);
     assert_eq!(check(&config), 14_000 + 88);
 }
 

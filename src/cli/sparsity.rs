@@ -7,7 +7,7 @@ use crate::error::{Error, Problem};
 use crate::report::quantity::{grouped, percent, significant};
 use crate::report::sparsity::{ArraySize, Counts, LayerSparsity, Sparsity, WIDTHS, sparsity};
 use crate::run::load_posterior;
-use crate::workload::resolve;
+use crate::simulate::network;
 use std::fmt::Write as _;
 
 /// Options of `show sparsity`.
@@ -30,9 +30,7 @@ fn eps(text: &str) -> Result<f64, String> {
 /// The sparsity as tables, or as JSON.
 pub(super) fn text(options: &Options, loaded: &Loaded, json: bool) -> Result<String, Failure> {
     let config = &loaded.config;
-    let below = |p: Problem| Problem { path: format!("workload.{}", p.path), ..p };
-    let net = resolve(&config.workload)
-        .map_err(|problems| Failure::Config(loaded.locate(problems.into_iter().map(below).collect())))?;
+    let net = network(config).map_err(|problems| Failure::Config(loaded.locate(problems)))?;
     let (posterior, _) = load_posterior(&config.workload, &net, &loaded.workload_base)?;
     let Some(posterior) = posterior else {
         let message = "the network has no posterior, and sparsity is a property of the posterior; \

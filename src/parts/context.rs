@@ -198,28 +198,14 @@ impl<S: EventQueue, K: SpanSink> Context<'_, S, K> {
     #[inline]
     pub fn wait_between(&mut self, reason: Action, site: Site, since: Cycle, until: Cycle, token: Token, units: Units) {
         if until > since {
-            self.wait_conducting(reason, site, since, until - since, token, Amount::once(units, 1), 0);
+            self.wait_repeated(reason, site, since, until - since, token, Amount::once(units, 1), 0);
         }
     }
 
-    /// Books equal gaps that come back with a period.
-    #[inline]
-    pub fn wait_repeated(
-        &mut self,
-        reason: Action,
-        site: Site,
-        start: Cycle,
-        duration: Cycle,
-        token: Token,
-        amount: Amount,
-    ) {
-        self.wait_conducting(reason, site, start, duration, token, amount, 0);
-    }
-
-    /// The same, where cells draw `energy` attojoules in all meanwhile.
+    /// Books equal gaps that come back with a period, in which cells draw `energy` attojoules in all.
     #[inline]
     #[expect(clippy::too_many_arguments, reason = "the columns of a row")]
-    pub fn wait_conducting(
+    pub fn wait_repeated(
         &mut self,
         reason: Action,
         site: Site,

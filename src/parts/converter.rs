@@ -286,7 +286,7 @@ impl Converter {
         if detail {
             for (start, repeats) in rows(first, gaps, period, true) {
                 let amount = Amount { units, repeats, period, count: 0 };
-                cx.wait_repeated(Action::WaitOperand, site, start, period - convert, token, amount);
+                cx.wait_repeated(Action::WaitOperand, site, start, period - convert, token, amount, 0);
             }
         } else {
             (self.gaps, self.gaps_since) = (Some((token, gaps)), first);
@@ -300,7 +300,7 @@ impl Converter {
             let units = self.wiring.arrays.times(copies).times(spec.converters);
             let duration = spec.period - spec.convert_all.duration;
             let amount = Amount { units, repeats, period: spec.period, count: 0 };
-            cx.wait_repeated(Action::WaitOperand, spec.convert.site, self.gaps_since, duration, token, amount);
+            cx.wait_repeated(Action::WaitOperand, spec.convert.site, self.gaps_since, duration, token, amount, 0);
         }
     }
 

@@ -428,7 +428,7 @@ impl Crossbar {
             let energy = self.held_energy(pulse, repeats, conducting);
             let amount = Amount { units, repeats, period, count: 0 };
             let site = self.spec.read.site;
-            cx.wait_conducting(Action::WaitResource, site, start, duration, self.token, amount, energy);
+            cx.wait_repeated(Action::WaitResource, site, start, duration, self.token, amount, energy);
             pulse += repeats;
         }
     }
@@ -459,7 +459,7 @@ impl Crossbar {
             while start < end {
                 let duration = most.min(end - start);
                 let (energy, amount) = (duration * per_cycle, Amount::once(self.units, 1));
-                cx.wait_conducting(reason, self.spec.read.site, start, duration, self.token, amount, energy);
+                cx.wait_repeated(reason, self.spec.read.site, start, duration, self.token, amount, energy);
                 start += duration;
             }
         }
