@@ -8,6 +8,8 @@ use std::path::Path;
 pub const TEXT: u64 = 64 << 20;
 /// Largest file of tensors that is read: posteriors, images.
 pub const TENSORS: u64 = 16 << 30;
+/// Most bytes that a compressed file of tensors is decompressed to.
+pub const UNPACKED: u64 = 1 << 30;
 
 /// Opens a regular file. Reading a pipe could block, and a device never ends.
 ///

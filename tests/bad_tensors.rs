@@ -4,7 +4,7 @@ mod common;
 
 use crossbayes::config::{Base, Described, Images, Input, Operation, Posterior, Workload};
 use crossbayes::run::check_described;
-use crossbayes::workload::{LoadedImages, LoadedPosterior, Net, resolve};
+use crossbayes::workload::{LoadedImages, LoadedPosterior, Net, StatisticsKey, resolve};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -227,8 +227,9 @@ fn tensors_of_a_layer_that_are_not_known_are_refused() {
     assert_eq!(
         posterior_message(&[("conv1.zzzzzzzzzz", some.clone())]),
         "small.st: tensor \"conv1.zzzzzzzzzz\" is none that layer conv1 reads; expected one of conv1.p, \
-         conv1.bn_mean, conv1.bn_var, conv1.bn_mean_mode, conv1.bn_var_mode, conv1.bn_weight, conv1.bn_bias, \
-         conv1.bias, conv1.input_scale, conv1.w_samples_packed, conv1.lambda"
+         conv1.p_u8, conv1.bn_mean, conv1.bn_var, conv1.bn_mean_mode, conv1.bn_var_mode, conv1.bn_weight, conv1.bn_bias, \
+         conv1.bias, conv1.input_scale, conv1.w_samples_packed, conv1.lambda, or further \
+         statistics as conv1.bn_mean_fel_LAYER"
     );
     // What belongs to no layer is the user's own.
     let mut tensors = posterior_tensors();
@@ -428,5 +429,221 @@ fn too_few_stored_samples_are_told() {
     assert_eq!(
         message(&tensors),
         "small.st: there is no tensor \"conv1.w_samples_packed\"; ensemble.samples = Stored reads its weight samples"
+    );
+}
+
+/// A file that holds these tensors and, under `crossbayes` in its metadata, this text.
+fn file_with_metadata(tensors: &Tensors, text: &str) -> Vec<u8> {
+    let views = tensors
+        .iter()
+        .map(|(name, (dtype, shape, data))| (name, TensorView::new(*dtype, shape.clone(), data).unwrap()));
+    serialize(views, Some([("crossbayes".to_owned(), text.to_owned())].into())).unwrap()
+}
+
+fn compressed(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 3).unwrap()
+}
+
+#[test]
+fn p_in_bytes_is_read_as_steps_of_one_255th() {
+    let steps: Vec<u8> = (0..18).map(|i| i * 15).collect();
+    let mut tensors = posterior_tensors();
+    let p = tensors.remove("conv1.p").unwrap();
+    tensors.insert("conv1.p_u8".to_owned(), bytes(&[2, 1, 3, 3], &steps));
+    let workload = workload();
+    let net = resolve(&workload).unwrap();
+    let posterior = read_posterior(&file(&tensors), &workload.posterior, &net).unwrap();
+    let expected: Vec<f32> = steps.iter().map(|&step| f32::from(step) / 255.0).collect();
+    assert_eq!(posterior.layers[0].p, expected);
+    assert_eq!((posterior.layers[0].p[0], posterior.layers[0].p[17]), (0.0, 1.0));
+    tensors.insert("conv1.p".to_owned(), p);
+    assert_eq!(
+        read_posterior(&file(&tensors), &workload.posterior, &net).unwrap_err(),
+        "small.st: tensors \"conv1.p\" and \"conv1.p_u8\" both hold p; expected one of them"
+    );
+    assert_eq!(
+        posterior_message(&[("fc1.p", None), ("fc1.p_u8", Some(bytes(&[8, 3], &[0; 24])))]),
+        "small.st: tensor \"fc1.p_u8\" has shape [8, 3]; the network expects [3, 8]"
+    );
+    assert_eq!(
+        posterior_message(&[("fc1.p", None), ("fc1.p_u8", Some(floats(&[3, 8], &[0.5; 24])))]),
+        "small.st: tensor \"fc1.p_u8\" holds F32 elements; expected U8"
+    );
+}
+
+#[test]
+fn compressed_files_are_read() {
+    let workload = workload();
+    let net = resolve(&workload).unwrap();
+    let whole = file(&posterior_tensors());
+    let posterior = read_posterior(&compressed(&whole), &workload.posterior, &net).unwrap();
+    assert_eq!(posterior.layers[1].p.len(), 24);
+    // Frames that follow each other are one file.
+    let (first, second) = whole.split_at(whole.len() / 3);
+    let frames = [compressed(first), compressed(second)].concat();
+    assert!(read_posterior(&frames, &workload.posterior, &net).is_ok());
+    let images = read_images(&compressed(&file(&image_tensors())), &workload).unwrap();
+    assert_eq!(images.len(), 2);
+}
+
+#[test]
+fn compressed_files_that_are_not_whole_are_told() {
+    let workload = workload();
+    let net = resolve(&workload).unwrap();
+    let message = |bytes: &[u8]| read_posterior(bytes, &workload.posterior, &net).unwrap_err();
+    let whole = file(&posterior_tensors());
+    let frame = compressed(&whole);
+    for length in 4..frame.len() {
+        let told = message(&frame[..length]);
+        assert!(told.starts_with("small.st: its compressed contents (zstd) are cut short after "), "{length}: {told}");
+    }
+    assert_eq!(
+        message(&compressed(&whole[..whole.len() - 3])),
+        format!(
+            "small.st: its compressed contents (zstd) have fewer than the {0} bytes that their header tells of",
+            whole.len()
+        )
+    );
+    assert_eq!(
+        message(&compressed(&[&whole[..], b"more"].concat())),
+        format!(
+            "small.st: its compressed contents (zstd) have more than the {0} bytes that their header tells of",
+            whole.len()
+        )
+    );
+    let mut altered = frame.clone();
+    altered.extend(b"more");
+    assert!(message(&altered).starts_with("small.st: its compressed contents (zstd) cannot be read after "));
+    assert_eq!(message(&compressed(b"text")), "small.st: its compressed contents (zstd) are no safetensors file");
+    assert_eq!(
+        message(&compressed(b"longer text")),
+        format!(
+            "small.st: its compressed contents (zstd) are no safetensors file: a header of {} bytes",
+            u64::from_le_bytes(*b"longer t")
+        )
+    );
+}
+
+#[test]
+fn a_compressed_file_that_would_fill_the_memory_is_refused_from_its_header() {
+    let workload = workload();
+    let net = resolve(&workload).unwrap();
+    let message = |bytes: &[u8]| read_posterior(bytes, &workload.posterior, &net).unwrap_err();
+    // 8 GiB of zeros, as its header says; as many follow as a small frame holds.
+    let header = format!(r#"{{"conv1.p":{{"dtype":"U8","shape":[{0}],"data_offsets":[0,{0}]}}}}"#, 8u64 << 30);
+    let start = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat();
+    let bomb = compressed(&[start, vec![0; 64 << 20]].concat());
+    assert!(bomb.len() < 10_000, "{} bytes", bomb.len());
+    assert_eq!(
+        message(&bomb),
+        format!(
+            "small.st: its compressed contents (zstd) have {} bytes; expected at most 1073741824, or a file that is not \
+             compressed",
+            (8u64 << 30) + 8 + header.len() as u64
+        )
+    );
+    // Zeros are a header of no bytes.
+    let zeros = compressed(&vec![0; 64 << 20]);
+    assert_eq!(message(&zeros), "small.st: its compressed contents (zstd) are no safetensors file");
+}
+
+/// Tensors with a further set of statistics in both layers.
+fn with_set(name: &str, mean: f32) -> Tensors {
+    let mut tensors = posterior_tensors();
+    add_set(&mut tensors, name, mean);
+    tensors
+}
+
+fn add_set(tensors: &mut Tensors, name: &str, mean: f32) {
+    for (layer, columns) in [("conv1", 2), ("fc1", 3)] {
+        tensors.insert(format!("{layer}.bn_mean_{name}"), floats(&[columns], &vec![mean; columns]));
+        tensors.insert(format!("{layer}.bn_var_{name}"), floats(&[columns], &vec![2.0; columns]));
+    }
+}
+
+#[test]
+fn further_statistics_are_read_and_found() {
+    let workload = workload();
+    let net = resolve(&workload).unwrap();
+    let mut tensors = with_set("fel_fc1", 7.0);
+    add_set(&mut tensors, "coarse", 8.0);
+    let text = r#"{"statistics": {"coarse": {"first_ensembling_layer": "conv1", "eps": 0.25}}, "more": 1}"#;
+    let posterior = read_posterior(&file_with_metadata(&tensors, text), &workload.posterior, &net).unwrap();
+    assert_eq!(posterior.metadata["crossbayes"], text);
+    let key = |first_ensembling_layer, eps| StatisticsKey { first_ensembling_layer, eps };
+    let sets: Vec<_> = posterior.sets.iter().map(|set| (set.name.as_str(), set.key)).collect();
+    assert_eq!(sets, [("coarse", key(Some(0), 0.25)), ("fel_fc1", key(Some(1), 0.0))]);
+    let found = |layer, key: StatisticsKey| {
+        let found = posterior.statistics(layer, &key);
+        (found.set.to_owned(), found.exact, found.batch_norm.mean[0])
+    };
+    let is = |set: &str, exact, mean| (set.to_owned(), exact, mean);
+    for layer in 0..2 {
+        assert_eq!(found(layer, StatisticsKey::MODE), is("mode", true, 1.0));
+        assert_eq!(found(layer, StatisticsKey::SAMPLED), is("sampled", true, 1.0));
+        assert_eq!(found(layer, key(Some(0), 0.25)), is("coarse", true, 8.0));
+        // Nearer to 0.25 than to 0, nearer to 0, and as far from both.
+        assert_eq!(found(layer, key(Some(0), 0.2)), is("coarse", false, 8.0));
+        assert_eq!(found(layer, key(Some(0), 0.1)), is("sampled", false, 1.0));
+        assert_eq!(found(layer, key(Some(0), 0.125)), is("sampled", false, 1.0));
+    }
+    // The layer before the first ensembling layer sees the mode network.
+    assert_eq!(found(0, key(Some(1), 0.0)), is("mode", true, 1.0));
+    assert_eq!(found(1, key(Some(1), 0.0)), is("fel_fc1", true, 7.0));
+    assert_eq!(found(1, key(Some(1), 0.25)), is("fel_fc1", false, 7.0));
+}
+
+#[test]
+fn statistics_of_no_known_configuration_are_refused() {
+    let workload = workload();
+    let net = resolve(&workload).unwrap();
+    let message = |bytes: &[u8]| read_posterior(bytes, &workload.posterior, &net).unwrap_err();
+    assert_eq!(
+        message(&file(&with_set("fel_fc2", 0.0))),
+        "small.st: tensor \"conv1.bn_mean_fel_fc2\" is none that layer conv1 reads; did you mean \
+         \"conv1.bn_mean_fel_fc1\"?"
+    );
+    assert_eq!(
+        message(&file(&with_set("fel_conv1", 0.0))),
+        "small.st: statistics \"fel_conv1\" belong to the same sampling configuration as bn_mean and bn_var; expected one \
+         set for each"
+    );
+    let mut one_layer = with_set("fel_fc1", 0.0);
+    one_layer.remove("conv1.bn_var_fel_fc1");
+    assert_eq!(
+        message(&file(&one_layer)),
+        "small.st: there is no tensor \"conv1.bn_var_fel_fc1\" (batch-norm variances of layer conv1); did you mean \
+         \"conv1.bn_mean_fel_fc1\"?"
+    );
+    let mut negative = with_set("fel_fc1", 0.0);
+    negative.insert("fc1.bn_var_fel_fc1".to_owned(), floats(&[3], &[1.0, -1.0, 1.0]));
+    assert_eq!(
+        message(&file(&negative)),
+        "small.st: tensor \"fc1.bn_var_fel_fc1\" holds -1 at [1]; a variance is not negative"
+    );
+    let described = |text: &str| message(&file_with_metadata(&with_set("fine", 0.0), text));
+    assert_eq!(
+        described(r#"{"statistics": {"fien": {"first_ensembling_layer": "fc1"}}}"#),
+        "small.st: tensor \"conv1.bn_mean_fine\" is none that layer conv1 reads; did you mean \"conv1.bn_mean_fien\"?"
+    );
+    assert_eq!(
+        described(r#"{"statistics": {"fine": {"first_ensembling_layer": "fc2"}}}"#),
+        "small.st: statistics \"fine\" are described as sampled from \"fc2\" on, which is no layer; did you mean \"fc1\"?"
+    );
+    assert_eq!(
+        described(r#"{"statistics": {"fine": {"first_ensembling_layer": "fc1", "eps": 0.5}}}"#),
+        "small.st: statistics \"fine\" are described with an eps of 0.5; expected 0..0.5"
+    );
+    assert_eq!(
+        described(r#"{"statistics": {"fine": {"first_ensembling_layer": "fc1", "epz": 0.5}}}"#),
+        "small.st: statistics in the metadata \"crossbayes\" are not described by first_ensembling_layer and eps: unknown \
+         field `epz`, expected `first_ensembling_layer` or `eps`"
+    );
+    let mut twice = with_set("fel_fc1", 0.0);
+    add_set(&mut twice, "fine", 0.0);
+    assert_eq!(
+        message(&file_with_metadata(&twice, r#"{"statistics": {"fine": {"first_ensembling_layer": "fc1"}}}"#)),
+        "small.st: statistics \"fine\" belong to the same sampling configuration as \"fel_fc1\"; expected one set for \
+         each"
     );
 }

@@ -9,6 +9,7 @@ use crossbayes::functional::{FunctionalModel, FunctionalSpec, Keep, Observer};
 use crossbayes::workload::posterior::is_probabilistic;
 use crossbayes::workload::{BatchNorm, LayerPosterior, Learned, LoadedImages, LoadedPosterior, Net, Shape, resolve};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 fn spec(array_rows: u32, bits: u32, input: AdcInput) -> FunctionalSpec {
@@ -75,7 +76,14 @@ fn posterior(net: &Net, mut p: impl FnMut() -> f32) -> LoadedPosterior {
             samples: None,
         }
     });
-    LoadedPosterior { path: PathBuf::new(), layers: layers.collect(), kappa: 4.0, bn_eps: 1e-5 }
+    LoadedPosterior {
+        path: PathBuf::new(),
+        layers: layers.collect(),
+        sets: Vec::new(),
+        metadata: BTreeMap::new(),
+        kappa: 4.0,
+        bn_eps: 1e-5,
+    }
 }
 
 /// Repeats given values for ever.

@@ -51,7 +51,8 @@ impl LoadedImages {
         let Some(names) = &workload.images else {
             return Err(Error::Internal("an image file is read for a workload that names none".to_owned()));
         };
-        let file = TensorFile::parse(bytes, path)?;
+        let bytes = tensors::unpacked(bytes, path)?;
+        let file = TensorFile::parse(&bytes, path)?;
         let pixels = file.get(&names.images, "pixel codes")?;
         let count = pixels.shape().first().copied().unwrap_or(0);
         let shape = [count, net.input.channels as usize, net.input.height as usize, net.input.width as usize];

@@ -1,9 +1,11 @@
 //! Data of a workload: posterior, images.
 
 pub mod tensors;
+pub mod statistics;
 pub mod posterior;
 pub mod images;
 
 pub use crate::network::{LayerInput, Net, NetLayer, Shape, resolve};
 pub use images::LoadedImages;
-pub use posterior::{BatchNorm, LayerPosterior, Learned, LoadedPosterior, PackedSamples};
+pub use posterior::{LayerPosterior, Learned, LoadedPosterior, PackedSamples};
+pub use statistics::{BatchNorm, Statistics, StatisticsKey, StatisticsSet};

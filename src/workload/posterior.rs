@@ -1,9 +1,14 @@
 //! The posterior: p of every synapse, batch-norm statistics and input scales of every layer.
 //!
-//! Read from a safetensors file or generated from a seed. For a layer with tensor prefix `conv1` the file holds
-//! - `conv1.p`: F32 `[cout, cin, k, k]` or `[cout, in]`, the probability that the weight is +1;
+//! Read from a safetensors file, compressed with zstd or not, or generated from a seed. For a layer with tensor prefix
+//! `conv1` the file holds
+//! - `conv1.p`: F32 `[cout, cin, k, k]` or `[cout, in]`, the probability that the weight is +1, or `conv1.p_u8`: U8 of the
+//!   same shape, p in steps of 1/255, so that 0 and 1 are exact and the mode is +1 from 128 on;
 //! - `conv1.bn_mean`, `conv1.bn_var`: F32 `[cout]`, batch-norm statistics of the fully sampled network, and
 //!   `conv1.bn_mean_mode`, `conv1.bn_var_mode` of the mode network;
+//! - optionally `conv1.bn_mean_S`, `conv1.bn_var_S` for each further set S of [statistics](crate::workload::statistics), in
+//!   every layer: `fel_conv5` is sampled from layer `conv5` on; any other S is described in the file's metadata, whose key
+//!   `crossbayes` holds JSON: `{"statistics": {"S": {"first_ensembling_layer": "conv5", "eps": 0.05}}}`;
 //! - optionally what training learned beside the weights, F32 `[cout]`: `conv1.bias` of the linear operation,
 //!   `conv1.bn_weight` and `conv1.bn_bias` of batch norm;
 //! - `conv1.input_scale`: F32 `[1]`, the value of input code 1 (or one tensor for the file with the scales of all layers
@@ -21,9 +26,10 @@ use crate::config::{Operation, Posterior, Workload};
 use crate::error::{Error, nearest};
 use crate::network::{LayerInput, Net, NetLayer};
 use crate::random::{Purpose, Stream, StreamName, threshold};
+use crate::workload::statistics::{self, BatchNorm, FROM_LAYER, Statistics, StatisticsKey, StatisticsSet};
 use crate::workload::tensors::{self, TensorFile, index_text};
 use safetensors::tensor::Dtype;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Posterior of a whole network.
@@ -33,6 +39,10 @@ pub struct LoadedPosterior {
     pub path: PathBuf,
     /// One entry for each layer of the [`Net`], in its order.
     pub layers: Vec<LayerPosterior>,
+    /// Batch-norm statistics for further sampling configurations, by name.
+    pub sets: Vec<StatisticsSet>,
+    /// What the file's header says beside its tensors.
+    pub metadata: BTreeMap<String, String>,
     /// Factor of the last layer's batch-norm output that gives the logits.
     pub kappa: f64,
     /// Epsilon of batch norm.
@@ -79,15 +89,6 @@ impl LayerPosterior {
     }
 }
 
-/// Batch-norm statistics of a layer's M accumulators, in units of real-valued activations.
-#[derive(Debug, Clone)]
-pub struct BatchNorm {
-    /// Means, one for each output (M).
-    pub mean: Vec<f32>,
-    /// Variances, one for each output (M); not negative.
-    pub var: Vec<f32>,
-}
-
 /// Parameters learned beside the weights: batch norm is `scale (x + bias - mean) / sd + shift` of the real-valued
 /// accumulators x.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,8 +111,9 @@ impl Learned {
 }
 
 /// Tensors of a layer by the part of their name behind the prefix. The last one is known, and not read.
-const TENSORS: [&str; 11] = [
+const TENSORS: [&str; 12] = [
     "p",
+    "p_u8",
     "bn_mean",
     "bn_var",
     "bn_mean_mode",
@@ -168,14 +170,15 @@ impl LoadedPosterior {
     /// tensor of the scales; anything but [`Posterior::File`] is a defect of the caller.
     ///
     /// # Errors
-    /// [`Error::Input`] with the first thing that is wrong: not a safetensors file, cut short, a tensor missing or of
-    /// another type or shape, p outside 0..=1, a negative variance, a scale that is not positive, a tensor of a layer
-    /// that no layer reads.
+    /// [`Error::Input`] with the first thing that is wrong: not a safetensors file, cut short, too large when
+    /// decompressed, a tensor missing or of another type or shape, p given twice or outside 0..=1, a negative variance, a
+    /// scale that is not positive, a tensor of a layer that no layer reads, statistics of an unknown configuration.
     pub fn from_bytes(bytes: &[u8], path: &Path, spec: &Posterior, net: &Net) -> Result<Self, Error> {
         let Posterior::File { kappa, bn_eps, input_scales, .. } = spec else {
             return Err(Error::Internal("a posterior file is read for a workload that names none".to_owned()));
         };
-        let file = TensorFile::parse(bytes, path)?;
+        let bytes = tensors::unpacked(bytes, path)?;
+        let file = TensorFile::parse(&bytes, path)?;
         let scales = match input_scales {
             Some(name) => scales(&file, name, net.layers.len(), "input scales of all layers")?,
             None => {
@@ -198,8 +201,37 @@ impl LoadedPosterior {
                 samples: samples(&file, layer)?,
             });
         }
-        refuse_unknown(&file, net, input_scales.as_deref())?;
-        Ok(Self { path: path.to_owned(), layers, kappa: *kappa, bn_eps: *bn_eps })
+        let sets = further_sets(&file, net, input_scales.as_deref(), *bn_eps)?;
+        Ok(Self { path: path.to_owned(), layers, sets, metadata: file.metadata(), kappa: *kappa, bn_eps: *bn_eps })
+    }
+
+    /// Statistics of layer `layer` in the configuration `key`.
+    ///
+    /// Layers before the first ensembling layer see the mode network, so its statistics are exact. For a layer behind it
+    /// those sets are candidates in which this layer is sampled, the fully sampled network's among them. Of these the set
+    /// with the nearest first ensembling layer is taken (the earlier of two as near), among several the one with the
+    /// nearest eps (the smaller of two as near).
+    ///
+    /// # Panics
+    /// Panics if there is no such layer.
+    #[must_use]
+    pub fn statistics(&self, layer: usize, key: &StatisticsKey) -> Statistics<'_> {
+        let of_layer = &self.layers[layer];
+        let Some(first) = key.first_ensembling_layer.filter(|first| *first <= layer) else {
+            return Statistics { batch_norm: &of_layer.mode, set: "mode", exact: true };
+        };
+        let sampled = (0, 0.0, "sampled", &of_layer.sampled);
+        let further = self.sets.iter().filter_map(|set| {
+            let its_first = set.key.first_ensembling_layer.filter(|first| *first <= layer)?;
+            Some((its_first, set.key.eps, set.name.as_str(), &set.layers[layer]))
+        });
+        let far = |its_first: usize, eps: f64| (its_first.abs_diff(first), its_first, (eps - key.eps).abs(), eps);
+        let nearer = |a: &(usize, f64, &str, _), b: &(usize, f64, &str, _)| {
+            let ((layers, earlier, by, eps), other) = (far(a.0, a.1), far(b.0, b.1));
+            (layers, earlier).cmp(&(other.0, other.1)).then(by.total_cmp(&other.2)).then(eps.total_cmp(&other.3))
+        };
+        let (its_first, eps, set, batch_norm) = further.chain([sampled]).min_by(nearer).unwrap_or(sampled);
+        Statistics { batch_norm, set, exact: its_first == first && eps == key.eps }
     }
 
     /// Probabilistic synapses of each layer of a synthetic posterior: of a layer's n synapses `round(share n)`, for its
@@ -279,7 +311,8 @@ impl LoadedPosterior {
                 samples: None,
             }
         });
-        Ok(Self { path: PathBuf::new(), layers: layers.collect(), kappa: 1.0, bn_eps: 1e-5 })
+        let layers = layers.collect();
+        Ok(Self { path: PathBuf::new(), layers, sets: Vec::new(), metadata: BTreeMap::new(), kappa: 1.0, bn_eps: 1e-5 })
     }
 }
 
@@ -335,6 +368,14 @@ fn probabilities(file: &TensorFile, layer: &NetLayer) -> Result<Vec<f32>, Error>
         }
         Operation::Linear { .. } => vec![columns, layer.rows as usize],
     };
+    let in_bytes = format!("{name}_u8");
+    if let Some(view) = file.find(&in_bytes) {
+        if file.find(&name).is_some() {
+            return Err(file.error(format!("tensors \"{name}\" and \"{in_bytes}\" both hold p; expected one of them")));
+        }
+        file.expect(&in_bytes, &view, Dtype::U8, &shape)?;
+        return Ok(view.data().iter().map(|&step| f32::from(step) / 255.0).collect());
+    }
     let p = file.floats(&name, &format!("p of the synapses of layer {}", layer.name), &shape)?;
     match p.iter().position(|p| !(0.0..=1.0).contains(p)) {
         Some(i) => Err(file.error(format!(
@@ -381,24 +422,68 @@ fn learned(file: &TensorFile, layer: &NetLayer) -> Result<Learned, Error> {
     })
 }
 
-/// Refuses a tensor that bears a layer's prefix and is none of those that a layer has.
-fn refuse_unknown(file: &TensorFile, net: &Net, scales: Option<&str>) -> Result<(), Error> {
-    let of = |layer: &NetLayer| TENSORS.map(|tensor| format!("{}.{tensor}", layer.tensors));
-    let known: BTreeSet<String> = net.layers.iter().flat_map(of).chain(scales.map(str::to_owned)).collect();
+/// Statistics beside those that every posterior has. Refuses a tensor that bears a layer's prefix and is none of those
+/// that a layer has.
+fn further_sets(file: &TensorFile, net: &Net, scales: Option<&str>, bn_eps: f64) -> Result<Vec<StatisticsSet>, Error> {
+    let described = statistics::described(file)?;
     let prefixes: BTreeMap<&str, &NetLayer> = net.layers.iter().map(|layer| (layer.tensors.as_str(), layer)).collect();
-    for name in file.names().into_iter().filter(|name| !known.contains(*name)) {
+    let mut keys: BTreeMap<String, StatisticsKey> = BTreeMap::new();
+    for name in file.names().into_iter().filter(|name| Some(*name) != scales) {
         // A prefix may contain dots itself; the longest one applies.
-        let dots = name.char_indices().rev().filter(|(_, c)| *c == '.');
-        let Some(layer) = dots.clone().find_map(|(dot, _)| prefixes.get(&name[..dot])) else { continue };
-        let expected = of(layer);
-        let near = nearest(name, expected.iter().map(String::as_str));
-        let remedy = near.map_or_else(
-            || format!("expected one of {}", expected.join(", ")),
-            |near| format!("did you mean \"{near}\"?"),
-        );
-        return Err(file.error(format!("tensor \"{name}\" is none that layer {} reads; {remedy}", layer.name)));
+        let mut dots = name.char_indices().rev().filter(|(_, c)| *c == '.');
+        let of_layer = dots.find_map(|(dot, _)| Some((*prefixes.get(&name[..dot])?, &name[dot + 1..])));
+        let Some((layer, tensor)) = of_layer.filter(|(_, tensor)| !TENSORS.contains(tensor)) else { continue };
+        let set = tensor.strip_prefix("bn_mean_").or(tensor.strip_prefix("bn_var_"));
+        if set.is_some_and(|set| keys.contains_key(set)) {
+            continue;
+        }
+        let key = set.map(|set| statistics::key(file, net, &described, set)).transpose()?.flatten();
+        let (Some(set), Some(key)) = (set, key) else {
+            return Err(unknown(file, net, described.keys(), layer, name));
+        };
+        let same = keys.iter().find(|(_, other)| **other == key);
+        let same = same.map(|(other, _)| format!("\"{other}\""));
+        let sampled = || (key == StatisticsKey::SAMPLED).then(|| "bn_mean and bn_var".to_owned());
+        if let Some(same) = same.or_else(sampled) {
+            return Err(file.error(format!(
+                "statistics \"{set}\" belong to the same sampling configuration as {same}; expected one set for each"
+            )));
+        }
+        keys.insert(set.to_owned(), key);
     }
-    Ok(())
+    let set = |(name, key): (String, StatisticsKey)| {
+        let layers = net.layers.iter().map(|layer| batch_norm(file, layer, &format!("_{name}"), bn_eps));
+        Ok(StatisticsSet { layers: layers.collect::<Result<_, Error>>()?, name, key })
+    };
+    keys.into_iter().map(set).collect()
+}
+
+/// The error about a tensor that bears the prefix of `layer` and is none that it has.
+fn unknown<'a>(
+    file: &TensorFile,
+    net: &Net,
+    described: impl Iterator<Item = &'a String>,
+    layer: &NetLayer,
+    name: &str,
+) -> Error {
+    let of_layer = |tensor: &str| format!("{}.{tensor}", layer.tensors);
+    let expected: Vec<String> = TENSORS.iter().map(|tensor| of_layer(tensor)).collect();
+    let from_layers = net.layers.iter().map(|layer| format!("{FROM_LAYER}{}", layer.name));
+    let sets = described.cloned().chain(from_layers);
+    let sets: Vec<String> =
+        sets.flat_map(|set| ["mean", "var"].map(|of| of_layer(&format!("bn_{of}_{set}")))).collect();
+    let near = nearest(name, expected.iter().chain(&sets).map(String::as_str));
+    let remedy = near.map_or_else(
+        || {
+            format!(
+                "expected one of {}, or further statistics as {}",
+                expected.join(", "),
+                of_layer("bn_mean_fel_LAYER")
+            )
+        },
+        |near| format!("did you mean \"{near}\"?"),
+    );
+    file.error(format!("tensor \"{name}\" is none that layer {} reads; {remedy}", layer.name))
 }
 
 /// The stored weight samples of a layer, if the file has them.

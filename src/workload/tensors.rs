@@ -3,6 +3,8 @@
 use crate::error::{Error, nearest};
 use crate::read;
 use safetensors::tensor::{Dtype, Metadata, SafeTensorError, SafeTensors, TensorView};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::path::Path;
@@ -11,23 +13,28 @@ use std::path::Path;
 const SMALL: u64 = 64 << 20;
 /// Bytes of the length of the header, which starts a file.
 const LENGTH: u64 = 8;
+/// First bytes of a zstd frame (RFC 8878, 3.1.1). No header of a safetensors file is as long as they would say.
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// The bytes of a safetensors file. Of a large file the header is read first: unless it tells of tensors that fill the
-/// file, the file is something else and stays unread.
+/// The bytes of a safetensors file, compressed with zstd or not. Of a large file the header is read first: unless it
+/// tells of tensors that fill the file, the file is something else and stays unread.
 ///
 /// # Errors
-/// Returns an error if it is no regular file, cannot be read, has more than [`read::TENSORS`] bytes, or is large and something else.
+/// Returns an error if it is no regular file, cannot be read, has more than [`read::TENSORS`] bytes (compressed:
+/// [`read::UNPACKED`]), or is large and something else.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = read::open(path)?;
     let length = file.metadata()?.len();
     if (SMALL + 1..=read::TENSORS).contains(&length) {
         let mut start = [0; LENGTH as usize];
         file.read_exact(&mut start)?;
+        if start.starts_with(&ZSTD) {
+            return read::bytes(path, read::UNPACKED);
+        }
         let header = u64::from_le_bytes(start);
         let mut text = Vec::new();
         file.take(header.min(SMALL)).read_to_end(&mut text)?;
-        let told = serde_json::from_slice::<Metadata>(&text).ok().map(|metadata| metadata.data_len() as u64);
-        if told.and_then(|data| data.checked_add(LENGTH + header)) != Some(length) {
+        if told(&text) != Some(length) {
             let message = format!("its header tells of no tensors that fill its {length} bytes");
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
@@ -35,9 +42,63 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     read::bytes(path, read::TENSORS)
 }
 
+/// Bytes of the file whose header is `text`.
+fn told(text: &[u8]) -> Option<u64> {
+    let data = serde_json::from_slice::<Metadata>(text).ok()?.data_len() as u64;
+    data.checked_add(LENGTH + text.len() as u64)
+}
+
+/// The safetensors file in `bytes`: they themselves, or what a zstd frame in them holds. The header is decompressed
+/// first: it tells how many bytes follow, and a frame that holds more, or more than [`read::UNPACKED`], is refused before
+/// it takes memory.
+pub(super) fn unpacked<'a>(bytes: &'a [u8], path: &Path) -> Result<Cow<'a, [u8]>, Error> {
+    if !bytes.starts_with(&ZSTD) {
+        return Ok(bytes.into());
+    }
+    let wrong = |message: String| Error::Input { path: path.to_owned(), message };
+    let mut frames = zstd::Decoder::with_buffer(bytes).map_err(Error::io(path))?;
+    let mut unpacked = Vec::new();
+    let mut up_to = |unpacked: &mut Vec<u8>, length: u64| {
+        let more = frames.by_ref().take(length.saturating_sub(unpacked.len() as u64)).read_to_end(unpacked);
+        more.map_err(|error| {
+            let after = format!("after {} bytes", unpacked.len());
+            wrong(match error.kind() {
+                io::ErrorKind::UnexpectedEof => format!("its compressed contents (zstd) are cut short {after}"),
+                _ => format!("its compressed contents (zstd) cannot be read {after}: {error}"),
+            })
+        })
+    };
+    up_to(&mut unpacked, LENGTH)?;
+    let header = unpacked.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
+    if header > SMALL {
+        return Err(wrong(format!(
+            "its compressed contents (zstd) are no safetensors file: a header of {header} bytes"
+        )));
+    }
+    up_to(&mut unpacked, LENGTH + header)?;
+    let Some(length) = unpacked.get(LENGTH as usize..).and_then(told) else {
+        return Err(wrong("its compressed contents (zstd) are no safetensors file".to_owned()));
+    };
+    if length > read::UNPACKED {
+        return Err(wrong(format!(
+            "its compressed contents (zstd) have {length} bytes; expected at most {}, or a file that is not compressed",
+            read::UNPACKED
+        )));
+    }
+    let most = usize::try_from(length - unpacked.len() as u64).unwrap_or(usize::MAX);
+    unpacked.try_reserve_exact(most + 1).map_err(|error| wrong(error.to_string()))?;
+    up_to(&mut unpacked, length + 1)?;
+    if unpacked.len() as u64 == length {
+        return Ok(unpacked.into());
+    }
+    let many = if unpacked.len() as u64 > length { "more than" } else { "fewer than" };
+    Err(wrong(format!("its compressed contents (zstd) have {many} the {length} bytes that their header tells of")))
+}
+
 /// A safetensors file in memory and the path that messages name it by.
 pub(super) struct TensorFile<'a> {
     path: &'a Path,
+    bytes: &'a [u8],
     tensors: SafeTensors<'a>,
 }
 
@@ -68,7 +129,14 @@ impl<'a> TensorFile<'a> {
             };
             Error::Input { path: path.to_owned(), message }
         })?;
-        Ok(Self { path, tensors })
+        Ok(Self { path, bytes, tensors })
+    }
+
+    /// What the header says beside the tensors.
+    pub(super) fn metadata(&self) -> BTreeMap<String, String> {
+        let metadata = SafeTensors::read_metadata(self.bytes).ok();
+        let of_file = metadata.and_then(|(_, metadata)| metadata.metadata().clone());
+        of_file.into_iter().flatten().collect()
     }
 
     /// An error about this file.
