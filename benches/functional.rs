@@ -36,6 +36,7 @@ fn network(channels: u32, side: u32, convs: &[(u32, u32)], linears: &[u32], acti
             .collect(),
         posterior: Posterior::Absent,
         images: None,
+        calibration: None,
         activity: 0.5,
     };
     resolve(&workload).expect("the network is sound")

@@ -21,8 +21,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("the workload has no posterior file".into());
     };
     let posterior = LoadedPosterior::from_bytes(&bytes(path)?, Path::new(path), &workload.posterior, &net)?;
-    let path = &workload.images.as_ref().ok_or("the workload has no images")?.path;
-    let images = LoadedImages::from_bytes(&bytes(path)?, Path::new(path), workload, &net)?;
+    let names = workload.images.as_ref().ok_or("the workload has no images")?;
+    let images = LoadedImages::from_bytes(&bytes(&names.path)?, Path::new(&names.path), names, &workload.input, &net)?;
 
     let model = FunctionalModel::new(&FunctionalSpec::of(&loaded.config), &net, &posterior)?;
     let outputs = model.run(&images, 0..images.len(), 1, &|_| {})?;

@@ -1,7 +1,8 @@
 //! One run, from a configuration to facts and sums: values first where there are images, then time and energy.
 
 use crate::config::{
-    Answer, Base, Config, Described, Location, Posterior, Record, Sampler, Samples, Scheme, Workload, embedded,
+    Answer, Base, Config, Described, Images, Input, Location, Posterior, Record, Sampler, Samples, Scheme, Workload,
+    embedded,
 };
 use crate::error::{Error, Problem};
 use crate::functional::{Evaluation, FunctionalModel, FunctionalSpec, Keep, Outputs, Recorded, metrics};
@@ -89,12 +90,12 @@ pub fn prepare(config: Config, base: &Base, threads: usize, progress: Progress<'
         }
     };
     // Their contents are part of the network's hash, whether they are answered or not.
-    let images = read_images(&config.workload, base)?;
-    let workload_hash = workload_hash(&config.workload, contents, images.as_ref().map(|(bytes, _)| hash(bytes)));
+    let images = read_images(config.workload.images.as_ref(), base)?;
+    let workload_hash = workload_hash(&config.workload, contents, images.as_ref().map(|images| hash(&images.bytes)));
     let mut prepared =
         Prepared { config, plan, workload_hash, activity: None, outputs: None, recorded: None, probabilistic, frozen };
-    if let (Some(posterior), Some((bytes, path)), true) = (posterior, images, answers) {
-        let images = LoadedImages::from_bytes(&bytes, &path, &prepared.config.workload, &prepared.plan.net)?;
+    if let (Some(posterior), Some(images), true) = (posterior, images, answers) {
+        let images = images.load(&prepared.config.workload.input, &prepared.plan.net)?;
         prepared.answer(&posterior, &images, threads, progress)?;
     }
     Ok(prepared)
@@ -141,14 +142,16 @@ fn check_data(
     if let Some(error) = posterior.as_ref().and_then(|posterior| unequal_samples(net, posterior)) {
         told("posterior.path", error);
     }
-    let images = read_images(workload, base).and_then(|images| {
-        let of = |(bytes, path): (Contents, PathBuf)| LoadedImages::from_bytes(&bytes, &path, workload, net);
-        images.map(of).transpose()
-    });
-    let images = images.unwrap_or_else(|error| {
-        told("images.path", error);
-        None
-    });
+    let mut load = |names: &Option<Images>, key: &str| {
+        let read = read_images(names.as_ref(), base);
+        let images = read.and_then(|images| images.map(|images| images.load(&workload.input, net)).transpose());
+        images.unwrap_or_else(|error| {
+            told(key, error);
+            None
+        })
+    };
+    let images = load(&workload.images, "images.path");
+    load(&workload.calibration, "calibration.path");
     (problems, posterior, images)
 }
 
@@ -200,9 +203,25 @@ pub(crate) fn load_posterior(
     }
 }
 
-/// The file of images and its path for messages, if the workload names one.
-fn read_images(workload: &Workload, base: &Base) -> Result<Option<(Contents, PathBuf)>, Error> {
-    workload.images.as_ref().map(|images| read(base, &images.path, "images")).transpose()
+/// A file of images that is in memory.
+struct ImageFile {
+    bytes: Contents,
+    path: PathBuf,
+    names: Images,
+}
+
+impl ImageFile {
+    /// What is in it.
+    fn load(&self, input: &Input, net: &Net) -> Result<LoadedImages, Error> {
+        LoadedImages::from_bytes(&self.bytes, &self.path, &self.names, input, net)
+    }
+}
+
+/// The file of images that a workload names, if it names one.
+fn read_images(names: Option<&Images>, base: &Base) -> Result<Option<ImageFile>, Error> {
+    let Some(names) = names.cloned() else { return Ok(None) };
+    let (bytes, path) = read(base, &names.path, "images")?;
+    Ok(Some(ImageFile { bytes, path, names }))
 }
 
 /// Images that a run answers.
@@ -242,6 +261,7 @@ fn too_much_to_record(config: &Config, net: &Net, images: usize) -> Option<Probl
 }
 
 /// Hash of a network: of the files that it names the contents count, whose hashes are given, and not the paths.
+/// Calibration images change no result of a run.
 fn workload_hash(workload: &Workload, posterior: Option<String>, images: Option<String>) -> String {
     let mut workload = workload.clone();
     if let (Posterior::File { path, .. }, Some(contents)) = (&mut workload.posterior, posterior) {
@@ -250,6 +270,7 @@ fn workload_hash(workload: &Workload, posterior: Option<String>, images: Option<
     if let (Some(named), Some(contents)) = (&mut workload.images, images) {
         named.path = contents;
     }
+    workload.calibration = None;
     content_hash(&workload)
 }
 

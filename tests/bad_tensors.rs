@@ -89,10 +89,11 @@ fn posterior_message(changes: &[(&str, Option<Tensor>)]) -> String {
 
 fn read_images(bytes: &[u8], workload: &Workload) -> Result<LoadedImages, String> {
     let net = resolve(workload).unwrap();
-    LoadedImages::from_bytes(bytes, Path::new("images.st"), workload, &net).map_err(|error| {
-        assert_eq!(error.exit_code(), 2);
-        error.to_string()
-    })
+    LoadedImages::from_bytes(bytes, Path::new("images.st"), workload.images.as_ref().unwrap(), &workload.input, &net)
+        .map_err(|error| {
+            assert_eq!(error.exit_code(), 2);
+            error.to_string()
+        })
 }
 
 /// The message about an image file with one tensor replaced (or removed).
@@ -129,6 +130,30 @@ fn a_network_whose_layers_store_unlike_many_samples_is_told() {
 }
 
 #[test]
+fn a_broken_file_of_calibration_images_is_told_at_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("small.st"), file(&posterior_tensors())).unwrap();
+    std::fs::write(folder.path().join("images.st"), file(&image_tensors())).unwrap();
+    let calibration = Images { path: "more.st".to_owned(), labels: None, ..workload().images.unwrap() };
+    let workload = Workload { calibration: Some(calibration), ..workload() };
+    let problems = || {
+        let base = Base::Folder(folder.path().to_owned());
+        let problems = check_described(Described::Workload(&workload), &base);
+        problems.into_iter().map(|problem| (problem.path, problem.message)).collect::<Vec<_>>()
+    };
+    let path = folder.path().join("more.st");
+    let [(key, message)] = &problems()[..] else { panic!("one problem") };
+    assert_eq!(key, "calibration.path");
+    assert!(message.starts_with(&format!("{}: cannot be read: ", path.display())), "{message}");
+    let images = Tensors::from([("images".to_owned(), bytes(&[1, 1, 4, 4], &[16; 16]))]);
+    std::fs::write(&path, file(&images)).unwrap();
+    let told = "tensor \"images\" holds 16 at [0, 0, 0, 0]; an input of 4 bits holds 0..=15";
+    assert_eq!(problems(), [("calibration.path".to_owned(), format!("{}: {told}", path.display()))]);
+    std::fs::write(&path, file(&image_tensors())).unwrap();
+    assert_eq!(problems(), []);
+}
+
+#[test]
 fn whole_files_are_read() {
     let workload = workload();
     let net = resolve(&workload).unwrap();
@@ -151,6 +176,11 @@ fn files_are_found_beside_the_workload() {
     std::fs::write(folder.path().join("images.st"), file(&image_tensors())).unwrap();
     assert_eq!(LoadedPosterior::load(&workload, &net, folder.path()).unwrap().unwrap().layers.len(), 2);
     assert_eq!(LoadedImages::load(&workload, &net, folder.path()).unwrap().unwrap().len(), 2);
+    assert!(LoadedImages::load_calibration(&workload, &net, folder.path()).unwrap().is_none());
+    let calibration = Images { labels: None, ..workload.images.clone().unwrap() };
+    let workload = Workload { calibration: Some(calibration), ..workload };
+    let calibration = LoadedImages::load_calibration(&workload, &net, folder.path()).unwrap().unwrap();
+    assert_eq!((calibration.len(), calibration.labels()), (2, None));
     let bare = Workload { posterior: Posterior::Absent, images: None, ..workload };
     assert!(LoadedPosterior::load(&bare, &net, folder.path()).unwrap().is_none());
     assert!(LoadedImages::load(&bare, &net, folder.path()).unwrap().is_none());

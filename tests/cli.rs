@@ -484,7 +484,7 @@ fn the_files_that_a_network_names_are_checked_too() {
     let network = fs::read_to_string(repository("workloads/digits.ron")).unwrap();
     fs::write(folder.path().join("network.ron"), &network).unwrap();
     let line = |text: &str| network.lines().position(|line| line.contains(text)).unwrap() + 1;
-    let (posterior, images) = (line("posterior: File"), line("images: ("));
+    let (posterior, images, calibration) = (line("posterior: File"), line("images: ("), line("calibration: ("));
     let told = || {
         let text = crossbayes(&folder, &["check", "network.ron"]).failed(2);
         text.lines().filter(|line| line.contains(": error: ")).map(str::to_owned).collect::<Vec<_>>()
@@ -498,12 +498,17 @@ fn the_files_that_a_network_names_are_checked_too() {
                  file"
             ),
             format!("network.ron:{images}:20: error: digits/test.safetensors: {missing} images in a safetensors file"),
+            format!(
+                "network.ron:{calibration}:25: error: digits/calibration.safetensors: {missing} images in a safetensors \
+                 file"
+            ),
         ]
     );
     fs::create_dir(folder.path().join("digits")).unwrap();
     fs::copy(repository("workloads/digits/test.safetensors"), folder.path().join("digits/test.safetensors")).unwrap();
-    fs::copy(folder.path().join("digits/test.safetensors"), folder.path().join("digits/posterior.safetensors"))
-        .unwrap();
+    for copy in ["digits/posterior.safetensors", "digits/calibration.safetensors"] {
+        fs::copy(folder.path().join("digits/test.safetensors"), folder.path().join(copy)).unwrap();
+    }
     assert_eq!(
         told(),
         [format!(
@@ -857,7 +862,7 @@ fn images_without_labels_are_answered_and_not_scored() {
     let folder = tempdir().unwrap();
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("workloads");
     fs::create_dir(folder.path().join("files")).unwrap();
-    for file in ["posterior.safetensors", "test.safetensors"] {
+    for file in ["posterior.safetensors", "test.safetensors", "calibration.safetensors"] {
         fs::copy(shipped.join("digits").join(file), folder.path().join("files").join(file)).unwrap();
     }
     let text = fs::read_to_string(shipped.join("digits.ron")).unwrap();

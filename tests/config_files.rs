@@ -153,6 +153,8 @@ fn saved_paths_do_not_depend_on_the_folder() {
     let images = loaded.portable_config().workload.images.unwrap().path;
     assert_eq!(PathBuf::from(&images), folder.path().join("digits/test.safetensors"));
     assert_eq!(elsewhere.locate(&images), Location::File(folder.path().join("digits/test.safetensors")));
+    let calibration = loaded.portable_config().workload.calibration.unwrap().path;
+    assert_eq!(PathBuf::from(&calibration), folder.path().join("digits/calibration.safetensors"));
 }
 
 /// A chain of two tables on a built-in one, and the chip that uses them.

@@ -48,6 +48,7 @@ fn net(input: Input, layers: Vec<Layer>) -> Net {
         layers,
         posterior: Posterior::Absent,
         images: None,
+        calibration: None,
         activity: 0.5,
     };
     resolve(&workload).unwrap()

@@ -114,7 +114,8 @@ fn logits_match(workload: &Workload, bits: u32, count: usize, left_out: &[usize]
     let net = resolve(workload).unwrap();
     let bytes = std::fs::read(&path).unwrap();
     let posterior = LoadedPosterior::from_bytes(&bytes, &path, &workload.posterior, &net).unwrap();
-    let images = LoadedImages::from_bytes(&bytes, &path, workload, &net).unwrap();
+    let images =
+        LoadedImages::from_bytes(&bytes, &path, workload.images.as_ref().unwrap(), &workload.input, &net).unwrap();
     let model = FunctionalModel::new(&spec(), &net, &posterior).unwrap();
     let outputs = model.run(&images, 0..count, 2, &|_| ()).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();

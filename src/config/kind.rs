@@ -78,7 +78,7 @@ impl FileKind {
                 "link",
                 "base",
             ],
-            FileKind::Workload => &["input", "layers", "posterior", "images", "activity"],
+            FileKind::Workload => &["input", "layers", "posterior", "images", "calibration", "activity"],
             FileKind::Run => &["arch", "workload", "mapping", "schedule", "ensemble", "values"],
         }
     }

@@ -90,7 +90,7 @@ impl Loaded {
         if let Posterior::File { path, .. } = &mut workload.posterior {
             *path = self.workload_base.anchor(path);
         }
-        if let Some(images) = &mut workload.images {
+        for images in [&mut workload.images, &mut workload.calibration].into_iter().flatten() {
             images.path = self.workload_base.anchor(&images.path);
         }
         config

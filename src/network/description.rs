@@ -1,4 +1,4 @@
-//! The workload as its file describes it: a graph of layers, a posterior, images.
+//! The workload as its file describes it: a graph of layers, a posterior, images to answer and to calibrate on.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,8 @@ pub struct Workload {
     pub posterior: Posterior,
     /// Images to answer, if there are any.
     pub images: Option<Images>,
+    /// Images, not among those to answer, on which statistics and scales are estimated, if there are any.
+    pub calibration: Option<Images>,
     /// Share of input bits that are 1, for energy where no image is simulated; a layer may say its own.
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(default = "half")]

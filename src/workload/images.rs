@@ -1,6 +1,6 @@
 //! Images, labelled or not, as the codes that drive the first layer.
 
-use crate::config::Workload;
+use crate::config::{Images, Input, Workload};
 use crate::error::Error;
 use crate::network::{Net, Shape};
 use crate::workload::tensors::{self, TensorFile, index_text};
@@ -35,33 +35,42 @@ impl LoadedImages {
     /// # Errors
     /// Returns [`Error::Io`] if the file cannot be read, otherwise those of [`from_bytes`](Self::from_bytes).
     pub fn load(workload: &Workload, net: &Net, folder: &Path) -> Result<Option<Self>, Error> {
-        let Some(images) = &workload.images else { return Ok(None) };
-        let path = folder.join(&images.path);
-        let bytes = tensors::read(&path).map_err(Error::io(&path))?;
-        Self::from_bytes(&bytes, &path, workload, net).map(Some)
+        workload.images.as_ref().map(|images| Self::of(images, workload, net, folder)).transpose()
     }
 
-    /// Reads an image file that is in memory; `path` names it in messages. Pixels are U8 `[n, channels, height, width]`
-    /// (I8 where the network's input is signed), labels U8 or I64 `[n]`.
+    /// The calibration images of `workload`, as [`load`](Self::load) reads those that are answered.
     ///
     /// # Errors
-    /// [`Error::Input`] with the first thing that is wrong: not a safetensors file, cut short, a tensor missing or of
-    /// another type or shape, no image, a pixel that the input's bits do not hold, a label that is no class.
-    pub fn from_bytes(bytes: &[u8], path: &Path, workload: &Workload, net: &Net) -> Result<Self, Error> {
-        let Some(names) = &workload.images else {
-            return Err(Error::Internal("an image file is read for a workload that names none".to_owned()));
-        };
+    /// As [`load`](Self::load).
+    pub fn load_calibration(workload: &Workload, net: &Net, folder: &Path) -> Result<Option<Self>, Error> {
+        workload.calibration.as_ref().map(|images| Self::of(images, workload, net, folder)).transpose()
+    }
+
+    fn of(images: &Images, workload: &Workload, net: &Net, folder: &Path) -> Result<Self, Error> {
+        let path = folder.join(&images.path);
+        let bytes = tensors::read(&path).map_err(Error::io(&path))?;
+        Self::from_bytes(&bytes, &path, images, &workload.input, net)
+    }
+
+    /// Reads an image file that is in memory, compressed with zstd or not; `path` names it in messages, `names` its
+    /// tensors. Pixels are U8 `[n, channels, height, width]` (I8 where `input` is signed), labels U8 or I64 `[n]`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] with the first thing that is wrong: not a safetensors file, cut short, too large when
+    /// decompressed, a tensor missing or of another type or shape, no image, a pixel that the input's bits do not hold, a
+    /// label that is no class.
+    pub fn from_bytes(bytes: &[u8], path: &Path, names: &Images, input: &Input, net: &Net) -> Result<Self, Error> {
         let bytes = tensors::unpacked(bytes, path)?;
         let file = TensorFile::parse(&bytes, path)?;
         let pixels = file.get(&names.images, "pixel codes")?;
         let count = pixels.shape().first().copied().unwrap_or(0);
         let shape = [count, net.input.channels as usize, net.input.height as usize, net.input.width as usize];
-        let signed = workload.input.signed;
+        let signed = input.signed;
         file.expect(&names.images, &pixels, if signed { Dtype::I8 } else { Dtype::U8 }, &shape)?;
         if count == 0 {
             return Err(file.error(format!("tensor \"{}\" holds no image; expected at least one", names.images)));
         }
-        let bits = workload.input.bits;
+        let bits = input.bits;
         let (lowest, highest) =
             if signed { (-(1i64 << (bits - 1)), (1i64 << (bits - 1)) - 1) } else { (0, (1i64 << bits) - 1) };
         let mut codes = Vec::with_capacity(pixels.data().len());

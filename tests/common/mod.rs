@@ -162,6 +162,7 @@ pub fn workload(layers: Vec<Layer>) -> Workload {
         layers,
         posterior: Posterior::Absent,
         images: None,
+        calibration: None,
         activity: 0.25,
     }
 }

@@ -25,6 +25,7 @@ from integer_network import BN_EPS, KAPPA, LAYERS, PIXEL_MAX, acc_hash, calibrat
 from scores import activity, metrics, share, softmax, spread
 
 MEMBERS = 10  # size of an ensemble
+CALIBRATION = 200  # training images that are shipped
 ATTRIBUTION = (
     "Optical Recognition of Handwritten Digits, E. Alpaydin and C. Kaynak, UCI Machine Learning Repository, "
     "https://doi.org/10.24432/C50P49, CC BY 4.0"
@@ -107,6 +108,18 @@ def save(path, tensors, metadata):
     tensors = {name: np.ascontiguousarray(t) for name, t in tensors.items()}
     save_file(tensors, path, metadata={"crossbayes": json.dumps(metadata, sort_keys=True)})
     print(f"{path.name}: {path.stat().st_size} bytes")
+
+
+def save_images(path, images, labels):
+    about = {
+        "format": "crossbayes-images",
+        "version": 1,
+        "name": "digits",
+        "pixel_max": PIXEL_MAX,
+        "classes": 10,
+        "attribution": ATTRIBUTION,
+    }
+    save(path, {"images": images, "labels": labels}, about)
 
 
 def main():
@@ -193,18 +206,8 @@ def main():
             "scores": scores,
         },
     )
-    save(
-        args.out / "test.safetensors",
-        {"images": x_test, "labels": y_test},
-        {
-            "format": "crossbayes-images",
-            "version": 1,
-            "name": "digits",
-            "pixel_max": PIXEL_MAX,
-            "classes": 10,
-            "attribution": ATTRIBUTION,
-        },
-    )
+    save_images(args.out / "test.safetensors", x_test, y_test)
+    save_images(args.out / "calibration.safetensors", x[:CALIBRATION], y[:CALIBRATION])
     record = {
         "mode.logits": logits,
         "samples.logits": np.stack(sample_logits),
