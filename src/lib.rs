@@ -23,6 +23,7 @@
 //! - [`trace`]: the span and where spans go;
 //! - [`readout`]: how the arrays of a plane are read;
 //! - [`parts`]: crossbar, converter, sampler and the other parts at work;
+//! - [`critical`]: the chain of jobs that the time of a run hangs on;
 //! - [`functional`]: values, uncertainty, metrics;
 //! - [`meter`]: sums over spans;
 //! - [`report`]: figures for people and programs;
@@ -47,6 +48,7 @@ pub mod kernel;
 pub mod trace;
 pub mod readout;
 pub mod parts;
+pub mod critical;
 pub mod functional;
 pub mod meter;
 pub mod report;

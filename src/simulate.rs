@@ -1,6 +1,7 @@
 //! From a configuration to spans: the steps of the diagram in `lib.rs`, one after another.
 
 use crate::config::{Config, Queue};
+use crate::critical::{Chain, Flow, Timing, walk};
 use crate::dataflow::{self, Dataflow};
 use crate::error::{Error, Problem};
 use crate::kernel::{Cycle, ReferenceQueue, Ring};
@@ -77,5 +78,42 @@ pub fn simulate<K: SpanSink>(
     match config.schedule.queue {
         Queue::Ring => simulation.run(&mut Ring::default(), progress),
         Queue::PriorityQueue => simulation.run(&mut ReferenceQueue::default(), progress),
+    }
+}
+
+/// The critical path of a run.
+#[derive(Debug)]
+pub struct Critical {
+    /// The chain.
+    pub chain: Chain,
+    /// The times that it was found with.
+    pub timing: Timing,
+    /// Cycles of the run.
+    pub cycles: Cycle,
+    /// Names of the stages.
+    pub stages: Vec<String>,
+}
+
+impl Plan {
+    /// How long each job takes.
+    ///
+    /// # Errors
+    /// Returns [`Error::Internal`] if the dataflow fails its check.
+    pub fn timing(&self, config: &Config) -> Result<Timing, Error> {
+        let assembly = self.assemble(config, None)?;
+        Ok(Timing::new(&assembly, self.mapping.members, self.mapping.first_ensembling_layer))
+    }
+
+    /// Runs the plan and follows its critical path. Memory holds 40 bytes for each piece of work at each port.
+    ///
+    /// # Errors
+    /// Returns [`Error::Deadlock`] if parts wait for each other.
+    pub fn critical(&self, config: &Config, progress: impl FnMut(u64, Cycle)) -> Result<Critical, Error> {
+        let assembly = self.assemble(config, None)?;
+        let timing = Timing::new(&assembly, self.mapping.members, self.mapping.first_ensembling_layer);
+        let stages = assembly.names.clone();
+        let (outcome, flow) = simulate(config, assembly, Flow::new(timing.departures()), progress)?;
+        let chain = walk(&timing, &flow, outcome.cycles)?;
+        Ok(Critical { chain, timing, cycles: outcome.cycles, stages })
     }
 }

@@ -154,6 +154,12 @@ impl<T: Copy> Ports<T> {
         }
     }
 
+    /// Credits of a port when it is empty.
+    #[must_use]
+    pub fn capacity(&self, port: PortId) -> u32 {
+        self.ports[port as usize].capacity
+    }
+
     /// Senders that found too few credits, with the receiver and bound of the port.
     #[must_use]
     pub fn blocked(&self) -> Vec<(PartId, PartId, u32)> {

@@ -5,7 +5,7 @@ use super::token::Token;
 use super::turn::Turn;
 use crate::kernel::{Cycle, Event, EventQueue, PartId, PortId, Ports};
 use crate::mapping::{LayerMapping, Plane};
-use crate::trace::{Action, Component, NONE, Span, SpanSink};
+use crate::trace::{Action, Component, Moved, NONE, Span, SpanSink};
 use std::ops::Range;
 
 /// Where spans of a part are booked: what it is and its place in the network.
@@ -270,13 +270,34 @@ impl<S: EventQueue, K: SpanSink> Context<'_, S, K> {
     /// Sends a token if the port has room; else this part is told (tag `CREDIT`) when it has.
     #[inline]
     pub fn send(&mut self, port: PortId, token: Token, credits: u32) -> bool {
-        self.shared.ports.send(port, token, credits, self.queue)
+        let sent = self.shared.ports.send(port, token, credits, self.queue);
+        if sent {
+            self.tell(port, false, &token);
+        }
+        sent
+    }
+
+    /// Puts a token whose credits were reserved into a port.
+    #[inline]
+    pub fn deliver(&mut self, port: PortId, token: Token) {
+        self.shared.ports.deliver(port, token, self.queue);
+        self.tell(port, false, &token);
     }
 
     /// Takes the token at the head of a port; its credits stay taken.
     #[inline]
     pub fn take(&mut self, port: PortId) -> Option<Token> {
-        self.shared.ports.take(port)
+        let token = self.shared.ports.take(port);
+        if let Some(token) = &token {
+            self.tell(port, true, token);
+        }
+        token
+    }
+
+    #[inline(always)]
+    fn tell(&mut self, port: PortId, taken: bool, token: &Token) {
+        let Token { image, member, position, lanes, .. } = *token;
+        self.shared.sink.moved(&Moved { port, taken, at: self.now, image, member, position, lanes });
     }
 
     /// Gives credits of a port back.

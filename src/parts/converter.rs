@@ -155,6 +155,12 @@ impl Converter {
         }
     }
 
+    /// Its description, and its ports.
+    #[must_use]
+    pub fn spec(&self) -> (&Arc<ConverterSpec>, &Wiring) {
+        (&self.spec, &self.wiring)
+    }
+
     /// Handles an event.
     #[inline]
     pub fn handle<S: EventQueue, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {

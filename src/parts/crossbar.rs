@@ -218,6 +218,12 @@ impl Crossbar {
         }
     }
 
+    /// Its description, and its ports.
+    #[must_use]
+    pub fn spec(&self) -> (&Arc<CrossbarSpec>, &Wiring) {
+        (&self.spec, &self.wiring)
+    }
+
     /// Handles an event.
     #[inline]
     pub fn handle<S: EventQueue, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {

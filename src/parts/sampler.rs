@@ -97,6 +97,12 @@ impl Sampler {
         Self { spec, started: 0, bits: 0, free_at: 0 }
     }
 
+    /// Its description.
+    #[must_use]
+    pub fn spec(&self) -> &SamplerSpec {
+        &self.spec
+    }
+
     /// Random bits drawn so far.
     #[must_use]
     pub fn random_bits(&self) -> u64 {

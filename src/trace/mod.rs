@@ -11,4 +11,4 @@ pub mod reader;
 
 pub use parquet::ParquetSink;
 pub use reader::TraceReader;
-pub use span::{Action, Component, NONE, Span, SpanSink};
+pub use span::{Action, Component, Moved, NONE, Span, SpanSink};

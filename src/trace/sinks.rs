@@ -2,7 +2,7 @@
 //!
 //! Those that hand a span on are always inlined: it may then never be written to memory.
 
-use crate::trace::{Span, SpanSink};
+use crate::trace::{Moved, Span, SpanSink};
 use std::time::Duration;
 
 /// Keeps every span, in order.
@@ -21,6 +21,12 @@ impl<A: SpanSink, B: SpanSink> SpanSink for (A, B) {
         self.1.push(span);
     }
 
+    #[inline(always)]
+    fn moved(&mut self, moved: &Moved) {
+        self.0.moved(moved);
+        self.1.moved(moved);
+    }
+
     fn waited(&self) -> Duration {
         self.0.waited() + self.1.waited()
     }
@@ -31,6 +37,11 @@ impl<S: SpanSink + ?Sized> SpanSink for &mut S {
     #[inline(always)]
     fn push(&mut self, span: &Span) {
         (**self).push(span);
+    }
+
+    #[inline(always)]
+    fn moved(&mut self, moved: &Moved) {
+        (**self).moved(moved);
     }
 
     fn waited(&self) -> Duration {
@@ -44,6 +55,13 @@ impl<S: SpanSink> SpanSink for Option<S> {
     fn push(&mut self, span: &Span) {
         if let Some(sink) = self {
             sink.push(span);
+        }
+    }
+
+    #[inline(always)]
+    fn moved(&mut self, moved: &Moved) {
+        if let Some(sink) = self {
+            sink.moved(moved);
         }
     }
 

@@ -327,10 +327,33 @@ impl Span {
     }
 }
 
+/// A piece of work that has entered a port, or has been taken from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moved {
+    /// Index of the port.
+    pub port: u32,
+    /// Whether the receiver has taken it; else the sender has sent it.
+    pub taken: bool,
+    /// Cycle.
+    pub at: u64,
+    /// Image in the run.
+    pub image: u32,
+    /// Ensemble member; 0 in layers that run once an image.
+    pub member: u32,
+    /// First position, or pixel.
+    pub position: u32,
+    /// Number of neighbouring positions, or pixels.
+    pub lanes: u32,
+}
+
 /// Receives the spans of a run, one after another, in the order in which they were booked.
 pub trait SpanSink {
     /// Takes one span. By reference: a sink that keeps nothing copies nothing.
     fn push(&mut self, span: &Span);
+
+    /// Told of each piece of work that moves between two stages. Most sinks do not follow them.
+    #[inline(always)]
+    fn moved(&mut self, _moved: &Moved) {}
 
     /// Time for which those who gave it spans had to wait for it so far, because it is slower than they are.
     fn waited(&self) -> Duration {
