@@ -7,6 +7,7 @@ mod folder;
 #[cfg(unix)]
 mod interrupt;
 mod new;
+mod pack;
 mod plot;
 mod progress;
 mod report;
@@ -87,6 +88,8 @@ enum Verb {
     Show(show::Args),
     /// Write a commented file to start from: chip, network or cost table.
     New(new::Args),
+    /// Make a compact posterior file: p in bytes, compressed.
+    Pack(pack::Args),
     /// Print the JSON Schema of a kind of file, for editors.
     Schema(schema::Args),
     /// Print the report of a stored run.
@@ -201,6 +204,7 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => check::run(args, global),
         Verb::Show(args) => show::run(args, global),
         Verb::New(args) => new::run(args, global),
+        Verb::Pack(args) => pack::run(args, global),
         Verb::Schema(args) => schema::run(args),
         Verb::Report(args) => report::run(args, global),
         Verb::Plot(args) => plot::run(args, global),

@@ -111,7 +111,7 @@ impl Learned {
 }
 
 /// Tensors of a layer by the part of their name behind the prefix. The last one is known, and not read.
-const TENSORS: [&str; 12] = [
+pub(super) const TENSORS: [&str; 12] = [
     "p",
     "p_u8",
     "bn_mean",
