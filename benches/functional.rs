@@ -8,7 +8,7 @@ use crossbayes::config::{
 use crossbayes::functional::blocks::RowBlocks;
 use crossbayes::functional::registers::{RegisterDraws, Registers};
 use crossbayes::functional::weights::{BitMatrix, WeightDistribution};
-use crossbayes::functional::{FunctionalModel, FunctionalSpec};
+use crossbayes::functional::{ArraySpec, FunctionalModel, FunctionalSpec};
 use crossbayes::random::{Purpose, StreamName};
 use crossbayes::workload::{LoadedImages, LoadedPosterior, Net, resolve};
 use std::hint::black_box;
@@ -53,10 +53,14 @@ fn posterior(net: &Net) -> LoadedPosterior {
 
 /// One member on arrays of 128 rows.
 fn model(net: &Net, adc_bits: u32) -> FunctionalModel {
-    let spec = FunctionalSpec {
-        array_rows: 128,
-        array_columns: 64,
+    let arrays = ArraySpec {
+        rows: 128,
+        columns: 64,
         adc: Some(Adc { bits: adc_bits, columns_per_adc: 8, input: AdcInput::Pair, range: AdcRange::FullScale }),
+    };
+    let spec = FunctionalSpec {
+        deterministic: arrays.clone(),
+        stochastic: arrays,
         sampler: Sampler::Generator {
             source: RandomSource::Ideal,
             bits_per_cycle: 32,

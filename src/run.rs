@@ -1,8 +1,8 @@
 //! One run, from a configuration to facts and sums: values first where there are images, then time and energy.
 
 use crate::config::{
-    Answer, Base, Config, Described, Images, Input, Location, Posterior, Record, Sampler, Samples, Scheme, Workload,
-    embedded,
+    Answer, Base, Config, Described, Images, Input, Location, Plane, Posterior, Record, Sampler, Samples, Scheme,
+    Workload, embedded,
 };
 use crate::error::{Error, Problem};
 use crate::functional::{Evaluation, FunctionalModel, FunctionalSpec, Keep, Outputs, Recorded, metrics};
@@ -11,7 +11,7 @@ use crate::parts::{Outcome, RowActivity};
 use crate::report::closed_form::closed_form;
 use crate::report::inventory::inventory;
 use crate::report::{EventFacts, LayerFacts, OutputFacts, RunFacts, content_hash};
-use crate::simulate::{Plan, plan, simulate};
+use crate::simulate::{Plan, network, plan_split, simulate};
 use crate::trace::SpanSink;
 use crate::workload::posterior::{is_frozen, is_probabilistic};
 use crate::workload::{LayerPosterior, LoadedImages, LoadedPosterior, Net, resolve, tensors};
@@ -64,21 +64,21 @@ pub struct Finished {
 /// Returns [`Error::Problems`] if the network does not fit the chip or more images are asked for than there are,
 /// [`Error::Input`] for posterior and images.
 pub fn prepare(config: Config, base: &Base, threads: usize, progress: Progress<'_>) -> Result<Prepared, Error> {
-    let plan = plan(&config).map_err(Error::Problems)?;
+    let net = network(&config).map_err(Error::Problems)?;
     let answers = config.values.answer != Answer::Nothing && config.workload.images.is_some();
     // Bits of the p that a generator's planes store.
-    let bits = match (config.mapping.scheme, &config.arch.sampler) {
-        (Scheme::Dense, Sampler::Generator { probability_bits, .. }) => Some(*probability_bits),
+    let bits = match (&config.mapping.scheme, &config.arch.sampler) {
+        (Scheme::Dense | Scheme::Sparse { .. }, Sampler::Generator { probability_bits, .. }) => Some(*probability_bits),
         _ => None,
     };
     let (posterior, contents, probabilistic, frozen) = match &config.workload.posterior {
-        // Millions of made-up p that no sample is drawn from are not made up.
-        Posterior::Synthetic { probabilistic, .. } if !answers => {
-            let frozen = bits.map(|bits| LoadedPosterior::synthetic_frozen(probabilistic, &plan.net, bits));
-            (None, None, Some(LoadedPosterior::synthetic_counts(probabilistic, &plan.net)?), frozen.transpose()?)
+        // Millions of made-up p that nothing looks at are not made up.
+        Posterior::Synthetic { probabilistic, .. } if !answers && config.mapping.scheme.eps().is_none() => {
+            let frozen = bits.map(|bits| LoadedPosterior::synthetic_frozen(probabilistic, &net, bits));
+            (None, None, Some(LoadedPosterior::synthetic_counts(probabilistic, &net)?), frozen.transpose()?)
         }
         _ => {
-            let (posterior, contents) = load_posterior(&config.workload, &plan.net, base)?;
+            let (posterior, contents) = load_posterior(&config.workload, &net, base)?;
             let count = |is: &dyn Fn(f32) -> bool| {
                 let layers = posterior.iter().flat_map(|posterior| &posterior.layers);
                 let counts = layers.map(|layer| layer.p.iter().map(|p| u64::from(is(*p))).sum()).collect();
@@ -89,6 +89,7 @@ pub fn prepare(config: Config, base: &Base, threads: usize, progress: Progress<'
             (posterior, contents, probabilistic, frozen)
         }
     };
+    let plan = plan_split(&config, posterior.as_ref()).map_err(Error::Problems)?;
     // Their contents are part of the network's hash, whether they are answered or not.
     let images = read_images(config.workload.images.as_ref(), base)?;
     let workload_hash = workload_hash(&config.workload, contents, images.as_ref().map(|images| hash(&images.bytes)));
@@ -101,6 +102,19 @@ pub fn prepare(config: Config, base: &Base, threads: usize, progress: Progress<'
     Ok(prepared)
 }
 
+/// Plans a run without running it. Its posterior is read where the scheme splits synapses by their p.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn planned(config: &Config, base: &Base) -> Result<Plan, Error> {
+    let net = network(config).map_err(Error::Problems)?;
+    let posterior = match config.mapping.scheme.eps() {
+        Some(_) => load_posterior(&config.workload, &net, base)?.0,
+        None => None,
+    };
+    plan_split(config, posterior.as_ref()).map_err(Error::Problems)
+}
+
 /// Problems that only show when a network is placed on its chip, and when the files that it names are read. `base` is
 /// where their paths start.
 #[must_use]
@@ -110,11 +124,19 @@ pub fn check_described(described: Described<'_>, base: &Base) -> Vec<Problem> {
             Ok(net) => check_data(workload, &net, base, "").0,
             Err(problems) => problems,
         },
-        Described::Run(config) => match plan(config) {
-            Ok(plan) => {
-                let (mut problems, posterior, images) = check_data(&config.workload, &plan.net, base, "workload.");
+        Described::Run(config) => match network(config) {
+            Ok(net) => {
+                let (mut problems, mut posterior, images) = check_data(&config.workload, &net, base, "workload.");
                 problems.extend(images.into_iter().flat_map(|images| too_many_images(config, &images)));
-                problems.extend(posterior.and_then(|posterior| too_few_samples(config, &plan.net, &posterior)));
+                problems.extend(posterior.as_ref().and_then(|posterior| too_few_samples(config, &net, posterior)));
+                let splits = config.mapping.scheme.eps().is_some();
+                if let (true, Posterior::Synthetic { .. }) = (splits, &config.workload.posterior) {
+                    posterior = load_posterior(&config.workload, &net, base).ok().and_then(|(posterior, _)| posterior);
+                }
+                // A posterior that cannot be read is a problem of its own.
+                if !splits || posterior.is_some() || matches!(config.workload.posterior, Posterior::Absent) {
+                    problems.extend(plan_split(config, posterior.as_ref()).err().into_iter().flatten());
+                }
                 problems
             }
             Err(problems) => problems,
@@ -394,8 +416,8 @@ impl Prepared {
                 rows: layer.rows,
                 columns: layer.columns,
                 positions: layer.positions,
-                row_blocks: mapped.row_blocks,
-                column_blocks: mapped.column_blocks,
+                row_blocks: mapped.row_blocks(),
+                column_blocks: mapped.column_blocks(),
                 replication: mapped.replication,
                 arrays: mapped.arrays(),
                 tiles: mapped.tiles.len() as u32,
@@ -406,10 +428,8 @@ impl Prepared {
                 synapses: layer.synapses(),
                 probabilistic_synapses: self.probabilistic.as_ref().map(|counts| counts[l]),
                 frozen_synapses: self.frozen.as_ref().map(|counts| counts[l]),
-                stored_synapses: match self.config.mapping.scheme {
-                    Scheme::Dense => layer.synapses(),
-                    Scheme::Deterministic => 0,
-                },
+                stored_synapses: mapped.plane(Plane::Stochastic).map_or(0, |plane| plane.slots),
+                sampled_synapses: mapped.plane(Plane::Stochastic).map_or(0, |plane| plane.weights),
                 random_bits: outcome.random_bits.get(l).copied().unwrap_or(0),
             })
             .collect()

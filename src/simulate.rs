@@ -5,10 +5,10 @@ use crate::critical::{Chain, Flow, Timing, walk};
 use crate::dataflow::{self, Dataflow};
 use crate::error::{Error, Problem};
 use crate::kernel::{Cycle, ReferenceQueue, Ring};
-use crate::mapping::{self, Mapping};
+use crate::mapping::{self, Mapping, Split, Splits};
 use crate::parts::{Assembly, Outcome, RowActivity, Simulation, assemble, limits};
 use crate::trace::SpanSink;
-use crate::workload::{self, Net};
+use crate::workload::{self, LayerPosterior, LoadedPosterior, Net, NetLayer};
 use std::sync::Arc;
 
 /// A network on a chip, ready to be simulated.
@@ -31,19 +31,43 @@ pub fn network(config: &Config) -> Result<Net, Vec<Problem>> {
     workload::resolve(&config.workload).map_err(|problems| problems.into_iter().map(below).collect())
 }
 
-/// Resolves the network, maps it and builds its dataflow.
+/// Resolves the network, maps it and builds its dataflow. A scheme that splits synapses by their p is planned by
+/// [`plan_split`].
 ///
 /// # Errors
 /// All problems of the first step that has any, by the dotted path of the key within the run's configuration.
 pub fn plan(config: &Config) -> Result<Plan, Vec<Problem>> {
+    plan_split(config, None)
+}
+
+/// The same for a scheme that splits synapses by their p, which are those of `posterior`; other schemes do not look at it.
+///
+/// # Errors
+/// As [`plan`], and if the scheme needs a posterior and there is none.
+pub fn plan_split(config: &Config, posterior: Option<&LoadedPosterior>) -> Result<Plan, Vec<Problem>> {
     let net = network(config)?;
-    let mapping = mapping::map(config, &net)?;
+    let splits = splits(config, &net, posterior)?;
+    let mapping = mapping::map(config, &net, splits.as_ref())?;
     let problems = limits(config, &net, &mapping);
     if !problems.is_empty() {
         return Err(problems);
     }
     let dataflow = dataflow::build(config, &net, &mapping)?;
     Ok(Plan { net, mapping, dataflow })
+}
+
+/// Which synapses each layer samples, if the scheme splits them.
+fn splits(config: &Config, net: &Net, posterior: Option<&LoadedPosterior>) -> Result<Option<Splits>, Vec<Problem>> {
+    let Some(eps) = config.mapping.scheme.eps() else { return Ok(None) };
+    let Some(posterior) = posterior else {
+        let message = "eps splits synapses by their p, and the network has no posterior";
+        return Err(vec![Problem::new("mapping.scheme.eps", message).hint("expected eps: Everything, or a posterior")]);
+    };
+    let first = mapping::first_ensembling_layer(&config.mapping.scheme, net).map_err(|problem| vec![problem])?;
+    let of_layer = |(l, (layer, of_layer)): (usize, (&NetLayer, &LayerPosterior))| {
+        (l >= first).then(|| Split::new(layer.rows, layer.columns, &of_layer.p, eps))
+    };
+    Ok(Some(net.layers.iter().zip(&posterior.layers).enumerate().map(of_layer).collect()))
 }
 
 impl Plan {

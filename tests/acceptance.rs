@@ -112,7 +112,7 @@ fn an_ideal_periphery_takes_exactly_the_cycles_of_the_closed_form() {
                     let finished = run("ideal_periphery", workload, |config| {
                         config.schedule.mode = mode;
                         config.schedule.images = images;
-                        config.mapping.scheme = scheme;
+                        config.mapping.scheme = scheme.clone();
                         config.ensemble.members = members;
                     });
                     let expected = latency(mode, &layers, u64::from(members), u64::from(images));

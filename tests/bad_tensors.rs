@@ -427,13 +427,17 @@ fn images_may_have_no_labels() {
 #[test]
 fn too_few_stored_samples_are_told() {
     use crossbayes::config::{Adc, AdcInput, AdcRange, Draws, RandomSource, Sampler, Samples, Scheme};
-    use crossbayes::functional::{FunctionalModel, FunctionalSpec};
+    use crossbayes::functional::{ArraySpec, FunctionalModel, FunctionalSpec};
     let workload = workload();
     let net = resolve(&workload).unwrap();
-    let spec = FunctionalSpec {
-        array_rows: 128,
-        array_columns: 64,
+    let arrays = ArraySpec {
+        rows: 128,
+        columns: 64,
         adc: Some(Adc { bits: 10, columns_per_adc: 8, input: AdcInput::Pair, range: AdcRange::FullScale }),
+    };
+    let spec = FunctionalSpec {
+        deterministic: arrays.clone(),
+        stochastic: arrays,
         sampler: Sampler::Generator {
             source: RandomSource::Ideal,
             bits_per_cycle: 32,

@@ -214,8 +214,8 @@ fn written_out(config: &Config, load: u64) -> u64 {
     let times = layer_times(config, &plan.net, &plan.mapping, &assembly);
     let (once, sampled) = times.split_at(plan.mapping.first_ensembling_layer);
     let (images, members) = (u64::from(config.schedule.images), u64::from(plan.mapping.members));
-    let sum = |layers: &[LayerTime]| layers.iter().map(|time| time.fetch + time.pass() + time.after).sum::<u64>();
-    let longest = |layers: &[LayerTime]| layers.iter().map(|time| time.pass().max(time.redraw)).max().unwrap_or(0);
+    let sum = |layers: &[LayerTime]| layers.iter().map(|time| time.fetch + time.pass(0) + time.after).sum::<u64>();
+    let longest = |layers: &[LayerTime]| layers.iter().map(|time| time.interval(0)).max().unwrap_or(0);
     if config.schedule.mode == Mode::Sequential {
         images * (load + sum(once) + members * sum(sampled))
     } else {

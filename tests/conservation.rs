@@ -182,7 +182,7 @@ fn reads_conversions_and_outputs_are_those_of_the_network() {
         for (l, (layer, mapped)) in plan.net.layers.iter().zip(&plan.mapping.layers).enumerate() {
             let count = |component, action| both.ledger.entry(Some(l as u32), component, action).count;
             let positions = u128::from(layer.positions) * runs;
-            let results = u128::from(mapped.row_blocks) * u128::from(layer.columns);
+            let results = u128::from(mapped.row_blocks()) * u128::from(layer.columns);
             match config.arch.sampler {
                 Sampler::Generator { draws, .. } => {
                     let bits = u128::from(layer.input_bits);
@@ -194,7 +194,7 @@ fn reads_conversions_and_outputs_are_those_of_the_network() {
                     assert_eq!(count(Component::Adc, Action::Convert), conversions);
                     let samples =
                         if draws == Draws::PerMember { runs * u128::from(mapped.replication) } else { positions };
-                    let arrays = u128::from(mapped.row_blocks) * u128::from(mapped.column_blocks);
+                    let arrays = u128::from(mapped.row_blocks()) * u128::from(mapped.column_blocks());
                     assert_eq!(count(Component::Generator, Action::Draw), samples * arrays, "{config:?}");
                     let random = samples * u128::from(layer.synapses()) * bits_per_draw;
                     assert_eq!(u128::from(outcome.random_bits[l]), random);

@@ -166,7 +166,7 @@ fn window(codes: &[u8], position: usize) -> Vec<u16> {
 
 /// Answers images on a chip and compares everything with the record of the mode network or of the stored samples.
 fn check(arch: &str, set: &[&str], exact: bool, scheme: Scheme) {
-    let loaded = digits(arch, set, scheme, Samples::Stored);
+    let loaded = digits(arch, set, scheme.clone(), Samples::Stored);
     let (kind, members) = if scheme == Scheme::Dense { ("samples", MEMBERS) } else { ("mode", 1) };
     let chip = &loaded.config.arch;
     let (model, net, images) = model(&loaded);
@@ -322,7 +322,7 @@ fn the_share_of_driven_rows_is_the_trainers() {
     let (model, net, images) = model(&wide);
     let table =
         model.evaluate(&images, 0..360, Keep { activity: 360, accumulators: false }, 2, &|_| ()).unwrap().activity;
-    for ((name, layer), counts) in LAYERS.iter().zip(&net.layers).zip(&table.layers) {
+    for ((name, layer), counts) in LAYERS.iter().zip(&net.layers).zip(table.layers.iter().map(|planes| &planes[0])) {
         let mut driven = 0u64;
         for image in 0..360 {
             for position in 0..counts.positions {

@@ -5,7 +5,7 @@ use crossbayes::config::{
     Workload,
 };
 use crossbayes::functional::post::max_pool;
-use crossbayes::functional::{FunctionalModel, FunctionalSpec, Keep, Observer};
+use crossbayes::functional::{ArraySpec, FunctionalModel, FunctionalSpec, Keep, Observer};
 use crossbayes::workload::posterior::is_probabilistic;
 use crossbayes::workload::{BatchNorm, LayerPosterior, Learned, LoadedImages, LoadedPosterior, Net, Shape, resolve};
 use proptest::prelude::*;
@@ -13,10 +13,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 fn spec(array_rows: u32, bits: u32, input: AdcInput) -> FunctionalSpec {
-    FunctionalSpec {
-        array_rows,
-        array_columns: 64,
+    let arrays = ArraySpec {
+        rows: array_rows,
+        columns: 64,
         adc: Some(Adc { bits, columns_per_adc: 8, input, range: AdcRange::FullScale }),
+    };
+    FunctionalSpec {
+        deterministic: arrays.clone(),
+        stochastic: arrays,
         sampler: generator(Draws::PerMember),
         scheme: Scheme::Dense,
         members: 2,
@@ -253,7 +257,10 @@ proptest! {
     ) {
         let mut spec = spec(array_rows, bits, if column { AdcInput::Column } else { AdcInput::Pair });
         let range = fixed.unwrap_or(array_rows.min(net.layers[0].rows));
-        spec.adc.as_mut().unwrap().range = fixed.map_or(AdcRange::FullScale, |range| AdcRange::Fixed(f64::from(range)));
+        for arrays in [&mut spec.deterministic, &mut spec.stochastic] {
+            let range = fixed.map_or(AdcRange::FullScale, |range| AdcRange::Fixed(f64::from(range)));
+            arrays.adc.as_mut().unwrap().range = range;
+        }
         let model = FunctionalModel::new(&spec, &net, &posterior).unwrap();
         let (accumulators, clipping) = model.accumulate(0, 0, 0, &image, &mut ());
 
@@ -304,7 +311,7 @@ proptest! {
         let mut two = vec![0; image.len()];
         two.extend(&image);
         let table = model.evaluate(&images(&net, two), 0..2, Keep { activity: 2, accumulators: false }, 1, &|_| ()).unwrap().activity;
-        let (layer, counts) = (&net.layers[0], &table.layers[0]);
+        let (layer, counts) = (&net.layers[0], &table.layers[0][0]);
         for position in 0..layer.positions {
             for block in 0..layer.rows.div_ceil(array_rows) {
                 let rows = block * array_rows..((block + 1) * array_rows).min(layer.rows);
@@ -406,7 +413,7 @@ fn comparators_do_not_go_through_the_converter() {
     let posterior = posterior(&net, || 1.0);
     let narrow = spec(128, 2, AdcInput::Pair);
     let sampler = Sampler::Comparator { noise_rows: 4, sub_arrays: 1 };
-    let compare = FunctionalSpec { sampler, adc: None, ..narrow.clone() };
+    let compare = FunctionalSpec { sampler, ..narrow.clone() }.on(ArraySpec { rows: 128, columns: 64, adc: None });
     let value = |spec: &FunctionalSpec| {
         let model = FunctionalModel::new(spec, &net, &posterior).unwrap();
         let (accumulators, clipping) = model.accumulate(0, 0, 0, &[3; 200], &mut ());
@@ -442,7 +449,7 @@ fn a_synthetic_posterior_has_the_stated_share_of_probabilistic_synapses() {
     assert_eq!(made.layers[1].p, again.layers[1].p);
     let model = FunctionalModel::new(&spec(64, 10, AdcInput::Pair), &net, &made).unwrap();
     let table = model.evaluate(&images, 0..1, Keep { activity: 1, accumulators: false }, 1, &|_| ()).unwrap().activity;
-    let driven: u16 = (0..4).map(|pulse| table.layers[1].driven(0, 0, 0, pulse, 0)).sum();
+    let driven: u16 = (0..4).map(|pulse| table.layers[1][0].driven(0, 0, 0, pulse, 0)).sum();
     assert!(driven > 0, "hidden activations are alive");
 }
 
@@ -472,15 +479,19 @@ fn what_does_not_fit_is_refused() {
     let (net, posterior, images) = uncertain();
     let good = spec(128, 10, AdcInput::Pair);
     let refuse = |spec: FunctionalSpec| FunctionalModel::new(&spec, &net, &posterior).unwrap_err().to_string();
-    let adc = good.adc.clone().unwrap();
-    assert_eq!(refuse(FunctionalSpec { array_rows: 0, ..good.clone() }), "arch.array.rows is 0; expected 1..=4096");
+    let arrays = good.stochastic.clone();
+    let adc = arrays.adc.clone().unwrap();
+    assert_eq!(
+        refuse(good.clone().on(ArraySpec { rows: 0, ..arrays.clone() })),
+        "arch.array.rows is 0; expected 1..=4096"
+    );
     assert_eq!(refuse(FunctionalSpec { members: 0, ..good.clone() }), "ensemble.members is 0; expected at least 1");
     assert_eq!(
-        refuse(FunctionalSpec { adc: Some(Adc { bits: 17, ..adc.clone() }), ..good.clone() }),
+        refuse(good.clone().on(ArraySpec { adc: Some(Adc { bits: 17, ..adc.clone() }), ..arrays.clone() })),
         "arch.adc.bits is 17; expected 1..=16"
     );
     assert_eq!(
-        refuse(FunctionalSpec { adc: Some(Adc { range: AdcRange::Fixed(0.0), ..adc }), ..good.clone() }),
+        refuse(good.clone().on(ArraySpec { adc: Some(Adc { range: AdcRange::Fixed(0.0), ..adc }), ..arrays })),
         "arch.adc.range is 0; expected a positive number of cell currents"
     );
     assert_eq!(
@@ -612,14 +623,14 @@ fn images_are_computed_once_whatever_is_kept_of_them() {
                 (seen, model.evaluate(&images, image..image, reads, 1, &|_| ()).unwrap().activity)
             });
             for (i, (seen, reads)) in each.enumerate() {
-                for (l, layer) in reads.layers.iter().enumerate() {
+                for (l, layer) in reads.layers.iter().map(|planes| &planes[0]).enumerate() {
                     for (member, position) in (0..2).flat_map(|m| (0..layer.positions).map(move |p| (m, p))) {
                         for block in 0..layer.blocks {
                             let counts = |from: &crossbayes::functional::LayerActivity, image| {
                                 let driven = (0..4).map(|pulse| from.driven(image, member, position, pulse, block));
                                 (driven.collect::<Vec<_>>(), from.nonzero(image, member, position, block))
                             };
-                            assert_eq!(counts(&all.activity.layers[l], i), counts(layer, 0));
+                            assert_eq!(counts(&all.activity.layers[l][0], i), counts(layer, 0));
                         }
                     }
                     if i < 4 {

@@ -172,7 +172,7 @@ fn sense_amplifiers_read_row_by_row_without_a_converter() {
         assert_eq!(spent(both, Component::Accumulator, Action::Accumulate), (4 * 23, 4));
         assert_eq!(spent(both, Component::Adc, Action::Convert), (0, 0));
     });
-    assert_eq!(FunctionalSpec::of(&config).adc, None);
+    assert_eq!(FunctionalSpec::of(&config).deterministic.adc, None);
     // 4 columns and two sub-arrays.
     assert_eq!(instances(&config, "comparator"), 8);
     assert_eq!(instances(&config, "adder"), 4);
@@ -196,7 +196,6 @@ fn each_sub_array_has_its_own_noise_rows_comparators_and_accumulators() {
     assert_eq!(instances(&config, "sampled_accumulate"), 2 * 4 * 4);
     assert_eq!(instances(&config, "adder"), 7 * 4);
     // Sampling comparators need no converter, but the mode network of the same chip is read by one.
-    assert_eq!(FunctionalSpec::of(&config).adc, None);
-    config.mapping.scheme = Scheme::Deterministic;
-    assert!(FunctionalSpec::of(&config).adc.is_some());
+    assert_eq!(FunctionalSpec::of(&config).stochastic.adc, None);
+    assert!(FunctionalSpec::of(&config).deterministic.adc.is_some());
 }

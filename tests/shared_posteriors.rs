@@ -9,7 +9,7 @@ use crossbayes::config::{
     Adc, AdcInput, AdcRange, Draws, Images, Posterior, RandomSource, Sampler, Samples, Scheme, Workload,
 };
 use crossbayes::functional::post::max_pool;
-use crossbayes::functional::{FunctionalModel, FunctionalSpec};
+use crossbayes::functional::{ArraySpec, FunctionalModel, FunctionalSpec};
 use crossbayes::workload::{LoadedImages, LoadedPosterior, resolve};
 use safetensors::SafeTensors;
 use shared::shared;
@@ -44,10 +44,14 @@ fn cifar10(bits: u32) -> Workload {
 
 /// The trainer's own ten weight samples on arrays of 128 rows with a wide converter.
 fn spec() -> FunctionalSpec {
-    FunctionalSpec {
-        array_rows: 128,
-        array_columns: 64,
+    let arrays = ArraySpec {
+        rows: 128,
+        columns: 64,
         adc: Some(Adc { bits: 10, columns_per_adc: 8, input: AdcInput::Pair, range: AdcRange::FullScale }),
+    };
+    FunctionalSpec {
+        deterministic: arrays.clone(),
+        stochastic: arrays,
         sampler: Sampler::Generator {
             source: RandomSource::Ideal,
             bits_per_cycle: 32,

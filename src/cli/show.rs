@@ -2,11 +2,13 @@
 
 use super::text::{aligned, row, value};
 use super::{Failure, Format, Global, Target, print, sparsity};
-use crate::config::{Config, CostTable};
+use crate::config::{Config, CostTable, Plane};
 use crate::dataflow::{check, to_dot};
 use crate::error::Error;
+use crate::mapping::PlaneMapping;
 use crate::report::quantity::{grouped, percent};
-use crate::simulate::{self, Plan};
+use crate::run;
+use crate::simulate::Plan;
 use crate::units::Area;
 use clap::ValueEnum;
 use std::fmt::Write as _;
@@ -62,7 +64,10 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
         What::Costs => costs(&config.arch.costs),
         What::Sparsity => sparsity::text(&args.sparsity, &loaded, json)?,
         What::Mapping | What::Dataflow => {
-            let plan = simulate::plan(config).map_err(|problems| Failure::Config(loaded.locate(problems)))?;
+            let plan = run::planned(config, &loaded.workload_base).map_err(|error| match error {
+                Error::Problems(problems) => Failure::Config(loaded.locate(problems)),
+                other => other.into(),
+            })?;
             match args.what {
                 What::Mapping if json => value(&plan.mapping, json)?,
                 What::Mapping => mapping(config, &plan),
@@ -81,12 +86,13 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
 fn mapping(config: &Config, plan: &Plan) -> String {
     let mut rows =
         vec![row(["layer", "K x M", "positions", "R x C", "copies", "arrays", "tiles", "cells used", "passes"])];
+    let blocks = |plane: &PlaneMapping| format!("{} x {}", plane.row_blocks(), plane.column_blocks);
     for (layer, mapped) in plan.net.layers.iter().zip(&plan.mapping.layers) {
         rows.push(vec![
             layer.name.clone(),
             format!("{} x {}", layer.rows, layer.columns),
             grouped(layer.positions),
-            format!("{} x {}", mapped.row_blocks, mapped.column_blocks),
+            mapped.planes.iter().map(blocks).collect::<Vec<_>>().join(" + "),
             mapped.replication.to_string(),
             grouped(mapped.arrays()),
             grouped(mapped.tiles.len() as u64),
@@ -96,15 +102,25 @@ fn mapping(config: &Config, plan: &Plan) -> String {
     }
     let (used, all): (u64, u64) =
         plan.mapping.layers.iter().fold((0, 0), |(used, all), mapped| (used + mapped.cells_used, all + mapped.cells));
-    let array = &config.arch.array;
     let mut text = aligned(&rows);
+    let planes = |plane| {
+        plan.mapping.layers.iter().filter_map(move |mapped| {
+            mapped.plane(plane).map(|of| u64::from(of.arrays) * u64::from(mapped.replication))
+        })
+    };
+    let kinds = Plane::ALL.iter().map(|&plane| (config.arch.plane(plane).array, plane, planes(plane).sum::<u64>()));
+    let kinds: Vec<String> = kinds
+        .filter(|(.., number)| *number > 0)
+        .map(|(array, plane, number)| {
+            format!("{} {} of {} x {} cells", grouped(number), plane.name(), array.rows, array.columns)
+        })
+        .collect();
     let _ = writeln!(
         text,
-        "\n{} arrays of {} x {} cells on {} tiles; {} of the cells hold weights",
+        "\n{} arrays on {} tiles: {}; {} of the cells hold weights",
         grouped(plan.mapping.arrays),
-        array.rows,
-        array.columns,
         grouped(plan.mapping.tiles),
+        kinds.join(", "),
         percent(used as f64 / all as f64)
     );
     text

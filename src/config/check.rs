@@ -3,8 +3,8 @@
 use crate::config::de::from_node;
 use crate::config::tree::Node;
 use crate::config::{
-    Adc, AdcInput, Array, ArrayReadout, Chip, Config, CostTable, Driver, MAX_PASSES, Posterior, RandomSource, Sampler,
-    Samples, ScheduleSpec, TraceWindow, Workload,
+    Adc, AdcInput, Array, ArrayReadout, Chip, Config, CostTable, Driver, MAX_PASSES, Packing, Plane, Posterior,
+    RandomSource, Sampler, Samples, ScheduleSpec, TraceWindow, Workload,
 };
 use crate::error::{MOST_COMPARED, Problem, nearest};
 use crate::lfsr::{MOST_BITS, has_full_period};
@@ -99,18 +99,41 @@ fn cost_table(table: &CostTable) -> Vec<Problem> {
 
 /// Parts of a chip that must fit each other.
 fn chip(chip: &Chip) -> Vec<Problem> {
-    let mut problems: Vec<Problem> = converters(&chip.array, &chip.adc).into_iter().collect();
-    if !chip.costs.adc.is_empty() && !chip.costs.adc.iter().any(|entry| entry.bits == chip.adc.bits) {
-        let bits: Vec<String> = chip.costs.adc.iter().map(|entry| entry.bits.to_string()).collect();
-        problems.push(Problem::new(
-            "adc.bits",
-            format!(
-                "cost table \"{}\" has no converter of {} bits; expected one of {}",
-                chip.costs.name,
-                chip.adc.bits,
-                bits.join(", ")
-            ),
-        ));
+    let mut problems: Vec<Problem> = Vec::new();
+    for &plane in Plane::ALL {
+        let arrays = chip.plane(plane);
+        let stochastic = plane == Plane::Stochastic;
+        if stochastic && (&arrays.array, &arrays.adc) == (&chip.array, &chip.adc) {
+            continue;
+        }
+        // What the chip says of both planes is wrong at its own key.
+        let key =
+            |of_both: &str, own: &str, set: bool| if set { format!("stochastic.{own}") } else { of_both.to_owned() };
+        let other = &chip.stochastic;
+        if stochastic {
+            let columns =
+                array(&arrays.array).into_iter().filter(|problem| problem.path == "columns" && other.columns.is_some());
+            problems.extend(columns.map(|problem| Problem { path: "stochastic.columns".to_owned(), ..problem }));
+        }
+        let shared = key("adc.columns_per_adc", "columns_per_adc", stochastic && other.columns_per_adc.is_some());
+        // Narrow arrays have their converters shared by all columns that there are.
+        problems.extend(converters(&arrays.array, &arrays.adc).map(|problem| Problem { path: shared, ..problem }));
+        let bits = arrays.adc.bits;
+        if !chip.costs.adc.is_empty() && !chip.costs.adc.iter().any(|entry| entry.bits == bits) {
+            let known: Vec<String> = chip.costs.adc.iter().map(|entry| entry.bits.to_string()).collect();
+            problems.push(Problem::new(
+                key("adc.bits", "adc_bits", stochastic && other.adc_bits.is_some()),
+                format!(
+                    "cost table \"{}\" has no converter of {bits} bits; expected one of {}",
+                    chip.costs.name,
+                    known.join(", ")
+                ),
+            ));
+        }
+        if let ArrayReadout::SenseAmplifiers { sub_arrays } = arrays.array.readout {
+            let path = key("array.readout.sub_arrays", "readout.sub_arrays", stochastic && other.readout.is_some());
+            problems.extend(divides_rows(&path, sub_arrays, arrays.array.rows));
+        }
     }
     if chip.node != chip.costs.node {
         problems.push(Problem::new(
@@ -119,10 +142,7 @@ fn chip(chip: &Chip) -> Vec<Problem> {
         ));
     }
     if let Sampler::Comparator { sub_arrays, .. } = chip.sampler {
-        problems.extend(divides_rows("sampler.sub_arrays", sub_arrays, chip.array.rows));
-    }
-    if let ArrayReadout::SenseAmplifiers { sub_arrays } = chip.array.readout {
-        problems.extend(divides_rows("array.readout.sub_arrays", sub_arrays, chip.array.rows));
+        problems.extend(divides_rows("sampler.sub_arrays", sub_arrays, chip.plane(Plane::Stochastic).array.rows));
     }
     problems.extend(registers(&chip.sampler));
     problems
@@ -204,6 +224,44 @@ fn workload(workload: &Workload) -> Vec<Problem> {
     problems
 }
 
+/// A first ensembling layer of the network, and a packing that the chip's stochastic plane can be read in.
+fn scheme(config: &Config, names: &BTreeSet<&str>) -> Vec<Problem> {
+    let Some(choices) = config.mapping.scheme.choices() else { return Vec::new() };
+    let mut problems = Vec::new();
+    if let Some(name) = choices.first_ensembling_layer
+        && !names.contains(name)
+    {
+        let path = "mapping.scheme.first_ensembling_layer";
+        let problem = Problem::new(path, format!("first_ensembling_layer is \"{name}\", which is no layer"));
+        problems.push(match nearest(name, names.iter().copied()) {
+            Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
+            None => problem,
+        });
+    }
+    let row_serial = matches!(config.arch.sampler, Sampler::Comparator { .. })
+        || matches!(config.arch.plane(Plane::Stochastic).array.readout, ArrayReadout::SenseAmplifiers { .. });
+    let serial = "expected a Comparator sampler, or stochastic.readout: SenseAmplifiers(..)";
+    if matches!(choices.packing, Packing::Lists { .. }) && !row_serial {
+        let message = "packing is Lists, whose rows hold another input in each column, and the stochastic plane is read by \
+                       converters, with an input on each row";
+        problems.push(Problem::new("mapping.scheme.packing", message).hint(format!("{serial}, or packing: Rows")));
+    }
+    if choices.skip_zero_rows && !row_serial {
+        let message = "skip_zero_rows is set, and the stochastic plane is read by converters, all rows at once";
+        problems.push(Problem::new("mapping.scheme.skip_zero_rows", message).hint(serial));
+    }
+    if choices.packing != Packing::Full && choices.eps.is_none() {
+        let message = "packing stores what is probabilistic, and eps is Everything: every synapse is sampled";
+        problems
+            .push(Problem::new("mapping.scheme.packing", message).hint("expected eps: Above(..), or packing: Full"));
+    }
+    if choices.keep_deterministic_part && choices.eps.is_none() {
+        let message = "keep_deterministic_part is set, and eps is Everything: there is no deterministic plane to keep";
+        problems.push(Problem::new("mapping.scheme.keep_deterministic_part", message).hint("expected eps: Above(..)"));
+    }
+    problems
+}
+
 /// What a run asks of its chip and network.
 fn config(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -223,6 +281,7 @@ fn config(config: &Config) -> Vec<Problem> {
             problems.push(Problem::new(path, format!("replication names \"{name}\" twice")));
         }
     }
+    problems.extend(scheme(config, &names));
     if config.passes() > MAX_PASSES {
         let images_ask_for_more = config.schedule.images >= config.ensemble.members;
         problems.push(Problem::new(

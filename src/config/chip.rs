@@ -33,6 +33,9 @@ pub struct Chip {
     pub adc: Adc,
     /// How probabilistic synapses are drawn.
     pub sampler: Sampler,
+    /// What differs in the arrays of stochastic planes.
+    #[serde(default)]
+    pub stochastic: StochasticArrays,
     /// Shift-and-add and adder tree.
     pub accumulator: Accumulator,
     /// Batch norm, activation, quantisation and pooling.
@@ -43,6 +46,94 @@ pub struct Chip {
     pub interconnect: Interconnect,
     /// Buffer at the chip's edge that images come from and answers go to.
     pub global_buffer: Buffer,
+}
+
+/// The plane that an array belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Plane {
+    /// Deterministic: weights fixed at their mode.
+    Deterministic,
+    /// Stochastic: weights drawn for each member.
+    Stochastic,
+}
+
+impl Plane {
+    /// All of them, in the order of their codes.
+    pub const ALL: &'static [Plane] = &[Plane::Deterministic, Plane::Stochastic];
+
+    /// Name in traces and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Plane::Deterministic => "deterministic",
+            Plane::Stochastic => "stochastic",
+        }
+    }
+}
+
+/// The arrays of a plane, with their drivers and converters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlaneArrays {
+    /// Crossbar array.
+    pub array: Array,
+    /// Analogue-to-digital converter, where the array is read by converters.
+    pub adc: Adc,
+}
+
+impl PlaneArrays {
+    /// Synapse columns of an array.
+    #[must_use]
+    pub fn synapse_columns(&self) -> u32 {
+        self.array.columns / self.array.cells_per_synapse
+    }
+}
+
+impl Chip {
+    /// The arrays of a plane: those of the chip, and for the stochastic plane with what [`StochasticArrays`] changes.
+    #[must_use]
+    pub fn plane(&self, plane: Plane) -> PlaneArrays {
+        let (mut array, mut adc) = (self.array.clone(), self.adc.clone());
+        if plane == Plane::Stochastic {
+            let other = &self.stochastic;
+            array.rows = other.rows.unwrap_or(array.rows);
+            array.columns = other.columns.unwrap_or(array.columns);
+            array.read_time = other.read_time.unwrap_or(array.read_time);
+            array.readout = other.readout.clone().unwrap_or(array.readout);
+            adc.bits = other.adc_bits.unwrap_or(adc.bits);
+            adc.columns_per_adc = other.columns_per_adc.unwrap_or(adc.columns_per_adc);
+            adc.range = other.adc_range.unwrap_or(adc.range);
+        }
+        PlaneArrays { array, adc }
+    }
+}
+
+/// What differs in the arrays of stochastic planes; what is left out is as in `array` and `adc`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct StochasticArrays {
+    /// Wordlines.
+    #[schemars(range(min = 1, max = 4096))]
+    pub rows: Option<u32>,
+    /// Bitlines (cells in a row).
+    #[schemars(range(min = 1, max = 4096))]
+    pub columns: Option<u32>,
+    /// Time to drive the wordlines and let the bitlines settle.
+    #[schemars(extend("x-range" = ["1 ps", "1 ms"]))]
+    pub read_time: Option<Time>,
+    /// How latched arrays are read; arrays with a `Comparator` sampler are read by its comparators.
+    pub readout: Option<ArrayReadout>,
+    /// Resolution of their converters.
+    #[schemars(range(min = 1, max = 16))]
+    pub adc_bits: Option<u32>,
+    /// Inputs that share one of their converters.
+    #[schemars(range(min = 1, max = 4096))]
+    pub columns_per_adc: Option<u32>,
+    /// Range of their converters.
+    pub adc_range: Option<AdcRange>,
+    /// Banks of the register file from which packed arrays gather their inputs: a bank gives one input a cycle.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub gather_banks: Option<u32>,
 }
 
 /// A crossbar of PCM cells.

@@ -35,7 +35,7 @@ impl Config {
     #[must_use]
     pub fn members(&self) -> u32 {
         match self.mapping.scheme {
-            Scheme::Dense => self.ensemble.members,
+            Scheme::Dense | Scheme::Sparse { .. } => self.ensemble.members,
             Scheme::Deterministic => 1,
         }
     }
@@ -62,13 +62,136 @@ pub struct MappingSpec {
 }
 
 /// Which synapses are sampled, and which layers run once a member.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default, Copy, Eq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
 pub enum Scheme {
     /// Every synapse in stochastic planes, every layer run for each member.
     #[default]
     Dense,
     /// The mode network: every synapse fixed, one pass an image.
     Deterministic,
+    /// Layers from the first ensembling layer on run for each member, and in them only uncertain synapses are sampled.
+    /// Three independent choices, of which each is that of `Dense` where nothing else is chosen.
+    Sparse {
+        /// The first layer that runs once a member (L0). Layers before it run once an image, with their weights at the mode.
+        #[serde(default)]
+        first_ensembling_layer: FirstLayer,
+        /// Synapses with p <= eps or p >= 1 - eps are fixed at their mode, in a deterministic plane of their own.
+        #[serde(default)]
+        eps: Eps,
+        /// How stochastic planes store what is sampled.
+        #[serde(default)]
+        packing: Packing,
+        /// Whether the sums of the deterministic plane of the first ensembling layer are kept from the first member for the
+        /// others: its input is the same for all of them.
+        #[serde(default)]
+        keep_deterministic_part: bool,
+        /// Whether a row-serial stochastic plane skips rows whose input is 0.
+        #[serde(default)]
+        skip_zero_rows: bool,
+    },
+}
+
+/// What a scheme chooses, whatever its name.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Choices<'a> {
+    /// Name of the first layer that runs once a member (L0); none: the first one of the network.
+    pub first_ensembling_layer: Option<&'a str>,
+    /// Threshold of probabilistic synapses; none where all are sampled.
+    pub eps: Option<f64>,
+    /// How stochastic planes store what is sampled.
+    pub packing: Packing,
+    /// Whether the deterministic plane of L0 is read for the first member only.
+    pub keep_deterministic_part: bool,
+    /// Whether a row-serial stochastic plane skips rows whose input is 0.
+    pub skip_zero_rows: bool,
+}
+
+/// The first layer that runs once a member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
+pub enum FirstLayer {
+    /// The first layer of the network.
+    #[default]
+    First,
+    /// The layer of that name.
+    Layer(String),
+}
+
+/// Which synapses of an ensembling layer are sampled.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema, Default)]
+pub enum Eps {
+    /// All.
+    #[default]
+    Everything,
+    /// Those with eps < p < 1 - eps.
+    Above(#[schemars(range(min = 0.0, max = 0.499_999))] f64),
+}
+
+/// How a stochastic plane stores its synapses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub enum Packing {
+    /// The plane is as large as the layer; fixed synapses are reset pairs in it.
+    #[default]
+    Full,
+    /// Only rows that hold a probabilistic synapse in the column block are stored. Each stored row needs the index of its
+    /// input.
+    Rows,
+    /// Each column stores its own probabilistic synapses one under another. Each stored synapse needs the index of its
+    /// input, and the plane must be row-serial.
+    Lists {
+        /// Whether columns are sorted by the length of their lists before they are cut into blocks, which shortens blocks.
+        #[serde(default = "yes")]
+        sorted: bool,
+    },
+}
+
+impl Scheme {
+    /// The choices that it stands for; none where nothing is sampled.
+    #[must_use]
+    pub fn choices(&self) -> Option<Choices<'_>> {
+        match self {
+            Scheme::Dense => Some(Choices::default()),
+            Scheme::Deterministic => None,
+            Scheme::Sparse { first_ensembling_layer, eps, packing, keep_deterministic_part, skip_zero_rows } => {
+                let first_ensembling_layer = match first_ensembling_layer {
+                    FirstLayer::First => None,
+                    FirstLayer::Layer(name) => Some(name.as_str()),
+                };
+                let eps = match eps {
+                    Eps::Everything => None,
+                    Eps::Above(eps) => Some(*eps),
+                };
+                Some(Choices {
+                    first_ensembling_layer,
+                    eps,
+                    packing: *packing,
+                    keep_deterministic_part: *keep_deterministic_part,
+                    skip_zero_rows: *skip_zero_rows,
+                })
+            }
+        }
+    }
+
+    /// The eps by which synapses are split between planes; none where all or none are sampled.
+    #[must_use]
+    pub fn eps(&self) -> Option<f64> {
+        self.choices().and_then(|choices| choices.eps)
+    }
+
+    /// Name of its preset: `dense`, `deterministic`, `ls` (layer sparsity), `rs` (sparsity within layers) or `ls+rs`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self.choices() {
+            None => "deterministic",
+            Some(choices) => match (choices.first_ensembling_layer, choices.eps) {
+                (None, None) => "dense",
+                (Some(_), None) => "ls",
+                (None, Some(_)) => "rs",
+                (Some(_), Some(_)) => "ls+rs",
+            },
+        }
+    }
 }
 
 /// Order of the work.
@@ -167,7 +290,7 @@ pub enum Queue {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EnsembleSpec {
-    /// Members (T) of the dense scheme.
+    /// Members (T); the deterministic scheme has one.
     #[schemars(range(min = 1, max = 10_000))]
     pub members: u32,
     /// Where the weight samples come from.
@@ -222,6 +345,10 @@ pub enum Record {
     Answers,
     /// These, and the accumulators of every layer; at most 1 GiB of them.
     Accumulators,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn first_seed() -> u64 {

@@ -2,7 +2,7 @@
 
 use super::pixel::{LOGIT_BITS, pixel_bytes};
 use super::room;
-use crate::config::{Config, Sampler, Scheme};
+use crate::config::{Config, Plane, Sampler};
 use crate::error::Problem;
 use crate::mapping::Mapping;
 use crate::workload::{LayerInput, Net, Shape};
@@ -95,13 +95,13 @@ pub fn build(config: &Config, net: &Net, mapping: &Mapping) -> Result<Dataflow, 
         let buffer = graph.add_node(stage(format!("{name}.buffer"), Role::Buffer, at, None));
         let accumulator = graph.add_node(stage(format!("{name}.accumulator"), Role::Accumulator, at, None));
         let digital = graph.add_node(stage(format!("{name}.digital"), Role::Digital, at, None));
-        for g in 0..mapped.groups.len() {
+        for (g, group) in mapped.groups.iter().enumerate() {
             let crossbar = graph.add_node(stage(format!("{name}.crossbar[{g}]"), Role::Crossbar, at, Some(g)));
             let converter = graph.add_node(stage(format!("{name}.converter[{g}]"), Role::Converter, at, Some(g)));
             graph.add_edge(buffer, crossbar, token(1));
             graph.add_edge(crossbar, converter, token(1));
             graph.add_edge(converter, accumulator, token(1));
-            if config.mapping.scheme == Scheme::Dense && matches!(chip.sampler, Sampler::Generator { .. }) {
+            if group.plane == Plane::Stochastic && matches!(chip.sampler, Sampler::Generator { .. }) {
                 let sampler = graph.add_node(stage(format!("{name}.sampler[{g}]"), Role::Sampler, at, Some(g)));
                 graph.add_edge(sampler, crossbar, signal(false));
                 graph.add_edge(crossbar, sampler, signal(true));

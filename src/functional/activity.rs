@@ -1,24 +1,29 @@
 //! How many rows each read drives: what the energy of reads depends on.
 
-use crate::functional::input::Planes;
-use crate::functional::model::FunctionalModel;
+use crate::functional::blocks::RowBlocks;
+use crate::functional::model::{FunctionalModel, Layer, RowSets};
+use crate::mapping::{EMPTY, PackedArray, Plane};
+use crate::parts::{At, RowActivity};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Driven rows of every read of some images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActivityTable {
     /// The images it is of.
     pub images: Range<usize>,
-    /// One entry for each layer.
-    pub layers: Vec<LayerActivity>,
+    /// For each layer one entry for each of its planes, the deterministic one first.
+    pub layers: Vec<Vec<LayerActivity>>,
 }
 
-/// Driven rows of every read of one layer.
+/// Driven rows of every read of one plane of a layer.
 ///
-/// Row blocks are runs of as many rows as an array has. A layer that all members share runs once, for member 0; its other
+/// Row blocks are runs of as many rows as an array has; of a packed plane they are its arrays. A layer that all members share runs once, for member 0; its other
 /// members' counts are 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerActivity {
+    /// The plane.
+    pub plane: Plane,
     /// Ensemble members (T).
     pub members: usize,
     /// Output positions before pooling (P).
@@ -27,6 +32,7 @@ pub struct LayerActivity {
     pub pulses: usize,
     /// Row blocks (R).
     pub blocks: usize,
+    rows: Rows,
     /// `[image][member][position][pulse][block]`
     driven: Vec<u16>,
     /// `[image][member][position][block]`
@@ -60,54 +66,114 @@ impl LayerActivity {
 impl ActivityTable {
     /// Counts of 0 for the reads of images `images`.
     pub(super) fn new(model: &FunctionalModel, images: Range<usize>) -> Self {
-        let layers = model.layers.iter().map(|layer| {
-            let (members, positions, blocks) = (model.members(), layer.positions, layer.blocks.count());
-            let pulses = layer.input_bits as usize;
+        let of_plane = |layer: &Layer, plane: Plane, rows: &RowSets| {
+            let (members, positions, pulses) = (model.members(), layer.positions, layer.input_bits as usize);
+            let rows = match rows {
+                RowSets::Blocks(blocks) => Rows::Blocks(*blocks),
+                RowSets::Packed(arrays) => Rows::Packed(Arc::clone(arrays)),
+            };
+            let blocks = rows.count();
             let reads = images.len() * members * positions;
             LayerActivity {
+                plane,
                 members,
                 positions,
                 pulses,
                 blocks,
+                rows,
                 driven: vec![0; reads * pulses * blocks],
                 nonzero: vec![0; reads * blocks],
             }
-        });
-        Self { layers: layers.collect(), images }
+        };
+        let of_layer =
+            |layer: &Layer| layer.row_sets.iter().map(|(plane, rows)| of_plane(layer, *plane, rows)).collect();
+        Self { layers: model.layers.iter().map(of_layer).collect(), images }
     }
 
     /// Adds the images that follow its own.
     pub(super) fn append(&mut self, next: Self) {
         debug_assert_eq!(self.images.end, next.images.start);
         self.images.end = next.images.end;
-        for (layer, next) in self.layers.iter_mut().zip(next.layers) {
+        for (layer, next) in self.layers.iter_mut().flatten().zip(next.layers.into_iter().flatten()) {
             layer.driven.extend(next.driven);
             layer.nonzero.extend(next.nonzero);
         }
     }
 
-    /// Takes down what drives the arrays of a layer at one output position.
-    pub(super) fn count(&mut self, layer: usize, image: usize, member: usize, position: usize, planes: &Planes) {
-        let layer = &mut self.layers[layer];
-        let index = layer.position_index(image - self.images.start, member, position) * layer.blocks;
-        for pulse in 0..layer.pulses {
-            let start = index * layer.pulses + pulse * layer.blocks;
-            layer.driven[start..start + layer.blocks].copy_from_slice(planes.driven(pulse));
-        }
-        for (count, nonzero) in layer.nonzero[index..].iter_mut().zip(planes.nonzero()) {
-            *count = nonzero;
+    /// Takes down what drives the arrays of a layer at one output position: the codes of its rows.
+    pub(super) fn count(&mut self, layer: usize, image: usize, member: usize, position: usize, window: &[u16]) {
+        let image = image - self.images.start;
+        for plane in &mut self.layers[layer] {
+            let index = plane.position_index(image, member, position) * plane.blocks;
+            let (driven, nonzero) = (&mut plane.driven, &mut plane.nonzero);
+            let mut add = |block: usize, code: u16| {
+                for pulse in 0..plane.pulses {
+                    driven[index * plane.pulses + pulse * plane.blocks + block] += code >> pulse & 1;
+                }
+            };
+            match &plane.rows {
+                Rows::Blocks(blocks) => {
+                    for block in 0..plane.blocks {
+                        let codes = &window[blocks.block(block)];
+                        codes.iter().for_each(|&code| add(block, code));
+                        nonzero[index + block] = codes.iter().filter(|&&code| code != 0).count() as u16;
+                    }
+                }
+                Rows::Packed(arrays) => {
+                    for (block, array) in arrays.iter().enumerate() {
+                        let code = |&input: &u32| if input == EMPTY { 0 } else { window[input as usize] };
+                        let mut rows = 0;
+                        // A row of lists has an input for each of its cells: it is driven if any of them is not 0.
+                        for inputs in array.inputs.chunks(array.inputs.len() / array.rows as usize) {
+                            let any = inputs.iter().map(code).fold(0, |any, code| any | code);
+                            add(block, any);
+                            rows += u16::from(any != 0);
+                        }
+                        nonzero[index + block] = rows;
+                    }
+                }
+            }
         }
     }
 }
 
-impl crate::parts::RowActivity for ActivityTable {
-    fn driven(&self, layer: u32, image: u32, member: u32, position: u32, pulse: u32, row_block: u32) -> u32 {
-        let [image, member, position] = [image, member, position].map(|i| i as usize);
-        u32::from(self.layers[layer as usize].driven(image, member, position, pulse as usize, row_block as usize))
+/// The rows of a plane's arrays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Rows {
+    /// Those of row blocks.
+    Blocks(RowBlocks),
+    /// Of each array its own.
+    Packed(Arc<Vec<PackedArray>>),
+}
+
+impl Rows {
+    fn count(&self) -> usize {
+        match self {
+            Rows::Blocks(blocks) => blocks.count(),
+            Rows::Packed(arrays) => arrays.len(),
+        }
+    }
+}
+
+impl ActivityTable {
+    /// The counts of a plane.
+    ///
+    /// # Panics
+    /// Panics if the layer has no such plane.
+    fn of(&self, at: At) -> &LayerActivity {
+        let plane = self.layers[at.layer as usize].iter().find(|of| of.plane == at.plane);
+        plane.expect("counts of each plane that is simulated")
+    }
+}
+
+impl RowActivity for ActivityTable {
+    fn driven(&self, at: At, pulse: u32, row_block: u32) -> u32 {
+        let [image, member, position] = [at.image, at.member, at.position].map(|i| i as usize);
+        u32::from(self.of(at).driven(image, member, position, pulse as usize, row_block as usize))
     }
 
-    fn non_zero(&self, layer: u32, image: u32, member: u32, position: u32, row_block: u32) -> u32 {
-        let [image, member, position] = [image, member, position].map(|i| i as usize);
-        u32::from(self.layers[layer as usize].nonzero(image, member, position, row_block as usize))
+    fn non_zero(&self, at: At, row_block: u32) -> u32 {
+        let [image, member, position] = [at.image, at.member, at.position].map(|i| i as usize);
+        u32::from(self.of(at).nonzero(image, member, position, row_block as usize))
     }
 }

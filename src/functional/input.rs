@@ -73,6 +73,12 @@ impl Planes {
         }
     }
 
+    /// How rows fall onto words.
+    #[must_use]
+    pub fn blocks(&self) -> RowBlocks {
+        self.blocks
+    }
+
     /// Takes the lowest bits of the codes of a window, one code for each row.
     pub fn pack(&mut self, window: &[u16]) {
         let words = self.blocks.words();

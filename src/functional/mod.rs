@@ -27,7 +27,7 @@ pub mod activity;
 pub mod metrics;
 
 pub use activity::{ActivityTable, LayerActivity};
-pub use model::{FunctionalModel, FunctionalSpec};
+pub use model::{ArraySpec, FunctionalModel, FunctionalSpec};
 pub use pass::{Clipping, Observer};
 pub use record::Recorded;
 pub use run::{Evaluation, Keep, Outputs};

@@ -1,6 +1,8 @@
 //! The network as the chip computes it, made ready to run: weights drawn or unpacked, batch norm folded.
 
-use crate::config::{Adc, AdcInput, AdcRange, Config, Draws as DrawTime, RandomSource, Sampler, Samples, Scheme};
+use crate::config::{
+    Adc, AdcInput, AdcRange, Chip, Config, Draws as DrawTime, Packing, Plane, RandomSource, Sampler, Samples, Scheme,
+};
 use crate::error::Error;
 use crate::functional::blocks::RowBlocks;
 use crate::functional::input::Windows;
@@ -8,26 +10,45 @@ use crate::functional::post::{Affine, CodeRange};
 use crate::functional::product::Sums;
 use crate::functional::registers::{RegisterDraws, Registers};
 use crate::functional::weights::{BitMatrix, WeightDistribution};
-use crate::mapping::Plane;
+use crate::mapping::pack::packed_plane;
+use crate::mapping::{PackedArray, Split, first_ensembling_layer};
 use crate::random::{Purpose, StreamName};
 use crate::readout::Readout;
-use crate::workload::{LayerInput, LayerPosterior, LoadedPosterior, Net, NetLayer, Shape};
-use std::path::Path;
+use crate::workload::{LayerInput, LayerPosterior, LoadedPosterior, Net, NetLayer, Shape, StatisticsKey};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What of the arrays of a plane decides values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ArraySpec {
+    /// Rows of an array, 1..=4096.
+    pub rows: u32,
+    /// Synapse columns of an array, at least 1.
+    pub columns: u32,
+    /// Converter of the arrays; none where they are read without rounding.
+    pub adc: Option<Adc>,
+}
+
+impl ArraySpec {
+    fn of(chip: &Chip, plane: Plane) -> Self {
+        let readout = Readout::new(chip, plane);
+        let (rows, columns) = (readout.arrays.array.rows, readout.arrays.synapse_columns());
+        Self { rows, columns, adc: readout.adc }
+    }
+}
 
 /// What of a configuration decides values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FunctionalSpec {
-    /// Rows of an array, 1..=4096.
-    pub array_rows: u32,
-    /// Synapse columns of an array, at least 1.
-    pub array_columns: u32,
-    /// Converter of the arrays; none where they are read without rounding.
-    pub adc: Option<Adc>,
-    /// How weights are drawn in the dense scheme.
+    /// Arrays of deterministic planes.
+    pub deterministic: ArraySpec,
+    /// Arrays of stochastic planes.
+    pub stochastic: ArraySpec,
+    /// How weights are drawn in stochastic planes.
     pub sampler: Sampler,
     /// Which synapses are sampled.
     pub scheme: Scheme,
-    /// Ensemble members (T) of the dense scheme.
+    /// Ensemble members (T); the deterministic scheme has one.
     pub members: u32,
     /// Where weight samples come from.
     pub samples: Samples,
@@ -40,14 +61,26 @@ impl FunctionalSpec {
     #[must_use]
     pub fn of(config: &Config) -> Self {
         Self {
-            array_rows: config.arch.array.rows,
-            array_columns: config.arch.array.columns / config.arch.array.cells_per_synapse,
-            adc: Readout::new(&config.arch, Plane::of(config.mapping.scheme)).adc.cloned(),
+            deterministic: ArraySpec::of(&config.arch, Plane::Deterministic),
+            stochastic: ArraySpec::of(&config.arch, Plane::Stochastic),
             sampler: config.arch.sampler.clone(),
-            scheme: config.mapping.scheme,
+            scheme: config.mapping.scheme.clone(),
             members: config.ensemble.members,
             samples: config.ensemble.samples,
             seed: config.seed,
+        }
+    }
+
+    /// The same with both planes on these arrays.
+    #[must_use]
+    pub fn on(self, arrays: ArraySpec) -> Self {
+        Self { deterministic: arrays.clone(), stochastic: arrays, ..self }
+    }
+
+    fn arrays(&self, plane: Plane) -> &ArraySpec {
+        match plane {
+            Plane::Deterministic => &self.deterministic,
+            Plane::Stochastic => &self.stochastic,
         }
     }
 }
@@ -72,6 +105,43 @@ pub(super) enum Draws {
     Registers(RegisterDraws),
 }
 
+/// Which input drives each row of the arrays of a plane.
+#[derive(Debug, Clone)]
+pub(super) enum RowSets {
+    /// Arrays of a row block have its rows.
+    Blocks(RowBlocks),
+    /// Each array has rows, or cells, of its own.
+    Packed(Arc<Vec<PackedArray>>),
+}
+
+/// A plane of a layer as it is multiplied.
+#[derive(Debug, Clone)]
+pub(super) struct PlaneProduct {
+    /// How the rows of its matrices fall onto words.
+    pub(super) blocks: RowBlocks,
+    /// Its weights; where others are present, those of absent synapses are -1.
+    pub(super) weights: Weights,
+    /// The synapses that it holds; none: all of the layer.
+    pub(super) present: Option<BitMatrix>,
+    /// Arrays that convert rows of their own, where that matters.
+    pub(super) packed: Option<Vec<PackedProduct>>,
+    /// How the sums of an array are converted.
+    pub(super) sums: Sums,
+    /// Units of the layer's accumulators in one of this plane's; none: 1.
+    pub(super) scale: Option<f64>,
+}
+
+/// An array with rows of its own.
+#[derive(Debug, Clone)]
+pub(super) struct PackedProduct {
+    /// The layer's rows that it has, in their order.
+    pub(super) rows: Vec<u32>,
+    /// The layer's columns that it has.
+    pub(super) columns: Range<usize>,
+    /// The synapses of them that it holds.
+    pub(super) present: BitMatrix,
+}
+
 /// A layer ready to run.
 #[derive(Debug, Clone)]
 pub(super) struct Layer {
@@ -81,11 +151,15 @@ pub(super) struct Layer {
     pub(super) linear: Shape,
     pub(super) pool: u32,
     pub(super) windows: Windows,
-    pub(super) blocks: RowBlocks,
+    pub(super) rows: usize,
     pub(super) input_bits: u32,
     pub(super) input_signed: bool,
-    pub(super) weights: Weights,
-    pub(super) sums: Sums,
+    /// Its planes; one for both where no conversion rounds.
+    pub(super) products: Vec<PlaneProduct>,
+    /// What drives the rows of each plane that the chip has.
+    pub(super) row_sets: Vec<(Plane, RowSets)>,
+    /// Cell currents in one unit of its accumulators.
+    pub(super) step: f64,
     pub(super) conversions_per_position: u64,
     pub(super) affine: Affine,
     /// None in the last layer.
@@ -101,6 +175,8 @@ pub struct FunctionalModel {
     pub(super) input: Shape,
     pub(super) layers: Vec<Layer>,
     pub(super) members: usize,
+    /// First layer that runs for each member.
+    pub(super) first_ensembling: usize,
     pub(super) output: usize,
     pub(super) seed: u64,
 }
@@ -114,21 +190,19 @@ impl FunctionalModel {
     /// need more than 32 bits, or when a size that the configuration's check bounds is out of bounds.
     pub fn new(spec: &FunctionalSpec, net: &Net, posterior: &LoadedPosterior) -> Result<Self, Error> {
         check_sizes(spec, net)?;
-        let members = match spec.scheme {
-            Scheme::Dense => spec.members,
-            Scheme::Deterministic => 1,
+        let members = if spec.scheme == Scheme::Deterministic { 1 } else { spec.members };
+        let first_ensembling =
+            first_ensembling_layer(&spec.scheme, net).map_err(|problem| Error::Config(problem.message))?;
+        let key = StatisticsKey {
+            first_ensembling_layer: (first_ensembling < net.layers.len()).then_some(first_ensembling),
+            eps: spec.scheme.eps().unwrap_or(0.0),
         };
         let mut layers = Vec::with_capacity(net.layers.len());
-        for (index, (layer, posterior_of_layer)) in net.layers.iter().zip(&posterior.layers).enumerate() {
-            let blocks = RowBlocks::new(layer.rows, spec.array_rows);
-            let sums = Sums::new(spec.adc.as_ref(), blocks);
-            check_accumulators(&layer.name, &sums, layer.input_bits, blocks)?;
-            let statistics = match spec.scheme {
-                Scheme::Dense => &posterior_of_layer.sampled,
-                Scheme::Deterministic => &posterior_of_layer.mode,
-            };
-            let (bn_eps, step, scale) = (posterior.bn_eps, sums.step(), posterior_of_layer.input_scale);
-            let learned = &posterior_of_layer.learned;
+        for (index, (layer, of_layer)) in net.layers.iter().zip(&posterior.layers).enumerate() {
+            let planes = Planes { spec, index, layer, posterior, sampled: index >= first_ensembling };
+            let Built { products, row_sets, step } = planes.build()?;
+            let statistics = posterior.statistics(index, &key).batch_norm;
+            let (bn_eps, scale, learned) = (posterior.bn_eps, of_layer.input_scale, &of_layer.learned);
             let (affine, codes) = match output_scale(index, net, posterior)? {
                 Some(output_scale) => (
                     Affine::hidden(statistics, learned, bn_eps, step, scale, output_scale),
@@ -143,17 +217,19 @@ impl FunctionalModel {
                 linear: layer.linear,
                 pool: layer.pool,
                 windows: Windows::new(layer),
-                blocks,
+                rows: layer.rows as usize,
                 input_bits: layer.input_bits,
                 input_signed: layer.input_signed,
-                weights: weights(spec, index, layer, posterior, blocks)?,
-                sums,
-                conversions_per_position: conversions_per_position(spec, layer, blocks),
+                products,
+                conversions_per_position: conversions_per_position(spec, layer, &row_sets),
+                row_sets,
+                step,
                 affine,
                 codes,
             });
         }
-        Ok(Self { input: net.input, layers, members: members as usize, output: net.output, seed: spec.seed })
+        let (input, output, seed) = (net.input, net.output, spec.seed);
+        Ok(Self { input, layers, members: members as usize, first_ensembling, output, seed })
     }
 
     /// Ensemble members; 1 in the deterministic scheme.
@@ -174,33 +250,35 @@ impl FunctionalModel {
     /// Panics if there is no such layer.
     #[must_use]
     pub fn step(&self, layer: usize) -> f64 {
-        self.layers[layer].sums.step()
+        self.layers[layer].step
     }
 }
 
 /// Refuses sizes that would not fit the numbers used here. The configuration's own check says the same with places.
 fn check_sizes(spec: &FunctionalSpec, net: &Net) -> Result<(), Error> {
     let refuse = |what: String| Err(Error::Config(what));
-    if !(1..=4096).contains(&spec.array_rows) {
-        return refuse(format!("arch.array.rows is {}; expected 1..=4096", spec.array_rows));
-    }
-    if let Some(adc) = &spec.adc
-        && !(1..=16).contains(&adc.bits)
-    {
-        return refuse(format!("arch.adc.bits is {}; expected 1..=16", adc.bits));
-    }
-    if let Some(Adc { range: AdcRange::Fixed(range), .. }) = spec.adc
-        && (range.is_nan() || range <= 0.0)
-    {
-        return refuse(format!("arch.adc.range is {range}; expected a positive number of cell currents"));
+    for ArraySpec { rows, columns, adc } in [&spec.deterministic, &spec.stochastic] {
+        if !(1..=4096).contains(rows) {
+            return refuse(format!("arch.array.rows is {rows}; expected 1..=4096"));
+        }
+        if let Some(adc) = adc
+            && !(1..=16).contains(&adc.bits)
+        {
+            return refuse(format!("arch.adc.bits is {}; expected 1..=16", adc.bits));
+        }
+        if let Some(Adc { range: AdcRange::Fixed(range), .. }) = adc
+            && (range.is_nan() || *range <= 0.0)
+        {
+            return refuse(format!("arch.adc.range is {range}; expected a positive number of cell currents"));
+        }
+        if *columns == 0 {
+            return refuse("arch.array.columns holds no synapse".to_owned());
+        }
     }
     if let Sampler::Generator { probability_bits, .. } = spec.sampler
         && !(1..=16).contains(&probability_bits)
     {
         return refuse(format!("arch.sampler.probability_bits is {probability_bits}; expected 1..=16"));
-    }
-    if spec.array_columns == 0 {
-        return refuse("arch.array.columns holds no synapse".to_owned());
     }
     if spec.members == 0 {
         return refuse("ensemble.members is 0; expected at least 1".to_owned());
@@ -221,29 +299,37 @@ fn check_sizes(spec: &FunctionalSpec, net: &Net) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses a converter whose codes, added up over pulses and row blocks, could need more than 32 bits.
-fn check_accumulators(layer: &str, sums: &Sums, input_bits: u32, blocks: RowBlocks) -> Result<(), Error> {
+/// Refuses a converter whose codes, added up over pulses and the most arrays of a column, could need more than 32 bits.
+fn check_accumulators(layer: &NetLayer, sums: &Sums, blocks: usize) -> Result<(), Error> {
     let Sums::Quantised(quantiser) = sums else { return Ok(()) };
     // A column's result is the difference of two codes, each of them at most this large and not negative.
-    if (u64::from(quantiser.largest_code()) * blocks.count() as u64) << input_bits > i32::MAX as u64 {
+    if (u64::from(quantiser.largest_code()) * blocks as u64) << layer.input_bits > i32::MAX as u64 {
         return Err(Error::Config(format!(
-            "the accumulators of layer {layer} would need more than 32 bits: {} row blocks of codes up to {} by \
-             {input_bits}-bit inputs; expected a wider arch.adc.range or fewer arch.adc.bits",
-            blocks.count(),
-            quantiser.largest_code()
+            "the accumulators of layer {} would need more than 32 bits: {blocks} row blocks of codes up to {} by \
+             {}-bit inputs; expected a wider arch.adc.range or fewer arch.adc.bits",
+            layer.name,
+            quantiser.largest_code(),
+            layer.input_bits
         )));
     }
     Ok(())
 }
 
 /// Conversions of all arrays at one output position.
-fn conversions_per_position(spec: &FunctionalSpec, layer: &NetLayer, blocks: RowBlocks) -> u64 {
-    let per_column = match &spec.adc {
-        None => return 0,
-        Some(Adc { input: AdcInput::Pair, .. }) => 1,
-        Some(Adc { input: AdcInput::Column, .. }) => 2,
+fn conversions_per_position(spec: &FunctionalSpec, layer: &NetLayer, row_sets: &[(Plane, RowSets)]) -> u64 {
+    let of_plane = |(plane, rows): &(Plane, RowSets)| {
+        let per_column = match &spec.arrays(*plane).adc {
+            None => return 0,
+            Some(Adc { input: AdcInput::Pair, .. }) => 1,
+            Some(Adc { input: AdcInput::Column, .. }) => 2,
+        };
+        let columns = match rows {
+            RowSets::Blocks(blocks) => u64::from(layer.columns) * blocks.count() as u64,
+            RowSets::Packed(arrays) => arrays.iter().map(|array| u64::from(array.columns)).sum(),
+        };
+        columns * per_column * u64::from(layer.input_bits)
     };
-    u64::from(layer.columns) * per_column * u64::from(layer.input_bits) * blocks.count() as u64
+    row_sets.iter().map(of_plane).sum()
 }
 
 /// Scale of the codes that layer `index` puts out: the input scale of the layers that read it; None for the last layer.
@@ -265,80 +351,235 @@ fn output_scale(index: usize, net: &Net, posterior: &LoadedPosterior) -> Result<
     Ok(scale.map(|(_, scale)| scale))
 }
 
-/// The weights of layer `index` for all members.
-fn weights(
-    spec: &FunctionalSpec,
+/// The planes of a layer, about to be built.
+struct Planes<'a> {
+    spec: &'a FunctionalSpec,
     index: usize,
-    layer: &NetLayer,
-    posterior: &LoadedPosterior,
-    blocks: RowBlocks,
-) -> Result<Weights, Error> {
-    let columns = layer.columns as usize;
-    let of_layer = &posterior.layers[index];
-    if spec.scheme == Scheme::Deterministic {
-        return Ok(Weights::Shared(BitMatrix::mode(of_layer, blocks, columns)));
+    layer: &'a NetLayer,
+    posterior: &'a LoadedPosterior,
+    /// Whether the layer runs for each member.
+    sampled: bool,
+}
+
+/// The planes of a layer, and the step of its accumulators.
+struct Built {
+    products: Vec<PlaneProduct>,
+    row_sets: Vec<(Plane, RowSets)>,
+    step: f64,
+}
+
+impl Planes<'_> {
+    fn of_layer(&self) -> &LayerPosterior {
+        &self.posterior.layers[self.index]
     }
-    if spec.samples == Samples::Stored {
-        return stored_weights(spec, layer, of_layer, &posterior.path, blocks).map(Weights::PerMember);
+
+    fn blocks(&self, plane: Plane) -> RowBlocks {
+        RowBlocks::new(self.layer.rows, self.spec.arrays(plane).rows)
     }
-    let new = || BitMatrix::new(blocks, columns);
-    match &spec.sampler {
-        Sampler::Generator {
-            source: RandomSource::Lfsr { bits, taps, registers },
-            bits_per_cycle,
-            probability_bits,
-            draws,
-            ..
-        } => {
-            let registers = Registers {
-                bits: *bits,
-                taps: taps.clone(),
-                number: *registers,
-                bits_per_cycle: *bits_per_cycle,
-                draw_bits: *probability_bits,
-            };
-            let array_columns = spec.array_columns as usize;
-            let distribution = RegisterDraws::new(registers, of_layer, index, blocks, array_columns, spec.seed);
-            if *draws == DrawTime::PerPosition {
-                return Ok(Weights::PerPosition(Draws::Registers(distribution)));
+
+    fn sums(&self, plane: Plane, largest_block: usize, blocks: usize) -> Result<Sums, Error> {
+        let sums = Sums::new(self.spec.arrays(plane).adc.as_ref(), largest_block as u32);
+        check_accumulators(self.layer, &sums, blocks)?;
+        Ok(sums)
+    }
+
+    fn build(&self) -> Result<Built, Error> {
+        let plane = if self.sampled { Plane::Stochastic } else { Plane::Deterministic };
+        if let (true, Some(eps)) = (self.sampled, self.spec.scheme.eps()) {
+            let split = Split::new(self.layer.rows, self.layer.columns, &self.of_layer().p, eps);
+            return self.split(&split);
+        }
+        let blocks = self.blocks(plane);
+        let sums = self.sums(plane, blocks.rows_per_block(), blocks.count())?;
+        let weights = if self.sampled {
+            self.drawn(self.of_layer(), blocks, None)?
+        } else {
+            Weights::Shared(BitMatrix::mode(self.of_layer(), blocks, self.layer.columns as usize))
+        };
+        let step = sums.step();
+        let product = PlaneProduct { blocks, weights, present: None, packed: None, sums, scale: None };
+        Ok(Built { products: vec![product], row_sets: vec![(plane, RowSets::Blocks(blocks))], step })
+    }
+
+    /// Both planes of a layer whose probabilistic synapses are those of `split`.
+    fn split(&self, split: &Split) -> Result<Built, Error> {
+        let (spec, columns) = (self.spec, self.layer.columns as usize);
+        let (fixed_blocks, sampled_blocks) = (self.blocks(Plane::Deterministic), self.blocks(Plane::Stochastic));
+        let fixed = u64::from(split.rows()) * u64::from(split.columns()) - split.probabilistic();
+        let packing = spec.scheme.choices().map_or(Packing::Full, |choices| choices.packing);
+        let arrays = &spec.stochastic;
+        let packed = (packing != Packing::Full)
+            .then(|| Arc::new(packed_plane(split, packing, arrays.columns, arrays.rows).arrays));
+        let (mut row_sets, mut products) = (Vec::new(), Vec::new());
+        let mode = || BitMatrix::mode(self.of_layer(), fixed_blocks, columns);
+        if fixed > 0 {
+            row_sets.push((Plane::Deterministic, RowSets::Blocks(fixed_blocks)));
+            let sums = self.sums(Plane::Deterministic, fixed_blocks.rows_per_block(), fixed_blocks.count())?;
+            let present = BitMatrix::of_split(split, fixed_blocks, false);
+            let weights = Weights::Shared(mode().masked(&present));
+            products.push(PlaneProduct {
+                blocks: fixed_blocks,
+                weights,
+                present: Some(present),
+                packed: None,
+                sums,
+                scale: None,
+            });
+        }
+        let (largest, in_column) = match &packed {
+            None => (sampled_blocks.rows_per_block(), sampled_blocks.count()),
+            Some(arrays) => {
+                let largest = arrays.iter().map(|array| array.rows as usize).max();
+                (largest.unwrap_or(1), sampled_blocks.count())
             }
-            let mut generators = distribution.start(0);
-            let members = (0..spec.members).map(|_| {
-                let mut matrix = new();
-                distribution.draw(&mut generators, &mut matrix);
-                matrix
+        };
+        if split.probabilistic() > 0 {
+            let sets =
+                packed.as_ref().map_or(RowSets::Blocks(sampled_blocks), |arrays| RowSets::Packed(Arc::clone(arrays)));
+            row_sets.push((Plane::Stochastic, sets));
+            let sums = self.sums(Plane::Stochastic, largest, in_column)?;
+            products.push(PlaneProduct {
+                blocks: sampled_blocks,
+                weights: Weights::Shared(BitMatrix::new(sampled_blocks, columns)),
+                present: Some(BitMatrix::of_split(split, sampled_blocks, true)),
+                packed: None,
+                sums,
+                scale: None,
             });
-            Ok(Weights::PerMember(members.collect()))
         }
-        Sampler::Generator { probability_bits, draws: DrawTime::PerMember, .. } => {
-            let distribution = WeightDistribution::new(of_layer, blocks.rows(), *probability_bits);
-            let members = (0..spec.members).map(|member| {
-                let name = StreamName { layer: index as u32, member, ..StreamName::new(Purpose::WeightSample) };
-                let mut matrix = new();
-                distribution.draw(&mut name.open(spec.seed), &mut matrix);
-                matrix
-            });
-            Ok(Weights::PerMember(members.collect()))
+        if products.iter().all(|product| matches!(product.sums, Sums::Exact)) {
+            // Integers add up the same in one plane as in two.
+            let blocks = products.last().map_or(fixed_blocks, |product| product.blocks);
+            let weights = if split.probabilistic() == 0 {
+                Weights::Shared(mode())
+            } else {
+                self.drawn(&self.forced(split, f32::from), sampled_blocks, Some(split))?
+            };
+            let product = PlaneProduct { blocks, weights, present: None, packed: None, sums: Sums::Exact, scale: None };
+            return Ok(Built { products: vec![product], row_sets, step: 1.0 });
         }
-        Sampler::Generator { probability_bits: bits, .. } => Ok(per_position(of_layer, blocks, *bits)),
-        Sampler::Comparator { .. } => Ok(per_position(of_layer, blocks, 32)),
+        if let (true, Some(product)) = (split.probabilistic() > 0, products.last_mut()) {
+            // An absent synapse is never +1.
+            product.weights = self.drawn(&self.forced(split, |_| 0.0), sampled_blocks, Some(split))?;
+            if let (Weights::PerMember(members), Some(present)) = (&mut product.weights, &product.present) {
+                for matrix in members {
+                    *matrix = std::mem::replace(matrix, BitMatrix::new(sampled_blocks, 0)).masked(present);
+                }
+            }
+            if let (Some(arrays), Sums::Quantised(_)) = (&packed, &product.sums) {
+                product.packed = Some(self.packed(split, arrays));
+            }
+        }
+        let step = common_step(self.layer, &mut products);
+        Ok(Built { products, row_sets, step })
     }
+
+    /// The arrays of a plane packed by rows, with their places in the layer's matrix.
+    fn packed(&self, split: &Split, arrays: &[PackedArray]) -> Vec<PackedProduct> {
+        let of_array = |array: &PackedArray| {
+            let rows = array.inputs.clone();
+            let first = array.first_column as usize;
+            let columns = first..first + array.columns as usize;
+            let mut present = BitMatrix::new(RowBlocks::new(array.rows, array.rows), columns.len());
+            present.gather(&rows, columns.clone(), |row, column| split.contains(row, column as u32));
+            PackedProduct { rows, columns, present }
+        };
+        arrays.iter().map(of_array).collect()
+    }
+
+    /// The posterior with every fixed synapse at a probability of its own: by `fixed` from its mode.
+    fn forced(&self, split: &Split, fixed: impl Fn(bool) -> f32) -> LayerPosterior {
+        let mut posterior = self.of_layer().clone();
+        let rows = split.rows() as usize;
+        for (column, p) in posterior.p.chunks_exact_mut(rows).enumerate() {
+            for (row, p) in p.iter_mut().enumerate() {
+                if !split.contains(row as u32, column as u32) {
+                    *p = fixed(*p > 0.5);
+                }
+            }
+        }
+        posterior
+    }
+
+    /// The weights of a sampled plane for all members; of a stored sample only what `split` samples.
+    fn drawn(&self, of_layer: &LayerPosterior, blocks: RowBlocks, split: Option<&Split>) -> Result<Weights, Error> {
+        let (spec, index, columns) = (self.spec, self.index, self.layer.columns as usize);
+        if spec.samples == Samples::Stored {
+            let samples = of_layer.stored(&self.layer.tensors, spec.members, &self.posterior.path)?;
+            let forced = split
+                .map(|split| (BitMatrix::of_split(split, blocks, true), BitMatrix::mode(of_layer, blocks, columns)));
+            let members = (0..spec.members as usize).map(|member| {
+                let stored = BitMatrix::stored(&samples.member(member), blocks, columns);
+                match &forced {
+                    None => stored,
+                    Some((sampled, fixed)) => stored.where_set(sampled, fixed),
+                }
+            });
+            return Ok(Weights::PerMember(members.collect()));
+        }
+        let new = || BitMatrix::new(blocks, columns);
+        match &spec.sampler {
+            Sampler::Generator {
+                source: RandomSource::Lfsr { bits, taps, registers },
+                bits_per_cycle,
+                probability_bits,
+                draws,
+                ..
+            } => {
+                let registers = Registers {
+                    bits: *bits,
+                    taps: taps.clone(),
+                    number: *registers,
+                    bits_per_cycle: *bits_per_cycle,
+                    draw_bits: *probability_bits,
+                };
+                let array_columns = spec.stochastic.columns as usize;
+                let distribution = RegisterDraws::new(registers, of_layer, index, blocks, array_columns, spec.seed);
+                if *draws == DrawTime::PerPosition {
+                    return Ok(Weights::PerPosition(Draws::Registers(distribution)));
+                }
+                let mut generators = distribution.start(0);
+                let members = (0..spec.members).map(|_| {
+                    let mut matrix = new();
+                    distribution.draw(&mut generators, &mut matrix);
+                    matrix
+                });
+                Ok(Weights::PerMember(members.collect()))
+            }
+            Sampler::Generator { probability_bits, draws: DrawTime::PerMember, .. } => {
+                let distribution = WeightDistribution::new(of_layer, blocks.rows(), *probability_bits);
+                let members = (0..spec.members).map(|member| {
+                    let name = StreamName { layer: index as u32, member, ..StreamName::new(Purpose::WeightSample) };
+                    let mut matrix = new();
+                    distribution.draw(&mut name.open(spec.seed), &mut matrix);
+                    matrix
+                });
+                Ok(Weights::PerMember(members.collect()))
+            }
+            Sampler::Generator { probability_bits: bits, .. } => Ok(per_position(of_layer, blocks, *bits)),
+            Sampler::Comparator { .. } => Ok(per_position(of_layer, blocks, 32)),
+        }
+    }
+}
+
+/// Brings the sums of planes with different steps to one: a binary fraction of a cell current, as fine as 31 bits hold, up
+/// to 2^-10. Planes of one step keep it, and their sums.
+fn common_step(layer: &NetLayer, products: &mut [PlaneProduct]) -> f64 {
+    let first = products.first().map_or(1.0, |product| product.sums.step());
+    if products.iter().all(|product| product.sums.step() == first) {
+        return first;
+    }
+    // Sums are below K 2^B; a converter's rounding and the other plane may add as much again.
+    let most = (u64::from(layer.rows) << layer.input_bits).ilog2() + 2;
+    let bits = 30_u32.saturating_sub(most).min(10);
+    let step = 1.0 / f64::from(1_u32 << bits);
+    for product in products {
+        product.scale = Some(product.sums.step() / step);
+    }
+    step
 }
 
 /// Weights of independent bits, p held to `bits` bits, drawn at every position.
 fn per_position(posterior: &LayerPosterior, blocks: RowBlocks, bits: u32) -> Weights {
     Weights::PerPosition(Draws::Streams(WeightDistribution::new(posterior, blocks.rows(), bits)))
-}
-
-/// Stored samples, one for each member.
-fn stored_weights(
-    spec: &FunctionalSpec,
-    layer: &NetLayer,
-    posterior: &LayerPosterior,
-    path: &Path,
-    blocks: RowBlocks,
-) -> Result<Vec<BitMatrix>, Error> {
-    let samples = posterior.stored(&layer.tensors, spec.members, path)?;
-    let columns = layer.columns as usize;
-    Ok((0..spec.members as usize).map(|member| BitMatrix::stored(&samples.member(member), blocks, columns)).collect())
 }

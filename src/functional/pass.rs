@@ -2,9 +2,10 @@
 
 use crate::functional::direct::multiply_all;
 use crate::functional::input::Planes;
-use crate::functional::model::{Draws, FunctionalModel, Layer, Weights};
+use crate::functional::model::{Draws, FunctionalModel, Layer, PackedProduct, PlaneProduct, Weights};
 use crate::functional::post::max_pool;
-use crate::functional::product::{Sums, multiply};
+use crate::functional::product::{Scratch, Sums, multiply};
+use crate::functional::registers::Generator;
 use crate::functional::weights::BitMatrix;
 use crate::random::{Purpose, StreamName};
 use crate::workload::LayerInput;
@@ -15,7 +16,7 @@ const DIRECT_POSITIONS: usize = 8;
 
 /// Follows a pass; each method does nothing unless overridden.
 pub trait Observer {
-    /// Whether [`driven`](Self::driven) is called. If so every layer is computed pulse by pulse, which takes longer.
+    /// Whether [`driven`](Self::driven) and [`inputs`](Self::inputs) are called. If so every layer is computed pulse by pulse, which takes longer.
     const WATCHES_INPUTS: bool = false;
 
     /// The accumulators of a layer before pooling, `[channel][position]`, in units of the layer's
@@ -24,9 +25,14 @@ pub trait Observer {
         let _ = (layer, image, member, accumulators);
     }
 
-    /// What drives the arrays of a layer at one output position.
+    /// What drives the arrays of the first plane of a layer at one output position.
     fn driven(&mut self, layer: usize, image: usize, member: usize, position: usize, planes: &Planes) {
         let _ = (layer, image, member, position, planes);
+    }
+
+    /// The same as codes, one for each row of the layer.
+    fn inputs(&mut self, layer: usize, image: usize, member: usize, position: usize, window: &[u16]) {
+        let _ = (layer, image, member, position, window);
     }
 }
 
@@ -56,10 +62,8 @@ impl FunctionalModel {
     ) -> (Vec<i32>, Clipping) {
         let index = layer;
         let layer = &self.layers[index];
-        let (accumulators, clipped) = match layer.held(member) {
-            Some(weights) if layer.takes_direct_path() && !O::WATCHES_INPUTS => {
-                (layer.multiply_directly(weights, codes), 0)
-            }
+        let (accumulators, clipped) = match layer.direct(member) {
+            Some(weights) if !O::WATCHES_INPUTS => (layer.multiply_directly(weights, codes), 0),
             _ => self.multiply_serially(index, image, member, codes, observer),
         };
         observer.accumulators(index, image, member, &accumulators);
@@ -76,44 +80,39 @@ impl FunctionalModel {
         observer: &mut O,
     ) -> (Vec<i32>, u64) {
         let layer = &self.layers[index];
-        let mut planes = Planes::new(layer.blocks, layer.input_bits, layer.input_signed);
-        let mut window = Vec::with_capacity(layer.blocks.rows());
-        let mut counts = vec![0; layer.columns];
-        let mut column_sums = vec![0; layer.columns];
+        let (bits, signed) = (layer.input_bits, layer.input_signed);
+        let mut products: Vec<Running<'_>> =
+            layer.products.iter().map(|product| Running::new(self, index, product, image, member)).collect();
+        let mut window = Vec::with_capacity(layer.rows);
+        let mut scratch = Scratch::default();
+        let mut sums = vec![0; layer.columns];
         let mut accumulators = vec![0; layer.columns * layer.positions];
-        let mut weights = match layer.held(member) {
-            Some(matrix) => Cow::Borrowed(matrix),
-            None => Cow::Owned(BitMatrix::new(layer.blocks, layer.columns)),
-        };
-        // Samples are numbered in the order in which one copy of the layer draws them.
-        let first = ((image * self.members + member) * layer.positions) as u64;
-        let mut generators = match &layer.weights {
-            Weights::PerPosition(Draws::Registers(draws)) => draws.start(first),
-            _ => Vec::new(),
-        };
         let mut clipped = 0;
+        // The arrays of planes with equal row blocks are driven alike.
+        let mut planes: Vec<Planes> = Vec::new();
+        for product in &layer.products {
+            if !planes.iter().any(|planes| planes.blocks() == product.blocks) {
+                planes.push(Planes::new(product.blocks, bits, signed));
+            }
+        }
         for position in 0..layer.positions {
             layer.windows.gather(codes, position, &mut window);
-            planes.pack(&window);
+            planes.iter_mut().for_each(|planes| planes.pack(&window));
             if O::WATCHES_INPUTS {
-                observer.driven(index, image, member, position, &planes);
+                observer.driven(index, image, member, position, &planes[0]);
+                observer.inputs(index, image, member, position, &window);
             }
-            match &layer.weights {
-                Weights::PerPosition(Draws::Streams(distribution)) => {
-                    let name = StreamName {
-                        layer: index as u32,
-                        member: member as u32,
-                        position: (image * layer.positions + position) as u64,
-                        ..StreamName::new(Purpose::WeightSample)
-                    };
-                    distribution.draw(&mut name.open(self.seed), weights.to_mut());
+            for running in &mut products {
+                running.draw(self, index, image, member, position);
+                let driven = planes.iter().find(|planes| planes.blocks() == running.product.blocks);
+                clipped += running.multiply(driven.expect("made above"), &window, &mut scratch, &mut sums);
+                let maps = accumulators.chunks_exact_mut(layer.positions).zip(&sums);
+                match running.product.scale {
+                    None => maps.for_each(|(map, &sum)| map[position] += sum),
+                    Some(scale) => {
+                        maps.for_each(|(map, &sum)| map[position] += (f64::from(sum) * scale).round() as i32)
+                    }
                 }
-                Weights::PerPosition(Draws::Registers(draws)) => draws.draw(&mut generators, weights.to_mut()),
-                Weights::Shared(_) | Weights::PerMember(_) => {}
-            }
-            clipped += multiply(&weights, &planes, &layer.sums, &mut counts, &mut column_sums);
-            for (map, &sum) in accumulators.chunks_exact_mut(layer.positions).zip(&column_sums) {
-                map[position] = sum;
             }
         }
         (accumulators, clipped)
@@ -121,7 +120,7 @@ impl FunctionalModel {
 
     /// Answers one image with all members: logits `[member][class]`. Adds each layer's conversions to `clipping`.
     ///
-    /// Leading layers whose weights all members share run once an image, for member 0.
+    /// Layers before the first ensembling one run once an image, for member 0.
     pub(super) fn answer(
         &self,
         image: usize,
@@ -129,12 +128,10 @@ impl FunctionalModel {
         clipping: &mut [Clipping],
         observer: &mut impl Observer,
     ) -> Vec<f64> {
-        let sampled = |layer: &Layer| !matches!(layer.weights, Weights::Shared(_));
-        let first_sampled = self.layers.iter().position(sampled).unwrap_or(self.layers.len());
         let mut logits = Vec::with_capacity(self.members * self.classes());
         let mut maps: Vec<Vec<u16>> = vec![Vec::new(); self.layers.len()];
         for member in 0..self.members {
-            let first = if member == 0 { 0 } else { first_sampled };
+            let first = if member == 0 { 0 } else { self.first_ensembling };
             for (index, layer) in self.layers.iter().enumerate().skip(first) {
                 let input = match layer.source {
                     LayerInput::Input => codes,
@@ -155,7 +152,91 @@ impl FunctionalModel {
     }
 }
 
-impl Layer {
+/// A plane in a pass of its layer.
+struct Running<'a> {
+    product: &'a PlaneProduct,
+    weights: Cow<'a, BitMatrix>,
+    /// The weights of arrays with rows of their own, and what drives them.
+    packed: Vec<(BitMatrix, Planes)>,
+    generators: Vec<Generator>,
+}
+
+impl<'a> Running<'a> {
+    fn new(model: &FunctionalModel, index: usize, product: &'a PlaneProduct, image: usize, member: usize) -> Self {
+        let layer = &model.layers[index];
+        let weights = match product.held(member) {
+            Some(matrix) => Cow::Borrowed(matrix),
+            None => Cow::Owned(BitMatrix::new(product.blocks, layer.columns)),
+        };
+        // Samples are numbered in the order in which one copy of the layer draws them.
+        let first = ((image * model.members + member) * layer.positions) as u64;
+        let generators = match &product.weights {
+            Weights::PerPosition(Draws::Registers(draws)) => draws.start(first),
+            _ => Vec::new(),
+        };
+        let of_array = |array: &PackedProduct| {
+            let blocks = array.present.blocks();
+            let planes = Planes::new(blocks, layer.input_bits, layer.input_signed);
+            (BitMatrix::new(blocks, array.columns.len()), planes)
+        };
+        let packed = product.packed.iter().flatten().map(of_array).collect();
+        let mut running = Self { product, weights, packed, generators };
+        running.gather();
+        running
+    }
+
+    /// Puts the weights of the plane's matrix into arrays with rows of their own.
+    fn gather(&mut self) {
+        for (array, (weights, _)) in self.product.packed.iter().flatten().zip(&mut self.packed) {
+            let present = &self.weights;
+            weights.gather(&array.rows, array.columns.clone(), |row, column| present.get(row as usize, column));
+            let all = std::mem::replace(weights, BitMatrix::new(array.present.blocks(), 0));
+            *weights = all.masked(&array.present);
+        }
+    }
+
+    /// Draws the weights of a position, where each has its own.
+    fn draw(&mut self, model: &FunctionalModel, index: usize, image: usize, member: usize, position: usize) {
+        match &self.product.weights {
+            Weights::PerPosition(Draws::Streams(distribution)) => {
+                let name = StreamName {
+                    layer: index as u32,
+                    member: member as u32,
+                    position: (image * model.layers[index].positions + position) as u64,
+                    ..StreamName::new(Purpose::WeightSample)
+                };
+                distribution.draw(&mut name.open(model.seed), self.weights.to_mut());
+            }
+            Weights::PerPosition(Draws::Registers(draws)) => {
+                draws.draw(&mut self.generators, self.weights.to_mut());
+            }
+            Weights::Shared(_) | Weights::PerMember(_) => return,
+        }
+        self.gather();
+    }
+
+    /// The sums of a position, one for each column, in units of the plane's step; how many conversions clipped.
+    fn multiply(&mut self, driven: &Planes, window: &[u16], scratch: &mut Scratch, sums: &mut [i32]) -> u64 {
+        let product = self.product;
+        let Some(arrays) = &product.packed else {
+            return multiply(&self.weights, product.present.as_ref(), driven, &product.sums, scratch, sums);
+        };
+        sums.fill(0);
+        let (mut clipped, mut inputs) = (0, Vec::new());
+        let mut of_array = Vec::new();
+        for (array, (weights, planes)) in arrays.iter().zip(&mut self.packed) {
+            inputs.clear();
+            inputs.extend(array.rows.iter().map(|&row| window[row as usize]));
+            planes.pack(&inputs);
+            of_array.resize(array.columns.len(), 0);
+            clipped += multiply(weights, Some(&array.present), planes, &product.sums, scratch, &mut of_array);
+            sums[array.columns.clone()].iter_mut().zip(&of_array).for_each(|(sum, more)| *sum += more);
+        }
+        clipped
+    }
+}
+
+impl PlaneProduct {
     /// The weights that a member holds for a whole pass; None where they are drawn at every position.
     fn held(&self, member: usize) -> Option<&BitMatrix> {
         match &self.weights {
@@ -164,10 +245,13 @@ impl Layer {
             Weights::PerPosition(_) => None,
         }
     }
+}
 
-    /// Whether all positions are multiplied at once, without pulses and row blocks.
-    fn takes_direct_path(&self) -> bool {
-        matches!(self.sums, Sums::Exact) && self.positions >= DIRECT_POSITIONS
+impl Layer {
+    /// The weights of a member where all positions can be multiplied at once, without pulses and row blocks.
+    fn direct(&self, member: usize) -> Option<&BitMatrix> {
+        let [product @ PlaneProduct { sums: Sums::Exact, present: None, .. }] = &self.products[..] else { return None };
+        if self.positions >= DIRECT_POSITIONS { product.held(member) } else { None }
     }
 
     /// Accumulators `[channel][position]` by [`multiply_all`].

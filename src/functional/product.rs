@@ -2,7 +2,6 @@
 
 use crate::config::{Adc, AdcInput};
 use crate::functional::adc::Quantiser;
-use crate::functional::blocks::RowBlocks;
 use crate::functional::input::Planes;
 use crate::functional::weights::BitMatrix;
 
@@ -16,10 +15,10 @@ pub enum Sums {
 }
 
 impl Sums {
-    /// Sums of arrays with this converter, if they have one.
+    /// Sums of arrays with this converter, if they have one; the largest array uses `rows` rows.
     #[must_use]
-    pub fn new(adc: Option<&Adc>, blocks: RowBlocks) -> Self {
-        let quantiser = adc.map(|adc| Quantiser::new(adc, blocks.rows_per_block() as u32));
+    pub fn new(adc: Option<&Adc>, rows: u32) -> Self {
+        let quantiser = adc.map(|adc| Quantiser::new(adc, rows));
         quantiser.filter(|quantiser| !quantiser.is_exact()).map_or(Sums::Exact, Sums::Quantised)
     }
 
@@ -33,9 +32,26 @@ impl Sums {
     }
 }
 
+/// Buffers of [`multiply`], one number for each column.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    counts: Vec<u64>,
+    driven: Vec<u64>,
+}
+
 /// Adds up all pulses and row blocks of a position into `accumulators`, one for each column, in units of the sums'
-/// step. `counts` is scratch of the same length. Returns how many conversions clipped.
-pub fn multiply(weights: &BitMatrix, input: &Planes, sums: &Sums, counts: &mut [u64], accumulators: &mut [i32]) -> u64 {
+/// step. Where only some synapses are `present`, `weights` holds no +1 elsewhere. Returns how many conversions clipped.
+pub fn multiply(
+    weights: &BitMatrix,
+    present: Option<&BitMatrix>,
+    input: &Planes,
+    sums: &Sums,
+    scratch: &mut Scratch,
+    accumulators: &mut [i32],
+) -> u64 {
+    let Scratch { counts, driven: of_column } = scratch;
+    counts.resize(accumulators.len(), 0);
+    of_column.resize(accumulators.len(), 0);
     accumulators.fill(0);
     let mut clipped = 0;
     let per_block = weights.blocks().words_per_block();
@@ -46,17 +62,29 @@ pub fn multiply(weights: &BitMatrix, input: &Planes, sums: &Sums, counts: &mut [
                 let driven: i32 = driven.iter().copied().map(i32::from).sum();
                 if driven > 0 {
                     count_on(plane, weights.words(), counts);
-                    for (accumulator, &on) in accumulators.iter_mut().zip(&*counts) {
-                        *accumulator += weight * (2 * on as i32 - driven);
+                    match present {
+                        None => of_column.fill(driven as u64),
+                        Some(present) => count_on(plane, present.words(), of_column),
+                    }
+                    for ((accumulator, &on), &driven) in accumulators.iter_mut().zip(&*counts).zip(&*of_column) {
+                        *accumulator += weight * (2 * on as i32 - driven as i32);
                     }
                 }
             }
             Sums::Quantised(quantiser) => {
-                let weights = weights.words().chunks(per_block * weights.columns());
-                for ((plane, weights), &driven) in plane.chunks(per_block).zip(weights).zip(driven) {
+                let words = per_block * weights.columns();
+                let mut present = present.map(|present| present.words().chunks(words));
+                for ((plane, weights), &driven) in
+                    plane.chunks(per_block).zip(weights.words().chunks(words)).zip(driven)
+                {
+                    let present = present.as_mut().and_then(Iterator::next);
                     if driven > 0 {
                         count_on(plane, weights, counts);
-                        clipped += convert(quantiser, counts, i32::from(driven), weight, accumulators);
+                        match present {
+                            None => of_column.fill(u64::from(driven)),
+                            Some(present) => count_on(plane, present, of_column),
+                        }
+                        clipped += convert(quantiser, counts, of_column, weight, accumulators);
                     }
                 }
             }
@@ -79,19 +107,19 @@ fn count_on(plane: &[u64], weights: &[u64], counts: &mut [u64]) {
 }
 
 /// Converts the sums of one row block and adds their codes. Returns how many conversions clipped.
-fn convert(quantiser: &Quantiser, counts: &[u64], driven: i32, weight: i32, accumulators: &mut [i32]) -> u64 {
+fn convert(quantiser: &Quantiser, counts: &[u64], driven: &[u64], weight: i32, accumulators: &mut [i32]) -> u64 {
     let mut clipped = 0;
     match quantiser.input() {
         AdcInput::Pair => {
-            for (accumulator, &on) in accumulators.iter_mut().zip(counts) {
-                let sum = 2 * on as i32 - driven;
+            for ((accumulator, &on), &driven) in accumulators.iter_mut().zip(counts).zip(driven) {
+                let sum = 2 * on as i32 - driven as i32;
                 *accumulator += weight * quantiser.code(sum);
                 clipped += u64::from(quantiser.clips(sum));
             }
         }
         AdcInput::Column => {
-            for (accumulator, &on) in accumulators.iter_mut().zip(counts) {
-                let (plus, minus) = (on as i32, driven - on as i32);
+            for ((accumulator, &on), &driven) in accumulators.iter_mut().zip(counts).zip(driven) {
+                let (plus, minus) = (on as i32, driven as i32 - on as i32);
                 *accumulator += weight * (quantiser.code(plus) - quantiser.code(minus));
                 clipped += u64::from(quantiser.clips(plus)) + u64::from(quantiser.clips(minus));
             }

@@ -2,7 +2,6 @@
 
 use crate::error::Error;
 use crate::functional::activity::ActivityTable;
-use crate::functional::input::Planes;
 use crate::functional::model::FunctionalModel;
 use crate::functional::pass::{Clipping, Observer};
 use crate::functional::uncertainty::Answer;
@@ -82,8 +81,8 @@ impl<const READS: bool> Observer for Keeper<READS> {
         }
     }
 
-    fn driven(&mut self, layer: usize, image: usize, member: usize, position: usize, planes: &Planes) {
-        self.activity.count(layer, image, member, position, planes);
+    fn inputs(&mut self, layer: usize, image: usize, member: usize, position: usize, window: &[u16]) {
+        self.activity.count(layer, image, member, position, window);
     }
 }
 

@@ -1,8 +1,10 @@
 //! Weights of one sample: +-1 as bits, from the mode, stored samples or draws.
 
 use crate::functional::blocks::RowBlocks;
+use crate::mapping::Split;
 use crate::random::{Stream, Trials};
 use crate::workload::LayerPosterior;
+use std::ops::Range;
 
 /// A matrix of weights as bits, 1 = +1: for each word of rows the words of all columns side by side.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +66,65 @@ impl BitMatrix {
             matrix.set_column(column, &bits, 0);
         }
         matrix
+    }
+
+    /// The synapses of a split: those that are probabilistic, or those that are not.
+    #[must_use]
+    pub fn of_split(split: &Split, blocks: RowBlocks, probabilistic: bool) -> Self {
+        let mut matrix = Self::new(blocks, split.columns() as usize);
+        for column in 0..matrix.columns {
+            let words = split.column(column as u32);
+            if probabilistic {
+                matrix.set_column(column, words, 0);
+            } else {
+                let fixed: Vec<u64> = words.iter().map(|word| !word).collect();
+                matrix.set_column(column, &fixed, 0);
+            }
+        }
+        matrix
+    }
+
+    /// The weights of synapses that are present; -1 elsewhere.
+    ///
+    /// # Panics
+    /// Panics if the matrices are of different shapes.
+    #[must_use]
+    pub fn masked(mut self, present: &Self) -> Self {
+        assert_eq!((self.blocks, self.columns), (present.blocks, present.columns), "matrices of one shape");
+        self.words.iter_mut().zip(&present.words).for_each(|(word, present)| *word &= present);
+        self
+    }
+
+    /// Its own weights where `set` is set, those of `other` elsewhere.
+    ///
+    /// # Panics
+    /// Panics if the matrices are of different shapes.
+    #[must_use]
+    pub fn where_set(mut self, set: &Self, other: &Self) -> Self {
+        let shape = |matrix: &Self| (matrix.blocks, matrix.columns);
+        assert!(shape(&self) == shape(set) && shape(set) == shape(other), "matrices of one shape");
+        for ((word, set), other) in self.words.iter_mut().zip(&set.words).zip(&other.words) {
+            *word = *word & set | other & !set;
+        }
+        self
+    }
+
+    /// Whether the weight of a row and column is +1.
+    #[must_use]
+    pub fn get(&self, row: usize, column: usize) -> bool {
+        let (block, within) = (row / self.blocks.rows_per_block(), row % self.blocks.rows_per_block());
+        let word = block * self.blocks.words_per_block() + within / 64;
+        self.words[word * self.columns + column] >> (within % 64) & 1 == 1
+    }
+
+    /// Sets the weights of a matrix of one block from some rows and columns of another: `set` tells which are +1.
+    pub fn gather(&mut self, rows: &[u32], columns: Range<usize>, set: impl Fn(u32, usize) -> bool) {
+        for (to, column) in columns.enumerate() {
+            for (word, rows) in rows.chunks(64).enumerate() {
+                let bits = rows.iter().rev().fold(0, |bits, &row| bits << 1 | u64::from(set(row, column)));
+                self.words[word * self.columns + to] = bits;
+            }
+        }
     }
 
     /// A stored sample: the bits of all columns after one another, each of K bits.

@@ -1,55 +1,24 @@
 //! Placement of the blocks of layers in arrays.
 
-use crate::config::{Config, Grouping, Scheme};
-use crate::error::Problem;
+use super::pack::{PackedArray, Packing, packed_plane};
+use super::split::Split;
+pub use crate::config::Plane;
+use crate::config::{Choices, Config, Grouping, Scheme};
+use crate::error::{Problem, nearest};
+use crate::network::LayerInput;
 use crate::workload::Net;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
-
-/// The plane that an array belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Plane {
-    /// Deterministic: weights fixed at their mode.
-    Deterministic,
-    /// Stochastic: weights drawn for each member.
-    Stochastic,
-}
-
-impl Plane {
-    /// The plane that holds the layers of a scheme.
-    #[must_use]
-    pub fn of(scheme: Scheme) -> Self {
-        match scheme {
-            Scheme::Dense => Plane::Stochastic,
-            Scheme::Deterministic => Plane::Deterministic,
-        }
-    }
-}
-
-impl Plane {
-    /// All of them, in the order of their codes.
-    pub const ALL: &'static [Plane] = &[Plane::Deterministic, Plane::Stochastic];
-
-    /// Name in traces and reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Plane::Deterministic => "deterministic",
-            Plane::Stochastic => "stochastic",
-        }
-    }
-}
 
 /// Arrays of a layer that hold blocks of the same size in the same plane, so that they do the same work at the same time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ArrayGroup {
     /// Plane of its arrays.
     pub plane: Plane,
-    /// Row blocks that the group covers.
+    /// Row blocks that the group covers; of a packed plane, whose arrays each have rows of their own, its arrays.
     pub row_blocks: Range<u32>,
-    /// Column blocks that the group covers.
+    /// Column blocks that the group covers; 0..1 in a packed plane.
     pub column_blocks: Range<u32>,
     /// Copies of the layer that the group covers.
     pub replicas: Range<u32>,
@@ -63,6 +32,10 @@ pub struct ArrayGroup {
     pub peers: u32,
     /// Place of the group's first array among them.
     pub first_peer: u32,
+    /// Synapses drawn in each of its arrays of a copy, where not all of them are: fixed pairs are gated.
+    pub drawn: Option<Vec<u64>>,
+    /// Whether it works for the first member only, whose sums are kept for the others.
+    pub first_member_only: bool,
 }
 
 impl ArrayGroup {
@@ -78,20 +51,54 @@ impl ArrayGroup {
         u64::from(self.arrays_per_replica()) * self.replicas.len() as u64
     }
 
-    /// Synapses in one array.
+    /// Places of synapses in one array.
     #[must_use]
     pub fn synapses_per_array(&self) -> u64 {
         u64::from(self.rows) * u64::from(self.columns)
+    }
+
+    /// Synapses that are drawn in all arrays of a copy.
+    #[must_use]
+    pub fn drawn(&self) -> u64 {
+        let all = || self.synapses_per_array() * u64::from(self.arrays_per_replica());
+        self.drawn.as_ref().map_or_else(all, |drawn| drawn.iter().sum())
+    }
+}
+
+/// One plane of a layer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlaneMapping {
+    /// Which one.
+    pub plane: Plane,
+    /// Rows in use of the arrays of its tallest column block: their sums are added up.
+    pub tallest: Vec<u32>,
+    /// Column blocks of one copy (C).
+    pub column_blocks: u32,
+    /// Arrays of one copy.
+    pub arrays: u32,
+    /// Places of synapses in use in one copy.
+    pub slots: u64,
+    /// Those of them that hold a weight: the others are pairs of reset cells.
+    pub weights: u64,
+    /// Synapses drawn in the array that draws most.
+    pub most_drawn: u64,
+    /// Arrays of a packed plane, each with the inputs of its rows or cells; none where arrays hold blocks of the matrix.
+    pub packed: Option<Vec<PackedArray>>,
+}
+
+impl PlaneMapping {
+    /// Row blocks of its tallest column block (R).
+    #[must_use]
+    pub fn row_blocks(&self) -> u32 {
+        self.tallest.len() as u32
     }
 }
 
 /// Placement of a layer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LayerMapping {
-    /// Row blocks of one copy (R).
-    pub row_blocks: u32,
-    /// Column blocks of one copy (C).
-    pub column_blocks: u32,
+    /// Its planes that hold arrays, the deterministic one first.
+    pub planes: Vec<PlaneMapping>,
     /// Copies (r).
     pub replication: u32,
     /// Passes of the layer for one image: T, or 1 where nothing before it and nothing in it is sampled.
@@ -112,6 +119,32 @@ impl LayerMapping {
     pub fn arrays(&self) -> u64 {
         self.groups.iter().map(ArrayGroup::arrays).sum()
     }
+
+    /// One of its planes, if it has arrays in it.
+    #[must_use]
+    pub fn plane(&self, plane: Plane) -> Option<&PlaneMapping> {
+        self.planes.iter().find(|of| of.plane == plane)
+    }
+
+    /// Synapses whose draws a sample of a group waits for. The generators of a plane in which fixed pairs are gated run in
+    /// step: each sample takes as long as that of the array that draws most.
+    #[must_use]
+    pub fn draws_at_once(&self, group: &ArrayGroup) -> u64 {
+        let most = self.plane(group.plane).filter(|_| group.drawn.is_some()).map(|plane| plane.most_drawn);
+        most.unwrap_or_else(|| group.synapses_per_array())
+    }
+
+    /// Most row blocks of a plane (R).
+    #[must_use]
+    pub fn row_blocks(&self) -> u32 {
+        self.planes.iter().map(PlaneMapping::row_blocks).max().unwrap_or(0)
+    }
+
+    /// Most column blocks of a plane (C).
+    #[must_use]
+    pub fn column_blocks(&self) -> u32 {
+        self.planes.iter().map(|plane| plane.column_blocks).max().unwrap_or(0)
+    }
 }
 
 /// A network on a chip.
@@ -123,7 +156,7 @@ pub struct Mapping {
     pub tiles: u32,
     /// Arrays in use.
     pub arrays: u64,
-    /// Index of the first layer that runs once a member; the number of layers if none does.
+    /// Index of the first layer that runs once a member (L0); the number of layers if none does.
     pub first_ensembling_layer: usize,
     /// Members (T).
     pub members: u32,
@@ -132,17 +165,51 @@ pub struct Mapping {
 /// Most arrays that a mapping may take: array numbers are 32 bits.
 const MOST_ARRAYS: u64 = 1 << 31;
 
-/// Cuts the layers into arrays and places them.
+/// The index of the first ensembling layer of a scheme; the number of layers where none is.
 ///
 /// # Errors
-/// Returns an error if copies exceed a layer's positions, or the arrays exceed what can be numbered.
-pub fn map(config: &Config, net: &Net) -> Result<Mapping, Vec<Problem>> {
-    let array = &config.arch.array;
-    let block_rows = array.rows;
-    let block_columns = array.columns / array.cells_per_synapse;
+/// Returns the problem of a name that is no layer's, or of a layer behind a fork: one that runs for each member beside
+/// layers that read what comes before it.
+pub fn first_ensembling_layer(scheme: &Scheme, net: &Net) -> Result<usize, Problem> {
+    let Some(choices) = scheme.choices() else { return Ok(net.layers.len()) };
+    let Some(name) = choices.first_ensembling_layer else { return Ok(0) };
+    let path = "mapping.scheme.first_ensembling_layer";
+    let Some(first) = net.layers.iter().position(|layer| layer.name == name) else {
+        let problem = Problem::new(path, format!("first_ensembling_layer is \"{name}\", which is no layer"));
+        let near = nearest(name, net.layers.iter().map(|layer| layer.name.as_str()));
+        return Err(match near {
+            Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
+            None => problem,
+        });
+    };
+    let behind = net.layers.iter().enumerate().skip(first + 1).find(|(_, layer)| match layer.source {
+        LayerInput::Input => true,
+        LayerInput::Layer(source) => source < first,
+    });
+    if let Some((_, other)) = behind {
+        let message = format!(
+            "first_ensembling_layer is \"{name}\", but layer \"{}\" behind it reads what comes before: the network forks \
+             there",
+            other.name
+        );
+        return Err(Problem::new(path, message).hint("expected a layer that all later ones depend on"));
+    }
+    Ok(first)
+}
+
+/// The synapses that each layer samples, for a scheme that splits them; none for layers before the first ensembling one.
+pub type Splits = Vec<Option<Split>>;
+
+/// Cuts the layers into arrays and places them. `splits` has one entry for each layer where the scheme has an eps.
+///
+/// # Errors
+/// Returns an error if copies exceed a layer's positions, the first ensembling layer is none, or the arrays exceed what can
+/// be numbered.
+pub fn map(config: &Config, net: &Net, splits: Option<&Splits>) -> Result<Mapping, Vec<Problem>> {
     let members = config.members();
-    let plane = Plane::of(config.mapping.scheme);
-    let first_ensembling_layer = if plane == Plane::Stochastic { 0 } else { net.layers.len() };
+    let first_ensembling_layer =
+        first_ensembling_layer(&config.mapping.scheme, net).map_err(|problem| vec![problem])?;
+    let choices = config.mapping.scheme.choices().unwrap_or_default();
     let mut problems = Vec::new();
     let mut layers = Vec::with_capacity(net.layers.len());
     let (mut next_array, mut next_tile) = (0_u64, 0_u32);
@@ -164,9 +231,20 @@ pub fn map(config: &Config, net: &Net) -> Result<Mapping, Vec<Problem>> {
             ));
             continue;
         }
-        let row_blocks = layer.rows.div_ceil(block_rows);
-        let column_blocks = layer.columns.div_ceil(block_columns);
-        let per_replica = u64::from(row_blocks) * u64::from(column_blocks);
+        let split = splits.and_then(|splits| splits[index].as_ref());
+        let kinds: &[(Plane, Contents<'_>)] = match split {
+            _ if index < first_ensembling_layer => &[(Plane::Deterministic, Contents::Everything)],
+            None => &[(Plane::Stochastic, Contents::Everything)],
+            Some(split) => {
+                &[(Plane::Deterministic, Contents::Fixed(split)), (Plane::Stochastic, Contents::Sampled(split))]
+            }
+        };
+        let keeps = choices.keep_deterministic_part && index == first_ensembling_layer && members > 1;
+        let cut: Vec<Cut> = kinds
+            .iter()
+            .filter_map(|(plane, contents)| Cut::new(config, layer.rows, layer.columns, *plane, *contents, &choices))
+            .collect();
+        let per_replica: u64 = cut.iter().map(Cut::arrays).sum();
         let arrays = per_replica * u64::from(replication);
         if next_array + arrays > MOST_ARRAYS {
             problems.push(
@@ -182,49 +260,38 @@ pub fn map(config: &Config, net: &Net) -> Result<Mapping, Vec<Problem>> {
             );
             break;
         }
-        let whole =
-            Blocks { row_blocks, column_blocks, first_array: next_array as u32, per_replica: per_replica as u32 };
-        let edges = |total: u32, block: u32, blocks: u32| {
-            // The last block may be smaller than the others: then it is a group of its own.
-            let last = total - (blocks - 1) * block;
-            if last == block {
-                vec![(0..blocks, block)]
-            } else if blocks == 1 {
-                vec![(0..1, last)]
-            } else {
-                vec![(0..blocks - 1, block), (blocks - 1..blocks, last)]
-            }
-        };
-        let mut groups = Vec::new();
-        for (row_range, rows) in edges(layer.rows, block_rows, row_blocks) {
-            for (column_range, columns) in edges(layer.columns, block_columns, column_blocks) {
-                let group = ArrayGroup {
-                    plane,
-                    peers: row_range.len() as u32 * column_range.len() as u32,
-                    first_peer: 0,
-                    first_array: whole.number(0, row_range.start, column_range.start),
-                    row_blocks: row_range.clone(),
-                    column_blocks: column_range,
-                    replicas: 0..replication,
-                    rows,
-                    columns,
-                };
-                match config.schedule.grouping {
+        let (mut groups, mut planes, mut before) = (Vec::new(), Vec::new(), 0);
+        let (mut cells_used, mut cells) = (0, 0);
+        // Planes that have something to keep for later members must not be the only ones.
+        let keeps = keeps && cut.len() == 2;
+        for of_plane in cut {
+            let numbers = Numbers { first_array: next_array as u32 + before, per_replica: per_replica as u32 };
+            before += of_plane.arrays() as u32;
+            let arrays = config.arch.plane(of_plane.plane).array;
+            cells += of_plane.arrays() * u64::from(replication) * u64::from(arrays.rows) * u64::from(arrays.columns);
+            cells_used += of_plane.weights() * u64::from(arrays.cells_per_synapse) * u64::from(replication);
+            let first_member_only = keeps && of_plane.plane == Plane::Deterministic;
+            // Which rows are 0 differs between arrays, and with it what they do.
+            let alike = !(choices.skip_zero_rows && of_plane.plane == Plane::Stochastic);
+            let grouping = if alike { config.schedule.grouping } else { Grouping::Expanded };
+            for mut group in of_plane.groups(replication, &numbers) {
+                group.first_member_only = first_member_only;
+                match grouping {
                     Grouping::Grouped => groups.push(group),
-                    Grouping::Expanded => groups.extend(whole.single_arrays(&group)),
+                    Grouping::Expanded => groups.extend(of_plane.single_arrays(&group, &numbers)),
                 }
             }
+            planes.push(of_plane.mapping());
         }
         let tiles = u32::try_from(arrays.div_ceil(u64::from(config.arch.tile.arrays))).unwrap_or(u32::MAX);
         layers.push(LayerMapping {
-            row_blocks,
-            column_blocks,
+            planes,
             replication,
             passes: if index >= first_ensembling_layer { members } else { 1 },
             groups,
             tiles: next_tile..next_tile + tiles,
-            cells_used: layer.synapses() * u64::from(array.cells_per_synapse) * u64::from(replication),
-            cells: arrays * u64::from(array.rows) * u64::from(array.columns),
+            cells_used,
+            cells,
         });
         next_array += arrays;
         next_tile += tiles;
@@ -236,33 +303,187 @@ pub fn map(config: &Config, net: &Net) -> Result<Mapping, Vec<Problem>> {
     }
 }
 
-/// Numbering of a layer's arrays: copy by copy, row block by row block.
-struct Blocks {
-    row_blocks: u32,
-    column_blocks: u32,
+/// What a plane of a layer holds.
+#[derive(Debug, Clone, Copy)]
+enum Contents<'a> {
+    /// All synapses of the layer.
+    Everything,
+    /// Those that are not probabilistic.
+    Fixed(&'a Split),
+    /// Those that are.
+    Sampled(&'a Split),
+}
+
+/// Numbering of a plane's arrays: copy by copy, row block by row block.
+struct Numbers {
     first_array: u32,
     per_replica: u32,
 }
 
-impl Blocks {
-    fn number(&self, replica: u32, row_block: u32, column_block: u32) -> u32 {
-        debug_assert!(row_block < self.row_blocks);
-        self.first_array + replica * self.per_replica + row_block * self.column_blocks + column_block
+/// A plane of a layer, cut into arrays.
+struct Cut<'a> {
+    plane: Plane,
+    contents: Contents<'a>,
+    rows: u32,
+    columns: u32,
+    block_rows: u32,
+    block_columns: u32,
+    packed: Option<super::pack::PackedPlane>,
+}
+
+impl<'a> Cut<'a> {
+    /// None for a plane that holds nothing.
+    fn new(
+        config: &Config,
+        rows: u32,
+        columns: u32,
+        plane: Plane,
+        contents: Contents<'a>,
+        choices: &Choices<'_>,
+    ) -> Option<Self> {
+        let arrays = config.arch.plane(plane);
+        let (block_rows, block_columns) = (arrays.array.rows, arrays.synapse_columns());
+        let packed = match (contents, choices.packing) {
+            (Contents::Sampled(split), packing @ (Packing::Rows | Packing::Lists { .. })) => {
+                Some(packed_plane(split, packing, block_columns, block_rows))
+            }
+            _ => None,
+        };
+        let cut = Self { plane, contents, rows, columns, block_rows, block_columns, packed };
+        (cut.weights() > 0).then_some(cut)
+    }
+
+    /// Row and column blocks of a plane that is not packed.
+    fn blocks(&self) -> (u32, u32) {
+        (self.rows.div_ceil(self.block_rows), self.columns.div_ceil(self.block_columns))
+    }
+
+    /// Arrays of one copy.
+    fn arrays(&self) -> u64 {
+        let (rows, columns) = self.blocks();
+        let whole = || u64::from(rows) * u64::from(columns);
+        self.packed.as_ref().map_or_else(whole, |packed| packed.arrays.len() as u64)
+    }
+
+    /// Synapses with a weight.
+    fn weights(&self) -> u64 {
+        let all = u64::from(self.rows) * u64::from(self.columns);
+        match self.contents {
+            Contents::Everything => all,
+            Contents::Fixed(split) => all - split.probabilistic(),
+            Contents::Sampled(split) => split.probabilistic(),
+        }
+    }
+
+    /// Columns of a column block.
+    fn block(&self, index: u32, size: u32, total: u32) -> Range<u32> {
+        index * size..((index + 1) * size).min(total)
+    }
+
+    /// Synapses that an array of a whole plane draws; none where it draws all it has.
+    fn drawn(&self, row_block: u32, column_block: u32) -> Option<u64> {
+        let Contents::Sampled(split) = self.contents else { return None };
+        let rows = self.block(row_block, self.block_rows, self.rows);
+        Some(split.in_block(rows, self.block(column_block, self.block_columns, self.columns)))
+    }
+
+    fn mapping(self) -> PlaneMapping {
+        let (row_blocks, column_blocks) = self.blocks();
+        let rows = |block| self.block(block, self.block_rows, self.rows).len() as u32;
+        let whole = u64::from(self.rows) * u64::from(self.columns);
+        let mut mapping = PlaneMapping {
+            plane: self.plane,
+            tallest: (0..row_blocks).map(rows).collect(),
+            column_blocks,
+            arrays: self.arrays() as u32,
+            slots: whole,
+            weights: self.weights(),
+            most_drawn: u64::from(rows(0)) * u64::from(self.block(0, self.block_columns, self.columns).len() as u32),
+            packed: None,
+        };
+        if let Some(packed) = self.packed {
+            let slots = packed.arrays.iter().map(|array| u64::from(array.rows) * u64::from(array.columns)).sum();
+            let most_drawn = packed.arrays.iter().map(|array| array.probabilistic).max().unwrap_or(0);
+            let (tallest, column_blocks) = (packed.tallest, packed.column_blocks);
+            mapping =
+                PlaneMapping { tallest, column_blocks, slots, most_drawn, packed: Some(packed.arrays), ..mapping };
+        } else if matches!(self.contents, Contents::Sampled(_)) {
+            let blocks = (0..row_blocks).flat_map(|row| (0..column_blocks).map(move |column| (row, column)));
+            mapping.most_drawn = blocks.filter_map(|(row, column)| self.drawn(row, column)).max().unwrap_or(0);
+        }
+        mapping
+    }
+
+    /// Groups of arrays of the same size.
+    fn groups(&self, replication: u32, numbers: &Numbers) -> Vec<ArrayGroup> {
+        let mut groups = Vec::new();
+        let mut add = |row_blocks: Range<u32>, column_blocks: Range<u32>, rows, columns, drawn: Option<Vec<u64>>| {
+            groups.push(ArrayGroup {
+                plane: self.plane,
+                peers: row_blocks.len() as u32 * column_blocks.len() as u32,
+                first_peer: 0,
+                first_array: self.number(numbers, 0, row_blocks.start, column_blocks.start),
+                row_blocks,
+                column_blocks,
+                replicas: 0..replication,
+                rows,
+                columns,
+                drawn,
+                first_member_only: false,
+            });
+        };
+        if let Some(packed) = &self.packed {
+            let mut start = 0;
+            for alike in packed.arrays.chunk_by(|a, b| (a.rows, a.columns) == (b.rows, b.columns)) {
+                let end = start + alike.len() as u32;
+                let drawn = alike.iter().map(|array| array.probabilistic).collect();
+                add(start..end, 0..1, alike[0].rows, alike[0].columns, Some(drawn));
+                start = end;
+            }
+            return groups;
+        }
+        let edges = |total: u32, block: u32, blocks: u32| {
+            // The last block may be smaller than the others: then it is a group of its own.
+            let last = total - (blocks - 1) * block;
+            if last == block {
+                vec![(0..blocks, block)]
+            } else if blocks == 1 {
+                vec![(0..1, last)]
+            } else {
+                vec![(0..blocks - 1, block), (blocks - 1..blocks, last)]
+            }
+        };
+        let (row_blocks, column_blocks) = self.blocks();
+        for (row_range, rows) in edges(self.rows, self.block_rows, row_blocks) {
+            for (column_range, columns) in edges(self.columns, self.block_columns, column_blocks) {
+                let arrays = row_range.clone().flat_map(|row| column_range.clone().map(move |column| (row, column)));
+                let drawn = arrays.map(|(row, column)| self.drawn(row, column)).collect();
+                add(row_range.clone(), column_range, rows, columns, drawn);
+            }
+        }
+        groups
+    }
+
+    fn number(&self, numbers: &Numbers, replica: u32, row_block: u32, column_block: u32) -> u32 {
+        let columns = if self.packed.is_some() { 1 } else { self.blocks().1 };
+        numbers.first_array + replica * numbers.per_replica + row_block * columns + column_block
     }
 
     /// One group for each array of `group`.
-    fn single_arrays(&self, group: &ArrayGroup) -> Vec<ArrayGroup> {
+    fn single_arrays(&self, group: &ArrayGroup, numbers: &Numbers) -> Vec<ArrayGroup> {
         let mut single = Vec::with_capacity(group.arrays() as usize);
         for replica in group.replicas.clone() {
             for row_block in group.row_blocks.clone() {
                 for column_block in group.column_blocks.clone() {
+                    let place = (row_block - group.row_blocks.start) * group.column_blocks.len() as u32
+                        + (column_block - group.column_blocks.start);
                     single.push(ArrayGroup {
                         row_blocks: row_block..row_block + 1,
                         column_blocks: column_block..column_block + 1,
                         replicas: replica..replica + 1,
-                        first_array: self.number(replica, row_block, column_block),
-                        first_peer: (row_block - group.row_blocks.start) * group.column_blocks.len() as u32
-                            + (column_block - group.column_blocks.start),
+                        first_array: self.number(numbers, replica, row_block, column_block),
+                        first_peer: place,
+                        drawn: group.drawn.as_ref().map(|drawn| vec![drawn[place as usize]]),
                         ..group.clone()
                     });
                 }

@@ -8,6 +8,6 @@ pub mod split;
 pub mod pack;
 pub mod arrays;
 
-pub use arrays::{ArrayGroup, LayerMapping, Mapping, Plane, map};
-pub use pack::{PackedBlock, Packing, pack};
+pub use arrays::{ArrayGroup, LayerMapping, Mapping, Plane, PlaneMapping, Splits, first_ensembling_layer, map};
+pub use pack::{EMPTY, PackedArray, PackedBlock, Packing, pack};
 pub use split::Split;

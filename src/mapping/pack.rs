@@ -4,23 +4,8 @@
 //! decides how many array rows a block takes; a block of height h takes `ceil(h / N)` arrays of N rows.
 
 use super::split::{Split, ones};
-use serde::{Deserialize, Serialize};
-
-/// How a stochastic plane stores its synapses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Packing {
-    /// The plane is as large as the layer; fixed synapses are reset pairs in it.
-    Full,
-    /// Only rows that hold a probabilistic synapse in the column block are stored. Each stored row needs the index of its
-    /// input.
-    Rows,
-    /// Each column stores its own probabilistic synapses one under another. Each stored synapse needs the index of its
-    /// input.
-    Lists {
-        /// Whether columns are sorted by the length of their lists before they are cut into blocks, which shortens blocks.
-        sorted: bool,
-    },
-}
+pub use crate::config::Packing;
+use serde::Serialize;
 
 /// A column block of a packed stochastic plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +46,110 @@ pub fn pack(split: &Split, packing: Packing, width: u32) -> Vec<PackedBlock> {
         PackedBlock { columns, height, probabilistic: lists.iter().map(|&list| u64::from(list)).sum() }
     });
     blocks.collect()
+}
+
+/// An array of a packed plane: some of the layer's synapses, and the inputs that its rows, or its cells, take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PackedArray {
+    /// Rows in use.
+    pub rows: u32,
+    /// Synapse columns in use.
+    pub columns: u32,
+    /// Of rows, the layer's column that is its first one; of lists, the first place in the order of columns.
+    pub first_column: u32,
+    /// Logical rows whose inputs it takes: one for each row, or with lists one for each synapse row by row, where
+    /// [`EMPTY`] stands for a place without a synapse.
+    #[serde(skip)]
+    pub inputs: Vec<u32>,
+    /// Synapses that are drawn where fixed pairs are gated: the probabilistic ones.
+    pub probabilistic: u64,
+}
+
+/// A place of a list without a synapse.
+pub const EMPTY: u32 = u32::MAX;
+
+impl PackedArray {
+    /// Indices that it stores.
+    #[must_use]
+    pub fn indices(&self) -> u64 {
+        self.inputs.iter().filter(|&&input| input != EMPTY).count() as u64
+    }
+}
+
+/// A stochastic plane cut into arrays of at most `rows` x `width` synapses, and what its tallest column block takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackedPlane {
+    /// Its arrays, those of equal size side by side.
+    pub arrays: Vec<PackedArray>,
+    /// Rows of the arrays of the tallest column block.
+    pub tallest: Vec<u32>,
+    /// Column blocks that hold a synapse.
+    pub column_blocks: u32,
+}
+
+/// The arrays of `rows` x `width` synapses that hold the probabilistic synapses of a layer in rows or lists.
+///
+/// # Panics
+/// Panics if `rows` or `width` is 0, or `packing` is [`Packing::Full`], whose arrays are blocks of the whole matrix.
+#[must_use]
+pub fn packed_plane(split: &Split, packing: Packing, width: u32, rows: u32) -> PackedPlane {
+    let mut order: Vec<u32> = (0..split.columns()).collect();
+    if packing == (Packing::Lists { sorted: true }) {
+        order.sort_by_key(|&column| std::cmp::Reverse(split.in_column(column)));
+    }
+    let (mut arrays, mut tallest, mut column_blocks) = (Vec::new(), Vec::new(), 0);
+    for (block, columns) in order.chunks(width as usize).enumerate() {
+        let (first, first_column) = (arrays.len(), block as u32 * width);
+        match packing {
+            Packing::Full => unreachable!("a whole plane has no layout of its own"),
+            Packing::Rows => {
+                let any = split.rows_with_any(columns[0]..columns[0] + columns.len() as u32);
+                let stored: Vec<u32> = bits(&any).collect();
+                arrays.extend(stored.chunks(rows as usize).map(|inputs| PackedArray {
+                    rows: inputs.len() as u32,
+                    columns: columns.len() as u32,
+                    first_column,
+                    inputs: inputs.to_vec(),
+                    probabilistic: columns.iter().map(|&column| split.among(column, inputs)).sum(),
+                }));
+            }
+            Packing::Lists { .. } => {
+                let lists: Vec<Vec<u32>> = columns.iter().map(|&column| bits(split.column(column)).collect()).collect();
+                let height = lists.iter().map(Vec::len).max().unwrap_or(0);
+                for start in (0..height).step_by(rows as usize) {
+                    let end = (start + rows as usize).min(height);
+                    let place = |(row, list): (usize, &Vec<u32>)| list.get(row).copied().unwrap_or(EMPTY);
+                    let inputs: Vec<u32> =
+                        (start..end).flat_map(|row| lists.iter().map(move |list| place((row, list)))).collect();
+                    let probabilistic = inputs.iter().filter(|&&input| input != EMPTY).count() as u64;
+                    let (rows, columns) = ((end - start) as u32, columns.len() as u32);
+                    arrays.push(PackedArray { rows, columns, first_column, inputs, probabilistic });
+                }
+            }
+        }
+        let block: Vec<u32> = arrays[first..].iter().map(|array| array.rows).collect();
+        column_blocks += u32::from(!block.is_empty());
+        if block.iter().sum::<u32>() > tallest.iter().sum() {
+            tallest = block;
+        }
+    }
+    // Those of equal size do the same work at the same time.
+    arrays.sort_by_key(|array| std::cmp::Reverse((array.rows, array.columns)));
+    PackedPlane { arrays, tallest, column_blocks }
+}
+
+/// Places of the bits that are 1.
+fn bits(words: &[u64]) -> impl Iterator<Item = u32> + '_ {
+    words.iter().enumerate().flat_map(|(i, &word)| {
+        let mut rest = word;
+        std::iter::from_fn(move || {
+            (rest != 0).then(|| {
+                let bit = rest.trailing_zeros();
+                rest &= rest - 1;
+                i as u32 * 64 + bit
+            })
+        })
+    })
 }
 
 /// Arrays of `rows` wordlines that the blocks take.

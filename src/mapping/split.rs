@@ -62,10 +62,45 @@ impl Split {
         self.column(column).iter().map(|word| word.count_ones()).sum()
     }
 
+    /// Whether a synapse is probabilistic.
+    #[must_use]
+    pub fn contains(&self, row: u32, column: u32) -> bool {
+        self.column(column)[row as usize / 64] >> (row % 64) & 1 == 1
+    }
+
     /// One bit a row of a column, the lowest row in the lowest bit.
     #[must_use]
     pub fn column(&self, column: u32) -> &[u64] {
         &self.bits[column as usize * self.words..][..self.words]
+    }
+
+    /// Probabilistic synapses of a column in the given rows.
+    #[must_use]
+    pub fn among(&self, column: u32, rows: &[u32]) -> u64 {
+        let words = self.column(column);
+        rows.iter().map(|&row| words[row as usize / 64] >> (row % 64) & 1).sum()
+    }
+
+    /// Probabilistic synapses of a block of rows and columns.
+    #[must_use]
+    pub fn in_block(&self, rows: Range<u32>, columns: Range<u32>) -> u64 {
+        let ones = |column| {
+            self.column(column)
+                .iter()
+                .enumerate()
+                .map(|(word, bits)| {
+                    let first = word as u32 * 64;
+                    let (from, to) =
+                        (rows.start.clamp(first, first + 64) - first, rows.end.clamp(first, first + 64) - first);
+                    if from == to {
+                        return 0;
+                    }
+                    let mask = (u64::MAX >> (64 - (to - from))) << from;
+                    u64::from((bits & mask).count_ones())
+                })
+                .sum::<u64>()
+        };
+        columns.map(ones).sum()
     }
 
     /// Rows that hold a probabilistic synapse in any of `columns`, one bit each.

@@ -7,11 +7,11 @@
 use super::build::{Build, levels};
 use super::context::{Amount, Context, Job, Units, rows};
 use super::token::Token;
-use crate::config::Chip;
+use crate::config::{Chip, Cost, Plane};
 use crate::dataflow::Role;
 use crate::kernel::port::CREDIT;
 use crate::kernel::{Cycle, Event, EventQueue, PartId, PortId};
-use crate::mapping::LayerMapping;
+use crate::mapping::{LayerMapping, PlaneMapping};
 use crate::readout::Readout;
 use crate::trace::{Action, Component, NONE, SpanSink};
 use crate::units::Time;
@@ -65,6 +65,8 @@ pub struct GroupInput {
     pub converter: PartId,
     /// Copies of the layer that the group covers.
     pub replicas: Range<u32>,
+    /// Whether it delivers for the first member only.
+    pub first_member_only: bool,
     /// Shift-and-add units, for one copy; the first is that of the first array.
     pub units: Units,
     /// Results of one sample, for one copy.
@@ -131,6 +133,13 @@ pub struct AccumulatorSpec {
     pub adders: Units,
     /// Additions of the tree for one position of a copy.
     pub additions: u64,
+    /// The same where the sums of the deterministic plane are held from the first member.
+    pub additions_to_held: u64,
+    /// Bytes of these sums for one position of a copy; 0 where none are held.
+    pub held_bytes: u64,
+    /// Writing a byte of them with the first member, and reading it with each later one.
+    pub hold: Job,
+    pub recall: Job,
     /// A byte of a partial sum on its way to another tile; its time is part of the tree's.
     pub cross: Job,
     /// Bytes of partial sums that cross tiles, for one position of a copy.
@@ -151,7 +160,7 @@ impl AccumulatorSpec {
     pub(super) fn build(at: &Build<'_>) -> Self {
         let (l, layer, mapped) = at.layer();
         let costs = &at.chip.costs;
-        let (mut lanes, mut drain) = (0, 0);
+        let mut drain = 0;
         let groups = at
             .inputs()
             .map(|(converter, port)| {
@@ -160,13 +169,13 @@ impl AccumulatorSpec {
                 let readout = Readout::new(at.chip, group.plane);
                 let block = readout.block(group.rows, group.columns, layer.input_bits);
                 let shift_add = at.job_of(Some(l), Component::Accumulator, Action::ShiftAdd, readout.accumulate);
-                lanes = lanes.max(block.lanes());
                 drain = drain.max(shift_add.duration);
                 let results = |of_array: u32| u64::from(group.arrays_per_replica()) * u64::from(of_array);
                 GroupInput {
                     port,
                     converter: converter.index() as PartId,
                     replicas: group.replicas.clone(),
+                    first_member_only: group.first_member_only,
                     units: of_group.arrays().times(block.converters),
                     results: results(block.results),
                     last_results: results(block.last_results),
@@ -175,16 +184,23 @@ impl AccumulatorSpec {
                 }
             })
             .collect();
-        let sums = partial_sums(at.chip, layer, mapped);
-        let latency = Latency::new(at.chip, mapped, drain, sums);
+        let sums = PartialSums::new(at.chip, layer, mapped);
+        let latency = Latency::new(at.chip, mapped, drain, sums.most);
         let adder = costs.adder.energy.0;
+        let adders = adders(at.chip, layer, mapped, |plane| u64::from(group_lanes(at.chip, layer, mapped, plane)));
+        let held = HeldSums::new(layer, mapped);
+        let on_sums = |action, cost: &Cost| at.job(Some(l), Component::Accumulator, action, 0, cost.energy.0);
         Self {
             groups,
             output: at.output(),
             passed: at.signal(Role::Buffer).expect("an accumulator tells its buffer"),
             tree: at.job(Some(l), Component::Accumulator, Action::Accumulate, latency.tree, adder),
-            adders: Units::new(NONE, (sums - 1) * mapped.column_blocks * lanes),
-            additions: u64::from(sums - 1) * u64::from(layer.columns),
+            adders: Units::new(NONE, adders as u32),
+            additions: sums.additions,
+            additions_to_held: sums.additions_to_held,
+            held_bytes: held.map_or(0, |held| held.bytes_of_position),
+            hold: on_sums(Action::Write, &costs.buffer_write),
+            recall: on_sums(Action::Fetch, &costs.buffer_read),
             cross: at.job(Some(l), Component::Link, Action::Transfer, 0, costs.link.energy.0),
             crossing_bytes: latency.crossing_tiles * u64::from(layer.columns) * PARTIAL_SUM_BYTES,
             latency: latency.total(),
@@ -193,6 +209,11 @@ impl AccumulatorSpec {
             replication: mapped.replication,
             passes: mapped.passes,
         }
+    }
+
+    /// Groups that deliver for a position of a member.
+    fn expected(&self, member: u32) -> usize {
+        self.groups.iter().filter(|group| member == 0 || !group.first_member_only).count()
     }
 
     /// Sequence number of a token among all that the layer handles in the run.
@@ -206,8 +227,8 @@ impl AccumulatorSpec {
 #[derive(Debug)]
 pub struct Accumulator {
     spec: AccumulatorSpec,
-    /// For each incomplete position, oldest first, the number of groups that have delivered.
-    joining: VecDeque<usize>,
+    /// For each position that has not entered the tree, oldest first, the number of groups that have yet to deliver.
+    joining: VecDeque<(usize, Token)>,
     /// Number of complete positions so far.
     joined: u64,
     /// Complete sums that wait for a place, with their group.
@@ -274,13 +295,17 @@ impl Accumulator {
         self.join(place, token, cx);
     }
 
-    /// Counts a delivery. Groups deliver in order, so the position that is complete now is the oldest.
+    /// Counts a delivery. Positions enter the tree in their order, each once all its groups have delivered.
     fn join<S: EventQueue, K: SpanSink>(&mut self, place: usize, token: Token, cx: &mut Context<'_, S, K>) {
-        if place == self.joining.len() {
-            self.joining.push_back(0);
+        while self.joining.len() <= place {
+            self.joining.push_back((usize::MAX, token));
         }
-        self.joining[place] += 1;
-        if self.joining[place] == self.spec.groups.len() {
+        let (left, of_position) = &mut self.joining[place];
+        if *left == usize::MAX {
+            (*left, *of_position) = (self.spec.expected(token.member), token);
+        }
+        *left -= 1;
+        while let Some(&(0, token)) = self.joining.front() {
             self.joining.pop_front();
             self.joined += 1;
             self.enter_tree(token, cx);
@@ -291,7 +316,12 @@ impl Accumulator {
         let lanes = u64::from(token.lanes);
         let spec = &self.spec;
         let start = cx.now + spec.latency - spec.tree.duration;
-        cx.work(&spec.tree, start, token, Amount::once(spec.adders, spec.additions * lanes));
+        let additions = if token.member > 0 && spec.held_bytes > 0 { spec.additions_to_held } else { spec.additions };
+        cx.work(&spec.tree, start, token, Amount::once(spec.adders, additions * lanes));
+        if spec.held_bytes > 0 {
+            let job = if token.member == 0 { &spec.hold } else { &spec.recall };
+            cx.work(job, cx.now, token, Amount::once(Units::one(NONE), spec.held_bytes * lanes));
+        }
         cx.work(&spec.cross, start, token, Amount::once(Units::one(NONE), spec.crossing_bytes * lanes));
         self.in_tree.push_back((token, cx.now + self.spec.latency));
         cx.schedule(cx.now + self.spec.latency, Tag::Out);
@@ -324,16 +354,83 @@ impl Accumulator {
 /// Bytes of a partial sum on its way to another tile.
 const PARTIAL_SUM_BYTES: u64 = 4;
 
-/// Number of partial sums of a column that the adder tree adds up: of all row blocks, and of the sub-arrays in each.
+/// Partial sums of a layer: of all row blocks of both planes, and of the sub-arrays in each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartialSums {
+    /// Of the column that has most.
+    pub most: u32,
+    /// Additions for one position of a copy.
+    pub additions: u64,
+    /// The same where those of the deterministic plane are added up and held.
+    pub additions_to_held: u64,
+}
+
+impl PartialSums {
+    /// Of a layer on a chip.
+    #[must_use]
+    pub fn new(chip: &Chip, layer: &NetLayer, mapped: &LayerMapping) -> Self {
+        let most = mapped.planes.iter().map(|plane| of_column(chip, layer, plane)).sum();
+        let all = |plane: Option<Plane>| -> u64 {
+            let first_copy = mapped.groups.iter().filter(|group| group.replicas.start == 0);
+            let groups = first_copy.filter(|group| plane.is_none_or(|plane| group.plane == plane));
+            let sums = groups.map(|group| {
+                let block = Readout::new(chip, group.plane).block(group.rows, group.columns, layer.input_bits);
+                u64::from(group.arrays_per_replica()) * u64::from(block.partial_sums) * u64::from(group.columns)
+            });
+            sums.sum()
+        };
+        let (columns, all_planes) = (u64::from(layer.columns), all(None));
+        Self { most, additions: all_planes - columns, additions_to_held: all(Some(Plane::Stochastic)) }
+    }
+}
+
+/// Partial sums of the column of a plane that has most.
+fn of_column(chip: &Chip, layer: &NetLayer, plane: &PlaneMapping) -> u32 {
+    let readout = Readout::new(chip, plane.plane);
+    plane.tallest.iter().map(|&rows| readout.block(rows, 1, layer.input_bits).partial_sums).sum()
+}
+
+/// Sums that an array of a plane in use delivers side by side.
 #[must_use]
-pub fn partial_sums(chip: &Chip, layer: &NetLayer, mapped: &LayerMapping) -> u32 {
-    let first = mapped.groups.iter().filter(|group| group.column_blocks.start == 0 && group.replicas.start == 0);
-    first
-        .map(|group| {
-            let block = Readout::new(chip, group.plane).block(group.rows, group.columns, layer.input_bits);
-            group.row_blocks.len() as u32 * block.partial_sums
+pub fn group_lanes(chip: &Chip, layer: &NetLayer, mapped: &LayerMapping, plane: Plane) -> u32 {
+    let readout = Readout::new(chip, plane);
+    let groups = mapped.groups.iter().filter(|group| group.plane == plane);
+    groups.map(|group| readout.block(group.rows, group.columns, layer.input_bits).lanes()).max().unwrap_or(0)
+}
+
+/// Adders of one copy: a tree for each lane of a plane's column blocks, and adders that merge both planes. `lanes` gives
+/// the sums that an array of a plane delivers side by side. Saturates at 64 bits.
+#[must_use]
+pub fn adders(chip: &Chip, layer: &NetLayer, mapped: &LayerMapping, lanes: impl Fn(Plane) -> u64) -> u64 {
+    let wide = |plane: &PlaneMapping| u64::from(plane.column_blocks).saturating_mul(lanes(plane.plane));
+    let trees =
+        mapped.planes.iter().map(|plane| wide(plane).saturating_mul(u64::from(of_column(chip, layer, plane)) - 1));
+    let merge = if mapped.planes.len() > 1 { mapped.planes.iter().map(wide).max().unwrap_or(0) } else { 0 };
+    trees.fold(merge, u64::saturating_add)
+}
+
+/// The sums of a layer's deterministic plane that are held for later members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldSums {
+    /// Bits of a sum: of any that K rows of input codes can give.
+    pub bits: u32,
+    /// Bytes of one position of a copy.
+    pub bytes_of_position: u64,
+    /// Bytes of all positions.
+    pub bytes: u64,
+}
+
+impl HeldSums {
+    /// None where the layer holds none.
+    #[must_use]
+    pub fn new(layer: &NetLayer, mapped: &LayerMapping) -> Option<Self> {
+        mapped.groups.iter().any(|group| group.first_member_only).then(|| {
+            // -K 2^B to K 2^B.
+            let bits = (u64::from(layer.rows) << (layer.input_bits + 1)).ilog2() + 1;
+            let bytes_of_position = (u64::from(layer.columns) * u64::from(bits)).div_ceil(8);
+            Self { bits, bytes_of_position, bytes: bytes_of_position * u64::from(layer.positions) }
         })
-        .sum()
+    }
 }
 
 /// Contribution of a layer's accumulators to the latency of a position.
@@ -353,7 +450,7 @@ impl Latency {
         let cycles = |time: Time| time.cycles(chip.clock);
         // Arrays are placed row block by row block, so a column block spreads over the tiles of a copy.
         let tiles =
-            (mapped.tiles.len() as u64).div_ceil(u64::from(mapped.replication)).min(u64::from(mapped.row_blocks));
+            (mapped.tiles.len() as u64).div_ceil(u64::from(mapped.replication)).min(u64::from(mapped.row_blocks()));
         let hops = levels(tiles) * cycles(chip.costs.link.time);
         Self { drain, tree: levels(sums.into()) * cycles(chip.costs.adder.time) + hops, crossing_tiles: tiles - 1 }
     }

@@ -38,8 +38,8 @@ tags! {
 pub struct BufferSpec {
     /// Port of pixels, from the link.
     pub input: PortId,
-    /// Ports of the groups of arrays.
-    pub groups: Vec<PortId>,
+    /// Ports of the groups of arrays; whether a group takes part in the first member only.
+    pub groups: Vec<(PortId, bool)>,
     /// Index of the layer.
     pub index: u32,
     /// The layer.
@@ -71,10 +71,10 @@ impl BufferSpec {
         };
         let tiles = Units::tiles(mapped);
         // Tiles that hold different row blocks serve different rows of a window side by side.
-        let banks = tiles.number.min(mapped.row_blocks);
+        let banks = tiles.number.min(mapped.row_blocks());
         Self {
             input: at.input(),
-            groups: at.outputs().collect(),
+            groups: at.groups().collect(),
             index: l as u32,
             layer: layer.clone(),
             replication: mapped.replication,
@@ -235,13 +235,14 @@ impl Buffer {
             }
             let token = self.token();
             // Groups before `roomy` have room, and no other part can take it.
-            while let Some(&port) = self.spec.groups.get(self.roomy) {
-                if !cx.shared.ports.has_room(port, 1) {
+            let takes_part = |first_member_only: bool| token.member == 0 || !first_member_only;
+            while let Some(&(port, first_member_only)) = self.spec.groups.get(self.roomy) {
+                if takes_part(first_member_only) && !cx.shared.ports.has_room(port, 1) {
                     return;
                 }
                 self.roomy += 1;
             }
-            for &port in &self.spec.groups {
+            for &(port, _) in self.spec.groups.iter().filter(|(_, first_member_only)| takes_part(*first_member_only)) {
                 assert!(cx.send(port, token, 1), "room was found before");
             }
             // Arrays whose last pass has left the converters have room.

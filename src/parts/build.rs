@@ -58,6 +58,12 @@ impl<'a> Build<'a> {
         &self.layer().2.groups[group]
     }
 
+    /// Image and member of the last pass of the run in which the group takes part.
+    pub(super) fn last_pass(&self) -> (u32, u32) {
+        let passes = if self.group().first_member_only { 1 } else { self.layer().2.passes };
+        (self.config.schedule.images - 1, passes - 1)
+    }
+
     /// The group's arrays in one copy of the layer.
     pub(super) fn arrays(&self) -> Units {
         let (group, index) = (self.group(), self.stage().group.map_or(NONE, |index| index as u32));
@@ -88,6 +94,12 @@ impl<'a> Build<'a> {
     /// Ports to the stages that it feeds.
     pub(super) fn outputs(&self) -> impl Iterator<Item = PortId> + use<'a> {
         self.ports(Direction::Outgoing).map(|(_, port)| port)
+    }
+
+    /// Ports to the groups of arrays that it feeds, and whether a group takes part in the first member only.
+    pub(super) fn groups(self) -> impl Iterator<Item = (PortId, bool)> + use<'a> {
+        self.ports(Direction::Outgoing)
+            .map(move |(node, port)| (port, Build { node, ..self }.group().first_member_only))
     }
 
     /// Its only output.

@@ -75,7 +75,7 @@ impl ConverterSpec {
     }
 
     fn build(at: &Build<'_>) -> Self {
-        let (l, layer, mapped) = at.layer();
+        let (l, layer, _) = at.layer();
         let group = at.group();
         let readout = Readout::new(at.chip, group.plane);
         let block = readout.block(group.rows, group.columns, layer.input_bits);
@@ -93,7 +93,7 @@ impl ConverterSpec {
             fine: at.config.schedule.grain == Grain::Conversion,
             pulses: block.pulses,
             period: block.period(),
-            last_pass: (at.config.schedule.images - 1, mapped.passes - 1),
+            last_pass: at.last_pass(),
         }
     }
 }

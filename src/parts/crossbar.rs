@@ -14,7 +14,7 @@ use super::context::{Amount, Context, Job, Units, rows};
 use super::energy::{ReadEnergy, RowEnergy, Rows, Share, Working};
 use super::tag::tags;
 use super::token::Token;
-use crate::config::{Draws, Grain, ReadStart, Sampler};
+use crate::config::{Draws, Grain, Packing, ReadStart, Sampler};
 use crate::dataflow::Role;
 use crate::kernel::port::CREDIT;
 use crate::kernel::{Cycle, Event, EventQueue, PartId, PortId};
@@ -134,6 +134,7 @@ impl CrossbarSpec {
     fn build(at: &Build<'_>) -> Self {
         let (l, layer, mapped) = at.layer();
         let group = at.group();
+        let plane = mapped.plane(group.plane).expect("a group belongs to a plane of its layer");
         let readout = Readout::new(at.chip, group.plane);
         let block = readout.block(group.rows, group.columns, layer.input_bits);
         let (refresh, double_buffered) = match (group.plane, &at.chip.sampler) {
@@ -149,8 +150,20 @@ impl CrossbarSpec {
             None => {
                 let bits = layer.input_bits;
                 let share = if row_serial {
-                    // Chance that a code is not 0 when each of its bits is 1 with the stated activity.
-                    1.0 - (0..bits).fold(1.0, |zero, _| zero * (1.0 - layer.activity))
+                    // Chance that a code is not 0 when each of its bits is 1 with the stated activity; a row of lists is
+                    // driven if any of its cells has such an input.
+                    let lists = at
+                        .config
+                        .mapping
+                        .scheme
+                        .choices()
+                        .is_some_and(|of| matches!(of.packing, Packing::Lists { .. }));
+                    let codes = if lists && group.plane == Plane::Stochastic && plane.packed.is_some() {
+                        group.columns
+                    } else {
+                        1
+                    };
+                    1.0 - (0..bits * codes).fold(1.0, |zero, _| zero * (1.0 - layer.activity))
                 } else {
                     layer.activity * f64::from(bits)
                 };
@@ -163,18 +176,19 @@ impl CrossbarSpec {
             double_buffered,
             drive: on_array(Component::Driver, Action::Drive),
             read: on_array(Component::Crossbar, Action::Read),
-            last_pass: (at.config.schedule.images - 1, mapped.passes - 1),
+            last_pass: at.last_pass(),
             block,
             burst: if at.config.schedule.grain == Grain::Op { block.pulses } else { 1 },
-            late: block.overlapped && at.chip.array.read_start == ReadStart::Late,
+            late: block.overlapped && readout.arrays.array.read_start == ReadStart::Late,
             energy: ReadEnergy {
                 layer: l as u32,
+                plane: group.plane,
                 positions: layer.positions,
                 pulses: block.pulses,
                 row_serial,
                 column_blocks: group.column_blocks.len() as u32,
                 peers: group.peers,
-                row: RowEnergy::new(at.chip, &readout, group.columns),
+                row: RowEnergy::new(at.chip, &readout, plane, group.columns),
                 rows,
             },
         }

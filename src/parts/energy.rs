@@ -3,18 +3,35 @@
 
 use super::token::Token;
 use crate::config::Chip;
+use crate::mapping::{Plane, PlaneMapping};
 use crate::readout::Readout;
 use crate::units::{Conductance, Energy, cycle_energy, read_energy};
 use std::ops::Range;
 use std::sync::Arc;
 
+/// A position of a plane of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct At {
+    /// Index of the layer.
+    pub layer: u32,
+    /// Its plane.
+    pub plane: Plane,
+    /// Image of the run.
+    pub image: u32,
+    /// Member.
+    pub member: u32,
+    /// Output position.
+    pub position: u32,
+}
+
 /// Rows driven by a 1, as the functional path counted them.
 pub trait RowActivity: Send + Sync + std::fmt::Debug {
-    /// Rows of `row_block` driven in pulse `pulse` (input bit, least significant first) at `position`.
-    fn driven(&self, layer: u32, image: u32, member: u32, position: u32, pulse: u32, row_block: u32) -> u32;
+    /// Rows of `row_block` (an array where the plane is packed) driven in pulse `pulse` (input bit, least significant first)
+    /// at `position`.
+    fn driven(&self, at: At, pulse: u32, row_block: u32) -> u32;
 
-    /// Rows of `row_block` whose input code is not 0 at `position`.
-    fn non_zero(&self, layer: u32, image: u32, member: u32, position: u32, row_block: u32) -> u32;
+    /// Rows of `row_block` with an input code that is not 0 at `position`.
+    fn non_zero(&self, at: At, row_block: u32) -> u32;
 }
 
 /// Where the number of driven rows comes from.
@@ -79,15 +96,17 @@ pub struct RowEnergy {
 }
 
 impl RowEnergy {
-    /// A row of `columns` synapses: one on and one off cell in each, and the noise rows that are on beside it. Energies
-    /// saturate at 64 bits; [`mod@super::limits`] refuses such runs.
+    /// A row of `columns` places for synapses, and the noise rows that are on beside it. Of all places of the plane
+    /// some hold weights, one on and one off cell each; the others are two off cells. Each row counts as an average one.
+    /// Energies saturate at 64 bits; [`mod@super::limits`] refuses such runs.
     #[must_use]
-    pub fn new(chip: &Chip, readout: &Readout<'_>, columns: u32) -> Self {
-        let array = &chip.array;
+    pub fn new(chip: &Chip, readout: &Readout<'_>, plane: &PlaneMapping, columns: u32) -> Self {
+        let array = &readout.arrays.array;
+        let (weights, slots) = (u128::from(plane.weights), u128::from(plane.slots));
         let synapse = |cell: &dyn Fn(Conductance) -> Energy| {
-            let on = u128::from(cell(array.conductance_on).0) * u128::from(1 + readout.noise_rows);
-            let all = (on + u128::from(cell(array.conductance_off).0)) * u128::from(columns);
-            u64::try_from(all).unwrap_or(u64::MAX)
+            let on = u128::from(cell(array.conductance_on).0) * (weights + u128::from(readout.noise_rows) * slots);
+            let off = u128::from(cell(array.conductance_off).0) * (2 * slots - weights);
+            u64::try_from((on + off) * u128::from(columns) / slots).unwrap_or(u64::MAX)
         };
         Self {
             read: synapse(&|conductance| read_energy(array.read_voltage, conductance, array.read_time)),
@@ -103,6 +122,8 @@ impl RowEnergy {
 pub struct ReadEnergy {
     /// Index of the layer.
     pub layer: u32,
+    /// Plane of the group.
+    pub plane: Plane,
     /// Output positions of the layer.
     pub positions: u32,
     /// Pulses of a position.
@@ -186,11 +207,12 @@ impl ReadEnergy {
 
     #[inline(never)]
     fn counted(&self, activity: &dyn RowActivity, token: Token, row_blocks: &Range<u32>, pulses: Range<u32>) -> u64 {
-        let (layer, Token { image, member, position, .. }) = (self.layer, token);
+        let Token { image, member, position, .. } = token;
+        let at = At { layer: self.layer, plane: self.plane, image, member, position };
         if self.row_serial {
             // Rows are read one by one; which of them are zero is not known, so they are spread evenly.
             let blocks = row_blocks.clone();
-            let non_zero = |block| u64::from(activity.non_zero(layer, image, member, position, block));
+            let non_zero = |block| u64::from(activity.non_zero(at, block));
             let total: u64 = blocks.map(non_zero).sum();
             let upto = |pulse: u32| total * u64::from(pulse) / u64::from(self.pulses);
             return upto(pulses.end) - upto(pulses.start);
@@ -198,7 +220,7 @@ impl ReadEnergy {
         let mut rows = 0;
         for pulse in pulses {
             for block in row_blocks.clone() {
-                rows += u64::from(activity.driven(layer, image, member, position, pulse, block));
+                rows += u64::from(activity.driven(at, pulse, block));
             }
         }
         rows

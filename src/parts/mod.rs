@@ -29,7 +29,7 @@ pub mod simulation;
 
 pub use assemble::{Assembly, assemble};
 pub use context::{Amount, Context, Job, Shared, Site, Units};
-pub use energy::RowActivity;
+pub use energy::{At, RowActivity};
 pub use limits::limits;
 pub use simulation::{Outcome, Simulation};
 pub use token::Token;

@@ -36,6 +36,8 @@ pub struct SamplerSpec {
     pub draw: Job,
     /// Generators of one copy of the layer: one an array.
     pub generators: Units,
+    /// Attojoules of one sample on one copy.
+    pub energy: u64,
     /// Random bits of one sample on one copy.
     pub bits: u64,
     /// Copies that it covers.
@@ -53,17 +55,21 @@ impl SamplerSpec {
         let SamplerKind::Generator { probability_bits, draws, .. } = at.chip.sampler else {
             unreachable!("only generators have a stage of their own")
         };
-        let synapses = group.synapses_per_array() * u64::from(group.arrays_per_replica());
-        let bits = synapses * u64::from(probability_bits);
-        let energy = draw_energy(at.chip, group.synapses_per_array());
+        let bits = group.drawn() * u64::from(probability_bits);
+        let of_array = |synapses| draw_energy(at.chip, synapses);
+        let energy = match &group.drawn {
+            None => of_array(group.synapses_per_array()) * u64::from(group.arrays_per_replica()),
+            Some(drawn) => drawn.iter().map(|&synapses| of_array(synapses)).sum(),
+        };
         let passes = u64::from(at.config.schedule.images) * u64::from(mapped.passes);
         let batches = u64::from(layer.positions.div_ceil(mapped.replication));
         let last_lanes = layer.positions - (batches as u32 - 1) * mapped.replication;
-        let duration = draw_cycles(at.chip, group.synapses_per_array());
+        let duration = draw_cycles(at.chip, mapped.draws_at_once(group));
         Self {
             drawn: at.signal(Role::Crossbar).expect("a sampler serves a crossbar"),
-            draw: at.job(Some(l), Component::Generator, Action::Draw, duration, energy).in_plane(group.plane),
+            draw: at.job(Some(l), Component::Generator, Action::Draw, duration, 0).in_plane(group.plane),
             generators: at.arrays(),
+            energy,
             bits,
             replicas: group.replicas.clone(),
             samples: if draws == Draws::PerMember { passes } else { passes * batches },
@@ -146,7 +152,8 @@ impl Sampler {
         self.started += 1;
         self.bits += self.spec.bits * u64::from(copies);
         let units = self.spec.generators.times(copies);
-        cx.work(&job, start, Token::NONE, Amount::once(units, units.number.into()));
+        let energy = self.spec.energy * u64::from(copies);
+        cx.work_with_energy(&job, start, Token::NONE, Amount::once(units, units.number.into()), energy);
         units
     }
 }

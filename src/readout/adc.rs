@@ -1,20 +1,20 @@
 //! Read-out by converters: all rows are driven by an input bit at a time, and multiplexed converters digitise the sums of
 //! currents, each of which a shift-and-add unit takes up.
 
-use super::{Instance, Pulse, Readout, synapse_columns};
-use crate::config::{AdcInput, Chip, Cost};
+use super::{Instance, Pulse, Readout};
+use crate::config::{AdcInput, Chip, Cost, PlaneArrays};
 use crate::trace::{Action, Component};
 use crate::units::Energy;
 
-pub(super) fn readout(chip: &Chip) -> Readout<'_> {
-    let (costs, array) = (&chip.costs, &chip.array);
-    let adc = cost(chip);
-    let per_column = match chip.adc.input {
+pub(super) fn readout(chip: &Chip, arrays: PlaneArrays) -> Readout<'_> {
+    let (costs, array, converter) = (&chip.costs, &arrays.array, &arrays.adc);
+    let adc = cost(chip, converter.bits);
+    let per_column = match converter.input {
         AdcInput::Pair => 1,
         AdcInput::Column => array.cells_per_synapse,
     };
-    let inputs = synapse_columns(chip) * u64::from(per_column);
-    let converters = inputs.div_ceil(u64::from(chip.adc.columns_per_adc));
+    let inputs = u64::from(arrays.synapse_columns()) * u64::from(per_column);
+    let converters = inputs.div_ceil(u64::from(converter.columns_per_adc));
     let instance = |component, part, number, units, cost| Instance { component, part, number, units, cost };
     let mut instances = Vec::new();
     if array.sample_and_hold {
@@ -28,7 +28,7 @@ pub(super) fn readout(chip: &Chip) -> Readout<'_> {
     Readout {
         pulse: Pulse::Bit,
         per_column,
-        in_turn: chip.adc.columns_per_adc,
+        in_turn: converter.columns_per_adc,
         noise_rows: 0,
         component: Component::Adc,
         action: Action::Convert,
@@ -36,14 +36,15 @@ pub(super) fn readout(chip: &Chip) -> Readout<'_> {
         energy: Energy(adc.energy.0 + costs.multiplexer.energy.0),
         sample: array.sample_and_hold.then_some(costs.sample_and_hold.energy),
         accumulate: &costs.shift_add,
-        adc: Some(&chip.adc),
+        adc: Some(converter.clone()),
         instances,
+        arrays,
         chip,
     }
 }
 
-/// Cost of a conversion at the chip's resolution; validation has made sure that the table has it.
-fn cost(chip: &Chip) -> &Cost {
-    let entry = chip.costs.adc.iter().find(|entry| entry.bits == chip.adc.bits);
+/// Cost of a conversion at a resolution; validation has made sure that the table has it.
+fn cost(chip: &Chip, bits: u32) -> &Cost {
+    let entry = chip.costs.adc.iter().find(|entry| entry.bits == bits);
     &entry.expect("a validated chip has a cost for its converter").convert
 }

@@ -8,8 +8,7 @@ mod adc;
 mod row_serial;
 mod sense_amplifier;
 
-use crate::config::{Adc, ArrayReadout, Chip, Cost, HeldBitlines, Sampler};
-use crate::mapping::Plane;
+use crate::config::{Adc, ArrayReadout, Chip, Cost, HeldBitlines, Plane, PlaneArrays, Sampler};
 use crate::trace::{Action, Component};
 use crate::units::{Energy, Time};
 
@@ -64,9 +63,11 @@ pub struct Readout<'a> {
     /// Adds each result to a sum.
     pub accumulate: &'a Cost,
     /// The converter that rounds sums of currents; none where each result is exact.
-    pub adc: Option<&'a Adc>,
+    pub adc: Option<Adc>,
     /// What an array occupies for it.
     pub instances: Vec<Instance<'a>>,
+    /// The arrays that are read.
+    pub arrays: PlaneArrays,
     chip: &'a Chip,
 }
 
@@ -74,12 +75,13 @@ impl<'a> Readout<'a> {
     /// The read-out of a plane of a chip.
     #[must_use]
     pub fn new(chip: &'a Chip, plane: Plane) -> Self {
+        let arrays = chip.plane(plane);
         if let (Plane::Stochastic, Sampler::Comparator { noise_rows, sub_arrays }) = (plane, &chip.sampler) {
-            return row_serial::readout(chip, *noise_rows, *sub_arrays);
+            return row_serial::readout(chip, arrays, *noise_rows, *sub_arrays);
         }
-        match chip.array.readout {
-            ArrayReadout::Adc => adc::readout(chip),
-            ArrayReadout::SenseAmplifiers { sub_arrays } => sense_amplifier::readout(chip, sub_arrays),
+        match arrays.array.readout {
+            ArrayReadout::Adc => adc::readout(chip, arrays),
+            ArrayReadout::SenseAmplifiers { sub_arrays } => sense_amplifier::readout(chip, arrays, sub_arrays),
         }
     }
 
@@ -100,7 +102,7 @@ impl<'a> Readout<'a> {
         let cycles = |time: Time| time.cycles(self.chip.clock);
         let conversion = cycles(self.time);
         let convert = u64::from(steps) * conversion;
-        let all = self.chip.array.held_bitlines == HeldBitlines::All;
+        let all = self.arrays.array.held_bitlines == HeldBitlines::All;
         let overlapped = self.sample.is_some();
         Block {
             pulses,
@@ -109,7 +111,7 @@ impl<'a> Readout<'a> {
             converters: results.div_ceil(steps) * side_by_side,
             steps,
             partial_sums: side_by_side,
-            read: cycles(self.chip.array.read_time),
+            read: cycles(self.arrays.array.read_time),
             conversion,
             convert,
             overlapped,
@@ -173,9 +175,4 @@ impl Block {
     pub fn lanes(&self) -> u32 {
         self.converters / self.partial_sums
     }
-}
-
-/// Synapse columns of a whole array.
-fn synapse_columns(chip: &Chip) -> u64 {
-    u64::from(chip.array.columns / chip.array.cells_per_synapse)
 }

@@ -4,14 +4,14 @@
 //! Sub-arrays share the rows of a block. Each has its own noise rows, comparators and accumulators, and works beside the
 //! others; their sums are merged by the adder tree.
 
-use super::{Instance, Pulse, Readout, synapse_columns};
-use crate::config::Chip;
+use super::{Instance, Pulse, Readout};
+use crate::config::{Chip, PlaneArrays};
 use crate::trace::{Action, Component};
 
-pub(super) fn readout(chip: &Chip, noise_rows: u32, sub_arrays: u32) -> Readout<'_> {
-    let (costs, array) = (&chip.costs, &chip.array);
+pub(super) fn readout(chip: &Chip, arrays: PlaneArrays, noise_rows: u32, sub_arrays: u32) -> Readout<'_> {
+    let (costs, array) = (&chip.costs, &arrays.array);
     let sub_arrays_there = u64::from(sub_arrays.min(array.rows));
-    let columns = synapse_columns(chip) * sub_arrays_there;
+    let columns = u64::from(arrays.synapse_columns()) * sub_arrays_there;
     let noise_cells = sub_arrays_there * u64::from(noise_rows) * u64::from(array.columns);
     let instance = |component, part, number, units, cost| Instance { component, part, number, units, cost };
     let mut instances = Vec::new();
@@ -35,6 +35,7 @@ pub(super) fn readout(chip: &Chip, noise_rows: u32, sub_arrays: u32) -> Readout<
         accumulate: &costs.sampled_accumulate,
         adc: None,
         instances,
+        arrays,
         chip,
     }
 }

@@ -3,8 +3,8 @@
 //! sums are exact. Otherwise it is a row-serial read-out like that of the sampling comparators, and costs the same.
 
 use super::{Readout, row_serial};
-use crate::config::Chip;
+use crate::config::{Chip, PlaneArrays};
 
-pub(super) fn readout(chip: &Chip, sub_arrays: u32) -> Readout<'_> {
-    row_serial::readout(chip, 0, sub_arrays)
+pub(super) fn readout(chip: &Chip, arrays: PlaneArrays, sub_arrays: u32) -> Readout<'_> {
+    row_serial::readout(chip, arrays, 0, sub_arrays)
 }

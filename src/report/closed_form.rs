@@ -23,7 +23,7 @@
 //! What the simulation takes beyond that is contention: a unit, port or link that was busy.
 
 use crate::config::{Config, Draws, Mode, Sampler};
-use crate::mapping::{Mapping, Plane};
+use crate::mapping::{ArrayGroup, Mapping, Plane};
 use crate::parts::Assembly;
 use crate::parts::Part;
 use crate::parts::generator::draw_cycles;
@@ -31,9 +31,9 @@ use crate::readout::{Block, Readout};
 use crate::report::facts::ClosedForm;
 use crate::workload::{LayerInput, Net};
 
-/// Times of a layer where nothing contends, cycles.
+/// Times of the arrays of a plane where nothing contends, cycles.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LayerTime {
+pub struct PlaneTime {
     /// Runs of one pass that weights are held for: 1, or the positions where each has a sample of its own.
     pub runs: u64,
     /// From the first read of a run to its last conversion.
@@ -42,6 +42,22 @@ pub struct LayerTime {
     pub step: u64,
     /// From the start of a pass to the sample of the next one; 0 where none is drawn.
     pub redraw: u64,
+    /// Whether it works for the first member only.
+    pub first_member_only: bool,
+}
+
+impl PlaneTime {
+    /// `passes` passes without a gap, from the first read to the last conversion.
+    fn back_to_back(&self, passes: u64) -> u64 {
+        (passes * self.runs).checked_sub(1).map_or(0, |gaps| gaps * self.step + self.run)
+    }
+}
+
+/// Times of a layer where nothing contends, cycles. Its groups of arrays work side by side: the slowest counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LayerTime {
+    /// Times of the groups.
+    pub groups: Vec<PlaneTime>,
     /// Fetching the first window of a pass.
     pub fetch: u64,
     /// What accumulation, post-processing and transfer add to a pass.
@@ -49,26 +65,41 @@ pub struct LayerTime {
 }
 
 impl LayerTime {
-    /// `passes` passes without a gap, from the first read to the last conversion.
-    fn back_to_back(&self, passes: u64) -> u64 {
-        (passes * self.runs - 1) * self.step + self.run
+    fn most(&self, of: impl Fn(&PlaneTime) -> u64) -> u64 {
+        self.groups.iter().map(of).max().unwrap_or(0)
     }
 
-    /// One pass, from the first read to the last conversion (tau).
-    #[must_use]
-    pub fn pass(&self) -> u64 {
-        self.back_to_back(1)
+    /// `images` times `members` passes without a gap, from the first read to the last conversion.
+    fn back_to_back(&self, images: u64, members: u64) -> u64 {
+        self.most(|group| group.back_to_back(images * if group.first_member_only { 1 } else { members }))
     }
 
-    /// Least distance between the starts of two passes that do not overlap.
+    /// One pass of a member, from the first read to the last conversion (tau).
     #[must_use]
-    pub fn interval(&self) -> u64 {
-        self.pass().max(self.redraw)
+    pub fn pass(&self, member: u32) -> u64 {
+        self.most(|group| if member > 0 && group.first_member_only { 0 } else { group.back_to_back(1) })
+    }
+
+    /// From the start of a pass to the sample of the next one; 0 where none is drawn.
+    #[must_use]
+    pub fn redraw(&self) -> u64 {
+        self.most(|group| group.redraw)
+    }
+
+    /// Least distance between the starts of a member's pass and of the next one, which do not overlap.
+    #[must_use]
+    pub fn interval(&self, member: u32) -> u64 {
+        self.pass(member).max(self.redraw())
+    }
+
+    /// The same for the passes of all members of an image.
+    fn interval_of_image(&self, members: u32) -> u64 {
+        self.interval(0) + u64::from(members.saturating_sub(1)) * self.interval(1)
     }
 
     /// The same layer with a periphery that takes no time.
-    fn ideal(self) -> Self {
-        Self { fetch: 0, after: 0, ..self }
+    fn ideal(&self) -> Self {
+        Self { fetch: 0, after: 0, ..self.clone() }
     }
 }
 
@@ -81,23 +112,18 @@ pub fn layer_times(config: &Config, net: &Net, mapping: &Mapping, assembly: &Ass
         .zip(&mapping.layers)
         .map(|(layer, mapped)| {
             let positions = u64::from(layer.positions.div_ceil(mapped.replication));
-            let mut time = LayerTime::default();
-            // The group of whole blocks is the slowest in everything.
-            for group in &mapped.groups {
+            let of_group = |group: &ArrayGroup| {
                 let readout = Readout::new(&config.arch, group.plane);
                 let block = readout.block(group.rows, group.columns, layer.input_bits);
                 let draw = if group.plane == Plane::Stochastic {
-                    draw_cycles(&config.arch, group.synapses_per_array())
+                    draw_cycles(&config.arch, mapped.draws_at_once(group))
                 } else {
                     0
                 };
-                let of_group = group_time(&config.arch.sampler, block, positions, draw);
-                time.runs = of_group.runs;
-                time.run = time.run.max(of_group.run);
-                time.step = time.step.max(of_group.step);
-                time.redraw = time.redraw.max(of_group.redraw);
-            }
-            time
+                let time = plane_time(&config.arch.sampler, block, positions, draw);
+                PlaneTime { first_member_only: group.first_member_only, ..time }
+            };
+            LayerTime { groups: mapped.groups.iter().map(of_group).collect(), ..LayerTime::default() }
         })
         .collect();
     for (id, part) in assembly.parts.iter().enumerate() {
@@ -141,7 +167,7 @@ fn message_cycles(link: &crate::parts::link::LinkSpec, pixels: u32, assembly: &A
 }
 
 /// Reads and draws of a group whose samples take `draw` cycles to draw (0: none are drawn).
-fn group_time(sampler: &Sampler, block: Block, positions: u64, draw: u64) -> LayerTime {
+fn plane_time(sampler: &Sampler, block: Block, positions: u64, draw: u64) -> PlaneTime {
     let (runs, length, double_buffered) = match sampler {
         Sampler::Generator { double_buffered, draws: Draws::PerPosition, .. } if draw > 0 => {
             (positions, 1, *double_buffered)
@@ -151,7 +177,7 @@ fn group_time(sampler: &Sampler, block: Block, positions: u64, draw: u64) -> Lay
     };
     let run = block.back_to_back(length);
     let reads = length * u64::from(block.pulses) * block.period();
-    let mut time = LayerTime { runs, run, step: reads, ..LayerTime::default() };
+    let mut time = PlaneTime { runs, run, step: reads, ..PlaneTime::default() };
     if draw == 0 {
         return time;
     }
@@ -165,7 +191,7 @@ fn group_time(sampler: &Sampler, block: Block, positions: u64, draw: u64) -> Lay
 
 /// Cycles at which each image is done.
 fn finish(times: &[LayerTime], load: u64, config: &Config, net: &Net, mapping: &Mapping) -> Vec<u64> {
-    let mut layers: Vec<Passes> = times.iter().map(|&time| Passes { time, done: 0, drawn: 0 }).collect();
+    let mut layers: Vec<Passes<'_>> = times.iter().map(|time| Passes { time, done: 0, drawn: 0 }).collect();
     let images = config.schedule.images;
     let first_sampled = mapping.first_ensembling_layer;
     let mut finished = Vec::with_capacity(images as usize);
@@ -173,10 +199,10 @@ fn finish(times: &[LayerTime], load: u64, config: &Config, net: &Net, mapping: &
         let (once, sampled) = layers.split_at_mut(first_sampled);
         let mut now = 0;
         for _ in 0..images {
-            now = once.iter_mut().fold(now + load, |now, layer| layer.run(now));
+            now = once.iter_mut().fold(now + load, |now, layer| layer.run(now, 0));
             if !sampled.is_empty() {
-                for _ in 0..mapping.members {
-                    now = sampled.iter_mut().fold(now, |now, layer| layer.run(now));
+                for member in 0..mapping.members {
+                    now = sampled.iter_mut().fold(now, |now, layer| layer.run(now, member));
                 }
             }
             finished.push(now);
@@ -192,8 +218,8 @@ fn finish(times: &[LayerTime], load: u64, config: &Config, net: &Net, mapping: &
                 // A sampled layer replays the one map of a layer that is not.
                 LayerInput::Layer(j) => ends[j][pass.min(ends[j].len() - 1)],
             };
-            let passes = mapping.layers[l].passes as usize;
-            ends[l] = (0..passes).map(|pass| layer.run(input(pass))).collect();
+            let passes = mapping.layers[l].passes;
+            ends[l] = (0..passes).map(|pass| layer.run(input(pass as usize), pass)).collect();
         }
         finished.push(ends.iter().flatten().copied().max().unwrap_or(0));
     }
@@ -201,20 +227,20 @@ fn finish(times: &[LayerTime], load: u64, config: &Config, net: &Net, mapping: &
 }
 
 /// The passes of a layer, one after another.
-struct Passes {
-    time: LayerTime,
+struct Passes<'a> {
+    time: &'a LayerTime,
     /// When the last pass has left the converters.
     done: u64,
     /// When the next sample is drawn.
     drawn: u64,
 }
 
-impl Passes {
-    /// Runs the next pass, whose input is there at `input`; gives the cycle at which its output has arrived.
-    fn run(&mut self, input: u64) -> u64 {
+impl Passes<'_> {
+    /// Runs the pass of a member, whose input is there at `input`; gives the cycle at which its output has arrived.
+    fn run(&mut self, input: u64, member: u32) -> u64 {
         let start = (input + self.time.fetch).max(self.done).max(self.drawn);
-        self.done = start + self.time.pass();
-        self.drawn = start + self.time.redraw;
+        self.done = start + self.time.pass(member);
+        self.drawn = start + self.time.redraw();
         self.done + self.time.after
     }
 }
@@ -225,8 +251,8 @@ fn formula(mode: Mode, times: &[LayerTime], first_sampled: usize) -> &'static st
         Mode::Sequential => {
             // From a layer's pass to its next one all sampled layers have a turn.
             let sampled = &times[first_sampled..];
-            let turns: u64 = sampled.iter().map(LayerTime::pass).sum();
-            if sampled.iter().all(|time| time.redraw <= turns) {
+            let turns: u64 = sampled.iter().map(|time| time.pass(1)).sum();
+            if sampled.iter().all(|time| time.redraw() <= turns) {
                 "images (load + sum_{l<L0} (tau_l + fixed_l) + T sum_{l>=L0} (tau_l + fixed_l))"
             } else {
                 "start(l,q) = max(turn(l,q) + fetch_l, start(l,q-1) + redraw_l); turn = start + tau + after of the pass \
@@ -245,19 +271,24 @@ fn formula(mode: Mode, times: &[LayerTime], first_sampled: usize) -> &'static st
 #[must_use]
 pub fn closed_form(config: &Config, net: &Net, mapping: &Mapping, assembly: &Assembly, simulated: u64) -> ClosedForm {
     let times = layer_times(config, net, mapping, assembly);
-    let ideal_times: Vec<LayerTime> = times.iter().map(|time| time.ideal()).collect();
-    let members = u64::from(mapping.members);
-    let longest = |layers: &[LayerTime], of: fn(&LayerTime) -> u64| layers.iter().map(of).max().unwrap_or(0);
-    let interval = |of: fn(&LayerTime) -> u64| {
-        let (once, sampled) = times.split_at(mapping.first_ensembling_layer);
-        longest(once, of).max(members * longest(sampled, of))
+    let ideal_times: Vec<LayerTime> = times.iter().map(LayerTime::ideal).collect();
+    let longest = |of: &dyn Fn(&LayerTime, u32) -> u64| {
+        let passes = mapping.layers.iter().map(|mapped| mapped.passes);
+        times.iter().zip(passes).map(|(time, passes)| of(time, passes)).max().unwrap_or(0)
     };
     let busiest = |times: &[LayerTime]| {
         let work = times.iter().zip(&mapping.layers).map(|(time, mapped)| {
-            let passes = u64::from(config.schedule.images) * u64::from(mapped.passes);
-            time.fetch + time.back_to_back(passes) + time.after
+            let back_to_back = time.back_to_back(config.schedule.images.into(), mapped.passes.into());
+            time.fetch + back_to_back + time.after
         });
         work.max().unwrap_or(0)
+    };
+    let streaming = |time: &LayerTime, passes: u32| {
+        let of = |group: &PlaneTime| {
+            let passes = if group.first_member_only { 1 } else { u64::from(passes) };
+            passes * group.runs * group.step
+        };
+        time.most(of)
     };
     let finished = |times: &[LayerTime], load| finish(times, load, config, net, mapping);
     let last = |finished: &[u64]| finished.last().copied().unwrap_or(0);
@@ -270,9 +301,9 @@ pub fn closed_form(config: &Config, net: &Net, mapping: &Mapping, assembly: &Ass
         Mode::Layer => (
             last(&finished(&ideal_times, 0)),
             last(&finished(&times, load_cycles(net, assembly))),
-            interval(LayerTime::interval),
+            longest(&|time, passes| time.interval_of_image(passes)),
         ),
-        Mode::Streaming => (busiest(&ideal_times), busiest(&times), interval(|time| time.runs * time.step)),
+        Mode::Streaming => (busiest(&ideal_times), busiest(&times), longest(&streaming)),
     };
     ClosedForm {
         formula: formula(config.schedule.mode, &times, mapping.first_ensembling_layer).to_owned(),

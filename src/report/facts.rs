@@ -79,8 +79,11 @@ pub struct LayerFacts {
     /// Synapses in the planes of a generator whose stored p is 0 or 1 at its bits, so that they are never drawn otherwise;
     /// as expected where a synthetic posterior is not made up. None without a posterior, or without stored p.
     pub frozen_synapses: Option<u64>,
-    /// Synapses held in stochastic planes, whether probabilistic or not.
+    /// Places for synapses in stochastic planes of a copy, whether they hold a sampled one or a pair of reset cells.
     pub stored_synapses: u64,
+    /// Synapses that are sampled.
+    #[serde(default)]
+    pub sampled_synapses: u64,
     /// Random bits drawn for this layer in the whole run.
     pub random_bits: u64,
 }

@@ -1,8 +1,8 @@
 //! What a mapped network occupies: instances, area and leakage of every part.
 
 use crate::config::{Config, Cost, Interconnect, Sampler};
-use crate::mapping::{ArrayGroup, Mapping, Plane};
-use crate::parts::accumulator::partial_sums;
+use crate::mapping::{Mapping, Plane};
+use crate::parts::accumulator::{HeldSums, adders};
 use crate::parts::generator::generator_parts;
 use crate::readout::Readout;
 use crate::report::facts::InventoryItem;
@@ -13,7 +13,6 @@ use crate::workload::{LayerInput, Net};
 #[must_use]
 pub fn inventory(config: &Config, net: &Net, mapping: &Mapping, links: u64) -> Vec<InventoryItem> {
     let (chip, costs) = (&config.arch, &config.arch.costs);
-    let array = &chip.array;
     let mut items = Vec::new();
     let mut add = |component, part: &str, layer: Option<usize>, instances: u64, units: u64, cost: &Cost| {
         items.push(InventoryItem {
@@ -26,31 +25,24 @@ pub fn inventory(config: &Config, net: &Net, mapping: &Mapping, links: u64) -> V
             leakage_fw: u128::from(instances) * u128::from(cost.leakage.0),
         });
     };
-    let synapse_columns = u64::from(array.columns / array.cells_per_synapse);
-    let synapses = u64::from(array.rows) * synapse_columns;
     for (l, mapped) in mapping.layers.iter().enumerate() {
         let at = Some(l);
-        let (arrays, tiles) = (mapped.arrays(), mapped.tiles.len() as u64);
-        let cells = arrays * u64::from(array.rows) * u64::from(array.columns);
-        add(Component::Crossbar, "cell", at, cells, arrays, &costs.cell);
-        add(Component::Driver, "wordline", at, arrays * u64::from(array.rows), arrays, &costs.wordline);
-        let mut lanes = 0;
-        for plane in [Plane::Deterministic, Plane::Stochastic] {
-            let of_plane = mapped.groups.iter().filter(|group| group.plane == plane);
-            let arrays: u64 = of_plane.map(ArrayGroup::arrays).sum();
-            if arrays == 0 {
-                continue;
-            }
-            let readout = Readout::new(chip, plane);
+        let tiles = mapped.tiles.len() as u64;
+        for plane in &mapped.planes {
+            let arrays = u64::from(plane.arrays) * u64::from(mapped.replication);
+            let readout = Readout::new(chip, plane.plane);
+            let array = &readout.arrays.array;
+            let cells = arrays * u64::from(array.rows) * u64::from(array.columns);
+            let synapses = u64::from(array.rows) * u64::from(readout.arrays.synapse_columns());
+            add(Component::Crossbar, "cell", at, cells, arrays, &costs.cell);
+            add(Component::Driver, "wordline", at, arrays * u64::from(array.rows), arrays, &costs.wordline);
             for of_array in &readout.instances {
                 let number = arrays * of_array.number;
                 let units = if of_array.units { number } else { 0 };
                 add(of_array.component, of_array.part, at, number, units, of_array.cost);
             }
-            let whole = readout.block(array.rows, synapse_columns as u32, net.layers[l].input_bits);
-            lanes = lanes.max(u64::from(whole.lanes()));
             if let (Plane::Stochastic, Sampler::Generator { bits_per_cycle, probability_bits, double_buffered, .. }) =
-                (plane, &chip.sampler)
+                (plane.plane, &chip.sampler)
             {
                 for (i, part) in generator_parts(chip).into_iter().enumerate() {
                     // Spans name the generator of an array as one unit.
@@ -64,11 +56,18 @@ pub fn inventory(config: &Config, net: &Net, mapping: &Mapping, links: u64) -> V
                 add(Component::Generator, "probability_store", at, arrays * synapses, 0, &costs.probability_fetch);
             }
         }
+        let lanes = |plane| {
+            let (readout, input_bits) = (Readout::new(chip, plane), net.layers[l].input_bits);
+            let arrays = &readout.arrays;
+            u64::from(readout.block(arrays.array.rows, arrays.synapse_columns(), input_bits).lanes())
+        };
         let copies = u64::from(mapped.replication);
-        let merged = u64::from(partial_sums(chip, &net.layers[l], mapped) - 1);
-        let tree = copies * merged * u64::from(mapped.column_blocks) * lanes;
+        let tree = copies * adders(chip, &net.layers[l], mapped, lanes);
         if tree > 0 {
             add(Component::Accumulator, "adder", at, tree, tree, &costs.adder);
+        }
+        if let Some(held) = HeldSums::new(&net.layers[l], mapped) {
+            add(Component::Accumulator, "held_sum_byte", at, held.bytes, 0, &costs.buffer_read);
         }
         let lanes = tiles * u64::from(chip.digital.lanes);
         add(Component::Digital, "post_process", at, lanes, lanes, &costs.post_process);

@@ -1,6 +1,6 @@
 //! The report as a table for people: plain ASCII, at most 100 columns.
 
-use crate::config::{Mode, Sampler, Scheme};
+use crate::config::{Config, Mode, Packing, Sampler};
 use crate::report::quantity::{grouped, percent, si, significant, square_millimetres};
 use crate::report::{Report, Setting, efficiency::GOPS_DEFINITION};
 use crate::trace::Action;
@@ -92,11 +92,7 @@ fn run(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         grouped(mapping.tiles)
     );
     line(f, "mapping", &placed)?;
-    let scheme = match config.mapping.scheme {
-        Scheme::Dense => format!("dense, {} members", config.ensemble.members),
-        Scheme::Deterministic => "deterministic".to_owned(),
-    };
-    line(f, "scheme", &scheme)?;
+    line(f, "scheme", &scheme(config))?;
     let mode = match config.schedule.mode {
         Mode::Sequential => "sequential",
         Mode::Layer => "layer",
@@ -138,6 +134,33 @@ fn run(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let events = &report.events;
     let rate = events.events_per_s.map_or(String::new(), |rate| format!(", {}", si(rate, "events/s")));
     line(f, "simulation", &format!("{} events in {}{rate}", grouped(events.count), si(events.simulation_s, "s")))
+}
+
+/// The scheme in words.
+fn scheme(config: &Config) -> String {
+    let name = config.mapping.scheme.name();
+    let Some(choices) = config.mapping.scheme.choices() else { return name.to_owned() };
+    let mut text = format!("{name}, {} members", config.ensemble.members);
+    if let Some(layer) = choices.first_ensembling_layer {
+        let _ = write!(text, ", from {layer} on");
+    }
+    if let Some(eps) = choices.eps {
+        let packing = match choices.packing {
+            Packing::Full => "full",
+            Packing::Rows => "rows",
+            Packing::Lists { sorted: true } => "sorted lists",
+            Packing::Lists { sorted: false } => "lists",
+        };
+        let _ = write!(text, ", eps {eps}, packing {packing}");
+    }
+    for (set, name) in
+        [(choices.keep_deterministic_part, "deterministic part kept"), (choices.skip_zero_rows, "zero rows skipped")]
+    {
+        if set {
+            let _ = write!(text, ", {name}");
+        }
+    }
+    text
 }
 
 fn time(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -107,6 +107,7 @@ pub fn chip(rows: u32, columns: u32) -> Chip {
             double_buffered: true,
             draws: Draws::PerMember,
         },
+        stochastic: StochasticArrays::default(),
         accumulator: Accumulator { depth: 4 },
         digital: Digital { lanes: 16, depth: 4 },
         tile: Tile { arrays: 8, input_buffer: buffer(256, 64), output_buffer: buffer(16, 64) },

@@ -119,6 +119,7 @@ fn facts(layers: u32, images: u32, members: u32, cycles: u64) -> RunFacts {
             probabilistic_synapses: Some(1000),
             frozen_synapses: Some(400),
             stored_synapses: 128 * 64 * u64::from(i + 1),
+            sampled_synapses: 0,
             random_bits: 8000,
         })
         .collect();
