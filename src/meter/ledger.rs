@@ -5,7 +5,7 @@
 
 use crate::mapping::Plane;
 use crate::meter::decimal;
-use crate::trace::span::{KINDS, kind, of_kind};
+use crate::trace::span::{KINDS, PLANES, kind, of_kind, place};
 use crate::trace::{Action, Component, NONE, Span, SpanSink};
 use serde::{Deserialize, Serialize};
 
@@ -32,16 +32,6 @@ impl Account {
         let layer = (span.layer != NONE).then_some(span.layer);
         Self { layer, plane: span.plane, component: span.component, action: span.action }
     }
-}
-
-/// Planes that a layer's sums are kept apart by, the last for what belongs to no array.
-pub(super) const PLANES: usize = 1 + Plane::ALL.len();
-
-/// Place of a plane among them.
-#[inline]
-pub(super) fn place(plane: Option<Plane>) -> usize {
-    // "None" last, as in the niche of the option, so that this takes no instruction.
-    plane.map_or(Plane::ALL.len(), |plane| plane as usize)
 }
 
 /// Sums over the spans of one account.

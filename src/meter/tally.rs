@@ -1,45 +1,42 @@
 //! The fast way into a ledger.
 //!
 //! Neighbouring spans of one layer, plane, component and action are mostly for the same image and member. Their sums are kept
-//! in one cache line and 64 bits each, and go to the ledger when image or member changes, or a sum would not fit.
+//! in one cache line and 64 bits each, and go to the ledger when image or member changes, or a sum might not fit.
 
-use super::ledger::{Account, Entry, Interval, Ledger, PLANES, place};
+use super::ledger::{Account, Entry, Interval, Ledger};
 use crate::mapping::Plane;
-use crate::trace::{Action, Component, Span, SpanSink};
+use crate::trace::span::{KINDS, PLANES, of_kind};
+use crate::trace::{Span, SpanSink};
+
+/// Bits of what a span may add to an open sum, and number of spans for which the sum fits 64 bits then.
+const BITS: u32 = 48;
+const FULL: u64 = 1 << (u64::BITS - BITS);
 
 /// Sums of spans of one account, image and member that the ledger has not got yet.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
 struct Open {
-    /// Image and member, see [`key`].
-    key: u64,
     unit_cycles: u64,
     energy: u64,
     count: u64,
-    rows: u64,
     window: Interval,
+    /// Spans that may still be added.
+    room: u64,
+    image: u32,
+    member: u32,
 }
 
 impl Open {
-    const fn new(key: u64) -> Self {
-        Self { key, unit_cycles: 0, energy: 0, count: 0, rows: 0, window: Interval::EMPTY }
+    const fn new(image: u32, member: u32) -> Self {
+        Self { unit_cycles: 0, energy: 0, count: 0, window: Interval::EMPTY, room: FULL, image, member }
     }
 }
-
-/// Image and member in one number.
-#[inline]
-fn key(span: &Span) -> u64 {
-    u64::from(span.image) << 32 | u64::from(span.member)
-}
-
-/// One for each component and action.
-type Row = [[Open; Action::ALL.len()]; Component::ALL.len()];
 
 /// Takes spans for a [`Ledger`]: the same sums as if the ledger took them itself, in less time.
 #[derive(Debug, Clone)]
 pub struct Tally {
-    /// What belongs to no layer, then the layers, each with a row for each plane.
-    rows: Vec<Row>,
+    /// By [`Span::account`].
+    open: Vec<Open>,
     ledger: Ledger,
 }
 
@@ -47,66 +44,68 @@ impl Tally {
     /// For a ledger.
     #[must_use]
     pub fn new(ledger: Ledger) -> Self {
-        const EMPTY: Row = [[Open::new(0); Action::ALL.len()]; Component::ALL.len()];
-        Self { rows: vec![EMPTY; (ledger.layers() as usize + 1) * PLANES], ledger }
+        Self { open: vec![Open::new(0, 0); (ledger.layers() as usize + 1) * PLANES * KINDS], ledger }
     }
 
     /// The ledger, with everything that came.
     #[must_use]
     pub fn ledger(mut self) -> Ledger {
-        for (i, row) in self.rows.iter().enumerate() {
-            let layer = (i / PLANES).checked_sub(1).map(|layer| layer as u32);
-            let plane = Plane::ALL.get(i % PLANES).copied();
-            for (open, &component) in row.iter().zip(Component::ALL) {
-                for (open, &action) in open.iter().zip(Action::ALL) {
-                    close(open, &Account { layer, plane, component, action }, &mut self.ledger);
-                }
-            }
-        }
+        (0..self.open.len()).for_each(|account| self.close(account));
         self.ledger
     }
 
-    /// Row of a span's layer, of which [`NONE`] comes before 0, and plane.
-    #[inline]
-    fn row(span: &Span) -> usize {
-        span.layer.wrapping_add(1) as usize * PLANES + place(span.plane)
+    /// Moves the open sums of an account to the ledger.
+    #[cold]
+    #[inline(never)]
+    fn close(&mut self, account: usize) {
+        let open = &mut self.open[account];
+        let Open { unit_cycles, energy, count, window, room, image, member } = *open;
+        if room < FULL {
+            let (row, (component, action)) = (account / KINDS, of_kind(account % KINDS));
+            let layer = (row / PLANES).checked_sub(1).map(|layer| layer as u32);
+            let plane = Plane::ALL.get(row % PLANES).copied();
+            let [unit_cycles, energy, count] = [unit_cycles, energy, count].map(u128::from);
+            let sums = Entry { unit_cycles, energy, count, rows: FULL - room, window };
+            self.ledger.add(&Account { layer, plane, component, action }, (image, member), &sums);
+            *open = Open::new(image, member);
+        }
     }
 
     /// A span that cannot be added to what is open.
+    #[cold]
     #[inline(never)]
     fn turn_over(&mut self, span: &Span) {
-        let open = &mut self.rows[Self::row(span)][span.component as usize][span.action as usize];
-        close(open, &Account::of(span), &mut self.ledger);
-        *open = Open::new(key(span));
+        let account = span.account();
+        self.close(account);
+        self.open[account] = Open::new(span.image, span.member);
         self.ledger.push(span);
-    }
-}
-
-fn close(open: &Open, account: &Account, ledger: &mut Ledger) {
-    let Open { key, unit_cycles, energy, count, rows, window } = *open;
-    if rows > 0 {
-        let [unit_cycles, energy, count] = [unit_cycles, energy, count].map(u128::from);
-        let sums = Entry { unit_cycles, energy, count, rows, window };
-        ledger.add(account, ((key >> 32) as u32, key as u32), &sums);
     }
 }
 
 impl SpanSink for Tally {
     #[inline(always)]
     fn push(&mut self, span: &Span) {
-        let open = &mut self.rows[Self::row(span)][span.component as usize][span.action as usize];
+        self.push_to(span.account(), span);
+    }
+
+    #[inline(always)]
+    fn push_to(&mut self, account: usize, span: &Span) {
+        debug_assert_eq!(account, span.account());
+        let open = &mut self.open[account];
         let units = u64::from(span.repeats) * u64::from(span.units);
-        if let Some(unit_cycles) = span.duration.checked_mul(units)
-            && let Some(unit_cycles) = open.unit_cycles.checked_add(unit_cycles)
-            && let Some(energy) = open.energy.checked_add(span.energy)
-            && let Some(count) = open.count.checked_add(span.count)
-            && open.key == key(span)
-        {
-            open.unit_cycles = unit_cycles;
-            open.energy = energy;
-            open.count = count;
-            open.rows += 1;
+        let unit_cycles = u128::from(span.duration) * u128::from(units);
+        // Joined bit by bit, so that one branch decides and what only the other path needs is not loaded.
+        let large = (unit_cycles as u64 | span.energy | span.count) >> BITS | (unit_cycles >> 64) as u64;
+        let other = (open.image ^ span.image) | (open.member ^ span.member);
+        if large | u64::from(other) == 0 {
+            open.unit_cycles += unit_cycles as u64;
+            open.energy += span.energy;
+            open.count += span.count;
             open.window.widen(Interval { start: span.start, end: span.end() });
+            open.room -= 1;
+            if open.room == 0 {
+                self.close(account);
+            }
         } else {
             // A copy, so that the span needs no memory where this is not called.
             self.turn_over(&Span { ..*span });
@@ -117,7 +116,7 @@ impl SpanSink for Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::NONE;
+    use crate::trace::{Action, Component, NONE};
     use proptest::prelude::*;
 
     fn spans() -> impl Strategy<Value = Vec<Span>> {
@@ -154,6 +153,39 @@ mod tests {
         // Runs of one span: the case that is made fast.
         let run = (span, 1..4_usize).prop_map(|(span, times)| vec![span; times]);
         prop::collection::vec(run, 0..60).prop_map(|runs| runs.concat())
+    }
+
+    /// Sums of 2^17 spans that each add as much as the fast path takes.
+    #[test]
+    fn sums_never_wrap() {
+        let most = (1 << BITS) - 1;
+        let span = Span {
+            start: 0,
+            duration: most,
+            repeats: 1,
+            period: most,
+            component: Component::Adc,
+            action: Action::Convert,
+            plane: None,
+            layer: NONE,
+            group: NONE,
+            stage: 0,
+            image: 0,
+            member: 0,
+            position: 0,
+            unit: 0,
+            units: 1,
+            count: most,
+            energy: most,
+        };
+        let mut tally = Tally::new(Ledger::new(1, 1, 1));
+        (0..2 * FULL).for_each(|_| tally.push(&span));
+        let sums = tally.ledger().entry(None, Component::Adc, Action::Convert);
+        let sum = u128::from(2 * FULL) * u128::from(most);
+        assert_eq!(
+            [sums.unit_cycles, sums.energy, sums.count, sums.rows.into()],
+            [sum, sum, sum, u128::from(2 * FULL)]
+        );
     }
 
     proptest! {

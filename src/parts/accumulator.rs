@@ -110,10 +110,10 @@ impl GroupInput {
         let mut left = token.pulses;
         for (start, repeats) in rows(first, even, self.period, detail) {
             left -= repeats;
-            self.add(start, repeats, token.last && left == 0, token, cx);
+            self.add(start, repeats, token.is_last() && left == 0, token, cx);
         }
         if left > 0 {
-            self.add(cx.now, 1, token.last, token, cx);
+            self.add(cx.now, 1, token.is_last(), token, cx);
         }
     }
 }
@@ -273,11 +273,11 @@ impl Accumulator {
         let input = &self.spec.groups[group as usize];
         let token = cx.take(input.port).expect("the group has delivered");
         if token.pulses == 1 {
-            input.add(cx.now, 1, token.last, token, cx);
+            input.add(cx.now, 1, token.is_last(), token, cx);
         } else {
             input.add_burst(token, cx);
         }
-        if token.last {
+        if token.is_last() {
             // A copy, so that the token can stay in registers on the common path.
             self.place(group, Token { ..token }, cx);
         }

@@ -208,7 +208,7 @@ impl Buffer {
             position: self.position,
             lanes: self.lanes(),
             pulses: 0,
-            last: false,
+            pulses_left: 0,
         }
     }
 

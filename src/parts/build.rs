@@ -149,7 +149,7 @@ impl<'a> Build<'a> {
         energy: u64,
     ) -> Job {
         let layer = layer.map_or(NONE, |l| l as u32);
-        Job { site: Site { component, layer, plane: None }, action, duration, energy }
+        Job { site: Site::new(component, layer, None), action, duration, energy }
     }
 
     /// The same with time and energy of an entry of the cost table.

@@ -5,6 +5,7 @@ use super::token::Token;
 use super::turn::Turn;
 use crate::kernel::{Cycle, Event, EventQueue, PartId, PortId, Ports};
 use crate::mapping::{LayerMapping, Plane};
+use crate::trace::span::account;
 use crate::trace::{Action, Component, Moved, NONE, Span, SpanSink};
 use std::ops::Range;
 
@@ -17,6 +18,16 @@ pub struct Site {
     pub layer: u32,
     /// Plane of its arrays; none for what belongs to no array.
     pub plane: Option<Plane>,
+    /// Number of its account for the first action, computed once because each span needs it.
+    account: usize,
+}
+
+impl Site {
+    /// A unit of a layer, or of the chip ([`NONE`]), and of a plane if it belongs to arrays.
+    #[must_use]
+    pub const fn new(component: Component, layer: u32, plane: Option<Plane>) -> Self {
+        Self { component, layer, plane, account: account(layer, plane, component) }
+    }
 }
 
 /// Units side by side that do the same at the same time.
@@ -77,7 +88,7 @@ impl Job {
     /// The same on the arrays of a plane.
     #[must_use]
     pub fn in_plane(self, plane: Plane) -> Self {
-        Self { site: Site { plane: Some(plane), ..self.site }, ..self }
+        Self { site: Site::new(self.site.component, self.site.layer, Some(plane)), ..self }
     }
 }
 
@@ -234,7 +245,7 @@ impl<S: EventQueue, K: SpanSink> Context<'_, S, K> {
         amount: &Amount,
         energy: u64,
     ) {
-        self.shared.sink.push(&Span {
+        let span = Span {
             start,
             duration,
             repeats: amount.repeats,
@@ -252,7 +263,8 @@ impl<S: EventQueue, K: SpanSink> Context<'_, S, K> {
             units: amount.units.number,
             count: amount.count,
             energy,
-        });
+        };
+        self.shared.sink.push_to(site.account + action as usize, &span);
     }
 
     /// Schedules an event for this part.
@@ -333,7 +345,7 @@ mod tests {
             answers: 0,
             window: 0..0,
         };
-        let site = Site { component: Component::Adc, layer: 0, plane: None };
+        let site = Site::new(Component::Adc, 0, None);
         let job = Job { site, action: Action::Convert, duration: 1, energy: 3 };
         let cx = &mut Context { now: 0, me: 0, queue: &mut Ring::default(), shared: &mut shared };
         cx.work(&job, 0, Token::NONE, Amount::once(Units::one(0), count));

@@ -180,14 +180,30 @@ impl Converter {
             self.between = false;
             self.begin_position(token, cx);
         }
+        if token.pulses == 1 {
+            self.convert_samples(1, token, cx);
+        } else {
+            self.convert_burst(token, cx);
+        }
+    }
+
+    /// The samples of a burst, which come with one token.
+    #[inline(never)]
+    fn convert_burst<S: EventQueue, K: SpanSink>(&mut self, token: Token, cx: &mut Context<'_, S, K>) {
+        self.convert_samples(token.pulses, token, cx);
+    }
+
+    /// Converts samples that follow each other with the period.
+    #[inline(always)]
+    fn convert_samples<S: EventQueue, K: SpanSink>(&mut self, repeats: u32, token: Token, cx: &mut Context<'_, S, K>) {
         let spec = &*self.spec;
-        let (repeats, period) = (token.pulses, spec.period);
+        let period = spec.period;
         let end = cx.now + u64::from(repeats - 1) * period + spec.convert_all.duration;
         if spec.fine || cx.in_window(cx.now, end) {
             self.begin_in_detail(end, cx);
             return;
         }
-        let results = u64::from(repeats - 1) * u64::from(spec.results) + u64::from(spec.results_of(token.last));
+        let results = u64::from(repeats - 1) * u64::from(spec.results) + u64::from(spec.results_of(token.is_last()));
         let count = u64::from(self.arrays.number) * results;
         let amount = |units| Amount { units, repeats, period, count };
         cx.work(&spec.sample, cx.now, token, amount(self.samples));
@@ -209,7 +225,7 @@ impl Converter {
                 return;
             }
             for step in 0..self.spec.steps {
-                let last = token.last && pulse == token.pulses;
+                let last = token.is_last() && pulse == token.pulses;
                 self.convert(step, last, start + u64::from(step) * self.spec.convert.duration, cx);
             }
         }
@@ -218,7 +234,7 @@ impl Converter {
 
     /// The next conversion of each converter, as an event of its own.
     fn convert_next<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
-        let last = self.token.is_some_and(|token| token.last);
+        let last = self.token.is_some_and(|token| token.is_last());
         self.convert(self.step, last, cx.now, cx);
         self.step += 1;
         cx.schedule(cx.now + self.spec.convert.duration, Tag::Done);
@@ -239,15 +255,16 @@ impl Converter {
     fn pass_on<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         let Some(token) = self.token else { return };
         // Only the last sample of a position needs a place: the others are added to an existing sum.
-        if !cx.send(self.wiring.output, token, u32::from(token.last)) {
+        if !cx.send(self.wiring.output, token, u32::from(token.is_last())) {
             self.refused_since.get_or_insert(cx.now);
             return;
         }
-        if let Some(since) = self.refused_since.take() {
+        if let Some(since) = self.refused_since {
+            self.refused_since = None;
             cx.shared.refused[cx.me as usize] = (since, cx.now);
             cx.wait(Action::WaitPort, self.spec.convert.site, since, token, self.converters);
         }
-        if token.last {
+        if token.is_last() {
             (self.between, self.idle_since) = (true, cx.now);
             if self.converters != self.all {
                 self.end_position(token, cx);

@@ -382,7 +382,7 @@ impl Crossbar {
     fn hand_over<S: EventQueue, K: SpanSink>(&mut self, since: Cycle, cx: &mut Context<'_, S, K>) {
         let left = self.spec.block.pulses - self.pulse;
         let pulses = self.spec.burst.min(left);
-        if !cx.send(self.wiring.output, Token { pulses, last: pulses == left, ..self.token }, 1) {
+        if !cx.send(self.wiring.output, Token { pulses, pulses_left: left - pulses, ..self.token }, 1) {
             self.phase = Phase::Holding(since);
             return;
         }

@@ -35,7 +35,7 @@ tags! {
 }
 
 /// Where the waits of the links of the interconnect are booked: they belong to no layer.
-const LINKS: Site = Site { component: Component::Link, layer: NONE, plane: None };
+const LINKS: Site = Site::new(Component::Link, NONE, None);
 
 /// Description and ports of a link.
 #[derive(Debug, Clone)]

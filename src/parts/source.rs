@@ -107,7 +107,7 @@ impl Source {
 
     fn token(&self) -> Token {
         let width = self.spec.width;
-        Token { image: self.image, member: 0, position: self.row * width, lanes: width, pulses: 0, last: false }
+        Token { image: self.image, member: 0, position: self.row * width, lanes: width, pulses: 0, pulses_left: 0 }
     }
 
     fn read<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {

@@ -21,8 +21,13 @@ macro_rules! tags {
         impl From<u32> for $name {
             #[inline]
             fn from(number: u32) -> Self {
+                // Constants, so that this is one comparison instead of a chain.
+                #[expect(non_upper_case_globals, reason = "the names of the variants")]
+                mod number {
+                    $(pub const $variant: u32 = super::$name::$variant as u32;)+
+                }
                 match number {
-                    $(number if number == $name::$variant as u32 => $name::$variant,)+
+                    $(number::$variant => $name::$variant,)+
                     _ => unreachable!("{number} is no tag of this part"),
                 }
             }

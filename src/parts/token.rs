@@ -18,13 +18,21 @@ pub struct Token {
     pub lanes: u32,
     /// Number of reads that a sample stands for; 0 outside arrays.
     pub pulses: u32,
-    /// Whether it is the last sample of its position.
-    pub last: bool,
+    /// Number of reads of the position that follow; 0 for its last sample. A number and no flag, so that tokens have no
+    /// padding, which takes instructions of its own to copy.
+    pub pulses_left: u32,
 }
 
 impl Token {
     /// The token of a unit that has no work.
-    pub const NONE: Self = Self { image: NONE, member: NONE, position: NONE, lanes: 0, pulses: 0, last: false };
+    pub const NONE: Self = Self { image: NONE, member: NONE, position: NONE, lanes: 0, pulses: 0, pulses_left: 0 };
+
+    /// Whether it is the last sample of its position.
+    #[inline]
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        self.pulses_left == 0
+    }
 
     /// Number of the given copies of the layer that have a position in this token: lane i is the work of copy i.
     #[inline]

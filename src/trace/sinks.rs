@@ -27,6 +27,12 @@ impl<A: SpanSink, B: SpanSink> SpanSink for (A, B) {
         self.1.moved(moved);
     }
 
+    #[inline(always)]
+    fn push_to(&mut self, account: usize, span: &Span) {
+        self.0.push_to(account, span);
+        self.1.push_to(account, span);
+    }
+
     fn waited(&self) -> Duration {
         self.0.waited() + self.1.waited()
     }
@@ -42,6 +48,11 @@ impl<S: SpanSink + ?Sized> SpanSink for &mut S {
     #[inline(always)]
     fn moved(&mut self, moved: &Moved) {
         (**self).moved(moved);
+    }
+
+    #[inline(always)]
+    fn push_to(&mut self, account: usize, span: &Span) {
+        (**self).push_to(account, span);
     }
 
     fn waited(&self) -> Duration {
@@ -62,6 +73,13 @@ impl<S: SpanSink> SpanSink for Option<S> {
     fn moved(&mut self, moved: &Moved) {
         if let Some(sink) = self {
             sink.moved(moved);
+        }
+    }
+
+    #[inline(always)]
+    fn push_to(&mut self, account: usize, span: &Span) {
+        if let Some(sink) = self {
+            sink.push_to(account, span);
         }
     }
 

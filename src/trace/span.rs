@@ -133,6 +133,25 @@ pub(crate) fn kind(component: Component, action: Action) -> usize {
     component as usize * Action::ALL.len() + action as usize
 }
 
+/// Number of planes that sums are kept apart by, with a last one for what belongs to no array.
+pub(crate) const PLANES: usize = 1 + Plane::ALL.len();
+
+/// Place of a plane among them.
+#[inline]
+pub(crate) const fn place(plane: Option<Plane>) -> usize {
+    match plane {
+        Some(plane) => plane as usize,
+        None => Plane::ALL.len(),
+    }
+}
+
+/// Number of a component of a layer, or of the chip ([`NONE`], which comes first), and plane: the first of
+/// [`Action::ALL`]`.len()` numbers, one for each action.
+#[inline]
+pub(crate) const fn account(layer: u32, plane: Option<Plane>, component: Component) -> usize {
+    (layer.wrapping_add(1) as usize * PLANES + place(plane)) * KINDS + component as usize * Action::ALL.len()
+}
+
 /// The component and action of a place.
 pub(crate) fn of_kind(kind: usize) -> (Component, Action) {
     (Component::ALL[kind / Action::ALL.len()], Action::ALL[kind % Action::ALL.len()])
@@ -293,6 +312,13 @@ impl Action {
 }
 
 impl Span {
+    /// Number of its layer, plane, component and action among those of all layers.
+    #[must_use]
+    #[inline]
+    pub fn account(&self) -> usize {
+        account(self.layer, self.plane, self.component) + self.action as usize
+    }
+
     /// Busy (or waiting) unit-cycles of the row: `duration * repeats * units`.
     #[must_use]
     #[inline]
@@ -354,6 +380,13 @@ pub trait SpanSink {
     /// Told of each piece of work that moves between two stages. Most sinks do not follow them.
     #[inline(always)]
     fn moved(&mut self, _moved: &Moved) {}
+
+    /// The same, from those who have the number of the span's account at hand, see [`Span::account`].
+    #[inline(always)]
+    fn push_to(&mut self, account: usize, span: &Span) {
+        debug_assert_eq!(account, span.account());
+        self.push(span);
+    }
 
     /// Time for which those who gave it spans had to wait for it so far, because it is slower than they are.
     fn waited(&self) -> Duration {
