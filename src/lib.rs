@@ -29,6 +29,7 @@
 //! - [`report`]: figures for people and programs;
 //! - [`plot`]: the pictures of a run;
 //! - [`simulate`], [`run`]: the arrows of the diagram, one behind the other;
+//! - [`what_if`]: what other times would change;
 //! - [`cli`]: the command line.
 #![forbid(unsafe_code)]
 #![warn(missing_debug_implementations)]
@@ -55,6 +56,7 @@ pub mod report;
 pub mod plot;
 pub mod simulate;
 pub mod run;
+pub mod what_if;
 pub mod cli;
 
 pub use error::{Error, Problem};

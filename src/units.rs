@@ -166,7 +166,8 @@ impl Quantity {
 macro_rules! quantities {
     ($($(#[$doc:meta])* $name:ident, $label:literal, $example:literal, [$($symbol:literal = $scale:literal),+];)*) => {
         /// All of them.
-        const QUANTITIES: &[&Quantity] = &[$(&$name::QUANTITY),*];
+        /// All of them.
+        pub(crate) const QUANTITIES: &[&Quantity] = &[$(&$name::QUANTITY),*];
         $(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -887,3 +887,44 @@ fn images_without_labels_are_answered_and_not_scored() {
     assert_eq!(without["outputs"]["labels"], serde_json::json!([]));
     assert_eq!(crossbayes(&folder, &["check", "network.ron"]).fine(), "network.ron: network, fine\n");
 }
+
+#[test]
+fn the_critical_path_of_a_stored_run_is_that_of_its_configuration() {
+    let folder = tempdir().unwrap();
+    toy(&folder, &["--out", "run", "--set", "schedule.mode=streaming"]).fine();
+    let cycles = &json(&fs::read_to_string(folder.path().join("run/report.json")).unwrap())["latency"]["cycles"];
+    let critical = |more: &[&str]| crossbayes(&folder, &[&["critical"], more].concat());
+    let stored = critical(&["run", "--format", "json"]).fine();
+    let target = ["--arch", "toy_2x2", "--workload", "toy_two_layers", "--set", "schedule.mode=streaming"];
+    assert_eq!(stored, critical(&[&target[..], &["--format", "json"]].concat()).fine());
+    assert_eq!(stored, critical(&["--config", "run/config.ron", "--format", "json"]).fine());
+    let report = json(&stored);
+    assert_eq!(&report["cycles"], cycles);
+    let path = report["path"].as_array().unwrap();
+    assert_eq!(path.iter().map(|share| share["cycles"].as_u64().unwrap()).sum::<u64>(), cycles.as_u64().unwrap());
+    assert!(report["longest"].as_array().unwrap().len() <= 10 && report["what_if"] == serde_json::json!([]));
+
+    // Two questions, each for itself; a picture in both forms, which is not replaced.
+    let asked = ["run", "--what-if", "arch.array.read_time=-50%", "--what-if", "arch.adc.time=1 ms", "--out", "drawn"];
+    let table = critical(&[&asked[..], &["--png"]].concat()).fine();
+    let line = |start: &str| table.lines().find(|line| line.trim_start().starts_with(start)).unwrap().to_owned();
+    assert!(line("arch.array.read_time=-50%").ends_with("exact"), "{table}");
+    assert!(line("arch.adc.time=1 ms").ends_with("another path is longer"), "{table}");
+    assert!(table.contains("arch.costs.adc[0].convert.time"), "{table}");
+    let svg = fs::read_to_string(folder.path().join("drawn/critical.svg")).unwrap();
+    assert!(svg.starts_with("<svg") && folder.path().join("drawn/critical.png").is_file());
+    fs::write(folder.path().join("drawn/critical.svg"), "mine").unwrap();
+    assert!(critical(&asked).failed(2).contains("is there with other contents"));
+    critical(&[&asked[..], &["--force"]].concat()).fine();
+
+    let told = |more: &[&str]| critical(&[&["run"], more].concat()).failed(2);
+    assert_eq!(
+        told(&["--what-if", "arch.array.raed_time=-10%"]),
+        "error: --what-if: there is no key arch.array.raed_time\nhelp: did you mean arch.array.read_time?\n"
+    );
+    assert!(told(&["--what-if", "arch.array.read_time=-100%"]).contains("read_time is 0 ps; expected 1 ps"));
+    let refused = told(&["--what-if", "schedule.mode=layer"]);
+    assert!(refused.contains("says nothing about another value of schedule.mode"), "{refused}");
+    assert!(told(&["--arch", "pcm_128"]).contains("cannot be used with"));
+    assert!(critical(&["nowhere"]).failed(2).contains("nowhere"));
+}

@@ -3,6 +3,7 @@
 //! Exit codes: 0 fine, 1 the run failed, 2 usage or bad input; of a shell also 130, 143 and 129, ended by Ctrl-C, SIGTERM and SIGHUP.
 
 mod check;
+mod critical;
 mod folder;
 #[cfg(unix)]
 mod interrupt;
@@ -96,6 +97,8 @@ enum Verb {
     Report(report::Args),
     /// Draw pictures of a stored run.
     Plot(plot::Args),
+    /// Find the critical path of a run, and what other times would gain.
+    Critical(critical::Args),
 }
 
 /// What to simulate.
@@ -208,6 +211,7 @@ pub fn main() -> ExitCode {
         Verb::Schema(args) => schema::run(args),
         Verb::Report(args) => report::run(args, global),
         Verb::Plot(args) => plot::run(args, global),
+        Verb::Critical(args) => critical::run(args, global),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,7 +7,7 @@ use crate::plot::{self, Kind};
 use crate::read;
 use crate::report::load;
 use crate::whole;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `plot`.
 #[derive(Debug, clap::Args)]
@@ -42,10 +42,20 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     for kind in kinds {
         files.extend(plot::draw(kind, &facts, &ledger, args.png)?);
     }
+    let drawn = write(files, &args.out, args.force)?;
+    print(&match global.format {
+        Format::Table => drawn.iter().map(|path| format!("{path}\n")).collect(),
+        Format::Json => format!("{:#}\n", serde_json::Value::from(drawn)),
+    })?;
+    Ok(())
+}
+
+/// Writes pictures into a folder, and returns their paths. What is there with other contents is replaced only by `force`.
+pub(super) fn write(files: Vec<(String, Vec<u8>)>, out: &Path, force: bool) -> Result<Vec<String>, Error> {
     let mut files: Vec<(PathBuf, Vec<u8>)> =
-        files.into_iter().map(|(name, contents)| (args.out.join(name), contents)).collect();
+        files.into_iter().map(|(name, contents)| (out.join(name), contents)).collect();
     let drawn: Vec<String> = files.iter().map(|(path, _)| path.display().to_string()).collect();
-    if !args.force {
+    if !force {
         // All are looked at before one is written.
         let mut new = Vec::new();
         for (path, contents) in files {
@@ -55,22 +65,18 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
                 Ok(_) => {
                     let message = "is there with other contents; it stays as it is\n\
                                    help: --force replaces it, --out DIR draws elsewhere";
-                    return Err(Error::Input { path, message: message.to_owned() }.into());
+                    return Err(Error::Input { path, message: message.to_owned() });
                 }
             }
         }
         files = new;
     }
     discard_on_signals()?;
-    std::fs::create_dir_all(&args.out).map_err(Error::io(&args.out))?;
+    std::fs::create_dir_all(out).map_err(Error::io(out))?;
     for (path, contents) in files {
-        whole::write(&path, &contents, args.force)?;
+        whole::write(&path, &contents, force)?;
     }
-    print(&match global.format {
-        Format::Table => drawn.iter().map(|path| format!("{path}\n")).collect(),
-        Format::Json => format!("{:#}\n", serde_json::Value::from(drawn)),
-    })?;
-    Ok(())
+    Ok(drawn)
 }
 
 fn unknown(kind: &str) -> Error {

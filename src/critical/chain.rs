@@ -84,6 +84,12 @@ impl Chain {
         self.jobs.iter().map(|((stage, work), times)| times * timing.cycles(*stage, *work)).sum()
     }
 
+    /// Whether each of its jobs takes the same cycles with both times.
+    #[must_use]
+    pub fn same_cycles(&self, timing: &Timing, other: &Timing) -> bool {
+        self.jobs.keys().all(|(stage, work)| timing.cycles(*stage, *work) == other.cycles(*stage, *work))
+    }
+
     /// Adds jobs of a stage that end where the chain, which is built backwards, starts so far.
     pub(super) fn put_before(
         &mut self,

@@ -13,6 +13,7 @@ pub mod timeline;
 pub mod energy;
 pub mod area;
 pub mod utilisation;
+pub mod critical;
 
 pub use picture::Picture;
 
@@ -78,10 +79,17 @@ pub fn picture(kind: Kind, facts: &RunFacts, ledger: &Ledger) -> Picture {
 /// # Errors
 /// Returns [`Error::Internal`] if plotters or the encoder refuses.
 pub fn draw(kind: Kind, facts: &RunFacts, ledger: &Ledger, png: bool) -> Result<Vec<(String, Vec<u8>)>, Error> {
-    let picture = picture(kind, facts, ledger);
-    let mut files = vec![(format!("{}.svg", kind.name()), paint::svg(&picture)?.into_bytes())];
+    files(kind.name(), &picture(kind, facts, ledger), png)
+}
+
+/// Names and contents of a picture's files: SVG, and where `png` asks for it also PNG.
+///
+/// # Errors
+/// Returns [`Error::Internal`] if plotters or the encoder refuses.
+pub fn files(name: &str, picture: &Picture, png: bool) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    let mut files = vec![(format!("{name}.svg"), paint::svg(picture)?.into_bytes())];
     if png {
-        files.push((format!("{}.png", kind.name()), paint::png(&picture)?));
+        files.push((format!("{name}.png"), paint::png(picture)?));
     }
     Ok(files)
 }

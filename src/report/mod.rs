@@ -20,6 +20,7 @@ pub mod sparsity;
 pub mod stored;
 pub mod quantity;
 pub mod table;
+pub mod critical;
 
 pub use area::Area;
 pub use booked::Booked;

@@ -27,12 +27,12 @@ impl fmt::Display for Report {
     }
 }
 
-fn title(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+pub(super) fn title(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     writeln!(f, "\n{text}\n{}", "-".repeat(text.len()))
 }
 
 /// A line `name  value`; a long value goes on below itself.
-fn line(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
+pub(super) fn line(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
     let mut text = format!("  {name:<24}");
     let indent = text.len();
     for word in value.split(' ') {
@@ -47,7 +47,7 @@ fn line(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
 }
 
 /// A table: the first column to the left, the others to the right, as wide as what they hold.
-fn grid<const N: usize>(f: &mut fmt::Formatter<'_>, head: [&str; N], rows: &[[String; N]]) -> fmt::Result {
+pub(super) fn grid<const N: usize>(f: &mut fmt::Formatter<'_>, head: [&str; N], rows: &[[String; N]]) -> fmt::Result {
     let width = |i: usize| rows.iter().map(|row| row[i].len()).chain([head[i].len()]).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);
     let mut put = |cells: [&str; N]| {

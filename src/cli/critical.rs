@@ -1,0 +1,84 @@
+//! `critical`: the critical path of a run, and what other times would gain.
+
+use super::folder::CONFIG;
+use super::plot::write;
+use super::progress::Bar;
+use super::{Failure, Format, Global, Target, print};
+use crate::error::Error;
+use crate::plot;
+use crate::report::critical::Critical;
+use crate::run::RunPhase;
+use crate::simulate::plan;
+use crate::what_if::{setting, what_if};
+use std::path::PathBuf;
+
+/// Arguments of `critical`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  crossbayes critical                                       of the built-in network on the built-in chip
+  crossbayes critical traces/runs/pcm_128-digits            of a stored run, simulated again
+  crossbayes critical --what-if arch.adc.time=-10% --what-if 'arch.array.read_time=8 ns'
+  crossbayes critical --workload vgg_binaryconnect --set schedule.mode=streaming --out plots")]
+pub(super) struct Args {
+    /// Folder of a stored run, whose configuration is simulated again.
+    #[arg(value_name = "RUN", conflicts_with_all = ["arch", "workload", "config"])]
+    run: Option<PathBuf>,
+    #[command(flatten)]
+    target: Target,
+    /// Estimates the gain of another time from the path, and runs it: a change in percent, or a value. May be given
+    /// several times, each for itself. `arch.adc.time` is the time of the converter that the chip has.
+    #[arg(long, value_name = "KEY=CHANGE")]
+    what_if: Vec<String>,
+    /// Folder for a picture of the path over time, critical.svg.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Picture as PNG too, beside the SVG.
+    #[arg(long, requires = "out")]
+    png: bool,
+    /// Replace files of the same names, whatever is in them.
+    #[arg(long, requires = "out")]
+    force: bool,
+}
+
+pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
+    let mut target = args.target.clone();
+    if let Some(run) = &args.run {
+        target.config = Some(if run.is_dir() { run.join(CONFIG) } else { run.clone() });
+    }
+    let loaded = target.load(global.seed)?;
+    let config = &loaded.config;
+    let located = |error| Failure::of(error, &loaded);
+    // Before anything runs.
+    let changes: Vec<(String, String)> = args
+        .what_if
+        .iter()
+        .map(|change| setting(change, config).map_err(|message| Error::Config(format!("--what-if: {message}"))))
+        .collect::<Result<_, _>>()?;
+    let plan = plan(config).map_err(|problems| located(Error::Problems(problems)))?;
+    let bar = Bar::new(global);
+    let total = plan.answers(config);
+    let critical = plan.critical(config, |answers, _| bar.tell(RunPhase::Cycles, answers, total))?;
+    let mut answers = Vec::new();
+    for (change, (key, value)) in args.what_if.iter().zip(&changes) {
+        let mut other = target.clone();
+        other.set.push(format!("{key}={value}"));
+        let other = other.load(global.seed)?;
+        let answer = what_if(&critical, config, &other.config, change.clone());
+        answers.push(answer.map_err(|error| Failure::of(error, &other))?);
+    }
+    bar.clear();
+    let report = Critical::new(config, &critical.chain, &critical.stages, answers);
+    if let Some(out) = &args.out {
+        let picture = plot::critical::picture(config, &critical.chain);
+        let drawn = write(plot::files("critical", &picture, args.png)?, out, args.force)?;
+        global.say(&format!("wrote {}", drawn.join(", ")));
+    }
+    print(&match global.format {
+        Format::Json => {
+            let json = serde_json::to_string_pretty(&report).map_err(|error| Error::Internal(error.to_string()))?;
+            json + "\n"
+        }
+        Format::Table => report.to_string(),
+    })?;
+    Ok(())
+}
