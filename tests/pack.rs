@@ -320,3 +320,54 @@ fn the_command_line_packs_and_replaces_nothing() {
     assert!(told(&[&start[..], &["--levels", "4", "--steps", "0"]].concat()).contains("cannot be used with"));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
 }
+
+#[test]
+fn a_posterior_is_shown_with_how_it_was_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut tensors = trained(&[0.25, 0.0, 1.0]);
+    tensors.retain(|name, _| name.starts_with("layer") || name.starts_with("testq8"));
+    let options = PackOptions { description: "by \u{1b}[1mhand".to_owned(), ..options() };
+    let packed = pack(&file(&tensors, &[("note", "two words")]), Path::new("trained.st"), &options).unwrap();
+    fs::write(folder.path().join("small.safetensors.zst"), compress(&packed.bytes).unwrap()).unwrap();
+    let network = r#"(
+        name: "small",
+        input: (channels: 1, height: 4, width: 4, bits: 4),
+        layers: [
+            (name: "conv1", op: Conv(channels: 2, kernel: 3), activation_bits: 4),
+            (name: "fc1", op: Linear(outputs: 3), relu: false, activation_bits: 4),
+        ],
+        posterior: File(path: "small.safetensors.zst"),
+    )"#;
+    fs::write(folder.path().join("small.ron"), network).unwrap();
+    let shown = |more: &[&str]| {
+        let arguments = [&["show", "posterior", "--workload", "small.ron"], more].concat();
+        let done = crossbayes(folder.path(), &arguments);
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        text(&done.stdout)
+    };
+    assert_eq!(
+        shown(&[]),
+        "small: 42 synapses\n\
+         name: small\n\
+         description: by \\u{1b}[1mhand\n\
+         \n\
+         layer  tensors  synapses  levels of p  input scale  samples\n\
+         conv1    conv1        18            3     0.250000        2\n\
+         fc1        fc1        24            3     0.125000        2\n\
+         \n\
+         batch-norm statistics\n  \
+           sampled    all layers sampled\n  \
+           mode       no layer sampled\n  \
+           fel_fc1    sampled from fc1 on, eps 0\n"
+    );
+    let json: serde_json::Value = serde_json::from_str(&shown(&["--format", "json"])).unwrap();
+    assert_eq!(json["sets"], serde_json::json!([{ "name": "fel_fc1", "first_ensembling_layer": "fc1", "eps": 0.0 }]));
+    assert_eq!(json["layers"][1]["levels"], 3);
+    assert_eq!(json["metadata"]["crossbayes"]["source"], serde_json::json!({ "note": "two words" }));
+    let without = crossbayes(
+        folder.path(),
+        &["show", "posterior", "--workload", "small.ron", "--set", "workload.posterior=Absent"],
+    );
+    assert_eq!(without.status.code(), Some(2));
+    assert!(text(&without.stderr).contains("the network has no posterior; expected `File(..)` or `Synthetic(..)`"));
+}

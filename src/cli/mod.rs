@@ -10,6 +10,7 @@ mod interrupt;
 mod new;
 mod pack;
 mod plot;
+mod posterior;
 mod progress;
 mod report;
 mod run;

@@ -1,7 +1,7 @@
 //! `show`: what the program makes of a configuration, before anything runs.
 
 use super::text::{aligned, row, value};
-use super::{Failure, Format, Global, Target, print, sparsity};
+use super::{Failure, Format, Global, Target, posterior, print, sparsity};
 use crate::config::{Config, CostTable, Plane};
 use crate::dataflow::{check, to_dot};
 use crate::error::Error;
@@ -48,6 +48,8 @@ enum What {
     Dataflow,
     /// The cost table with its sources.
     Costs,
+    /// What the posterior holds, and how it was made.
+    Posterior,
     /// What the posterior leaves to sample, and what packings store of it.
     Sparsity,
 }
@@ -62,6 +64,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
         What::Config => value(config, json)?,
         What::Costs if json => value(&config.arch.costs, json)?,
         What::Costs => costs(&config.arch.costs),
+        What::Posterior => posterior::text(&loaded, json)?,
         What::Sparsity => sparsity::text(&args.sparsity, &loaded, json)?,
         What::Mapping | What::Dataflow => {
             let plan = run::planned(config, &loaded.workload_base).map_err(|error| match error {

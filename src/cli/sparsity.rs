@@ -1,13 +1,11 @@
 //! `show sparsity`: what a posterior leaves to sample, and what packings store of it.
 
-use super::Failure;
 use super::text::{aligned, row, value};
+use super::{Failure, posterior};
 use crate::config::{Loaded, Posterior};
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::report::quantity::{grouped, percent, significant};
 use crate::report::sparsity::{ArraySize, Counts, LayerSparsity, Sparsity, WIDTHS, sparsity};
-use crate::run::load_posterior;
-use crate::simulate::network;
 use std::fmt::Write as _;
 
 /// Options of `show sparsity`.
@@ -30,13 +28,7 @@ fn eps(text: &str) -> Result<f64, String> {
 /// The sparsity as tables, or as JSON.
 pub(super) fn text(options: &Options, loaded: &Loaded, json: bool) -> Result<String, Failure> {
     let config = &loaded.config;
-    let net = network(config).map_err(|problems| Failure::Config(loaded.locate(problems)))?;
-    let (posterior, _) = load_posterior(&config.workload, &net, &loaded.workload_base)?;
-    let Some(posterior) = posterior else {
-        let message = "the network has no posterior, and sparsity is a property of the posterior; \
-                       expected `File(..)` or `Synthetic(..)`";
-        return Err(Failure::Config(loaded.locate(vec![Problem::new("workload.posterior", message)])));
-    };
+    let (net, posterior) = posterior::load(loaded)?;
     let array = &config.arch.array;
     let sizes: Vec<_> = if options.array_rows.is_empty() {
         vec![ArraySize::of(array)]

@@ -427,7 +427,9 @@ fn learned(file: &TensorFile, layer: &NetLayer) -> Result<Learned, Error> {
 fn further_sets(file: &TensorFile, net: &Net, scales: Option<&str>, bn_eps: f64) -> Result<Vec<StatisticsSet>, Error> {
     let described = statistics::described(file)?;
     let prefixes: BTreeMap<&str, &NetLayer> = net.layers.iter().map(|layer| (layer.tensors.as_str(), layer)).collect();
+    let indices = net.layers.iter().enumerate().map(|(index, layer)| (layer.name.as_str(), index)).collect();
     let mut keys: BTreeMap<String, StatisticsKey> = BTreeMap::new();
+    let mut known = BTreeMap::from([((Some(0), 0), "bn_mean and bn_var".to_owned())]);
     for name in file.names().into_iter().filter(|name| Some(*name) != scales) {
         // A prefix may contain dots itself; the longest one applies.
         let mut dots = name.char_indices().rev().filter(|(_, c)| *c == '.');
@@ -437,14 +439,12 @@ fn further_sets(file: &TensorFile, net: &Net, scales: Option<&str>, bn_eps: f64)
         if set.is_some_and(|set| keys.contains_key(set)) {
             continue;
         }
-        let key = set.map(|set| statistics::key(file, net, &described, set)).transpose()?.flatten();
+        let key = set.map(|set| statistics::key(file, &indices, &described, set)).transpose()?.flatten();
         let (Some(set), Some(key)) = (set, key) else {
             return Err(unknown(file, net, described.keys(), layer, name));
         };
-        let same = keys.iter().find(|(_, other)| **other == key);
-        let same = same.map(|(other, _)| format!("\"{other}\""));
-        let sampled = || (key == StatisticsKey::SAMPLED).then(|| "bn_mean and bn_var".to_owned());
-        if let Some(same) = same.or_else(sampled) {
+        let same = known.insert((key.first_ensembling_layer, key.eps.to_bits()), format!("\"{set}\""));
+        if let Some(same) = same {
             return Err(file.error(format!(
                 "statistics \"{set}\" belong to the same sampling configuration as {same}; expected one set for each"
             )));

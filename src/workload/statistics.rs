@@ -4,7 +4,6 @@
 //! posterior has two sets, of the fully sampled network and of the mode network; a file may hold further ones.
 
 use crate::error::{Error, nearest};
-use crate::network::Net;
 use crate::workload::tensors::TensorFile;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,7 +20,7 @@ pub struct BatchNorm {
 /// What of a sampling configuration batch-norm statistics belong to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StatisticsKey {
-    /// Index of the first ensembling layer in the [`Net`]: layers before it are at the mode. None: all layers are.
+    /// Index of the first ensembling layer in the [`Net`](crate::network::Net): layers before it are at the mode. None: all layers are.
     pub first_ensembling_layer: Option<usize>,
     /// From that layer on synapses with p <= eps or p >= 1 - eps are at the mode too. 0..0.5.
     pub eps: f64,
@@ -41,7 +40,7 @@ pub struct StatisticsSet {
     pub name: String,
     /// The configuration that it belongs to.
     pub key: StatisticsKey,
-    /// One entry for each layer of the [`Net`], in its order.
+    /// One entry for each layer of the [`Net`](crate::network::Net), in its order.
     pub layers: Vec<BatchNorm>,
 }
 
@@ -91,14 +90,14 @@ pub(super) fn metadata_object(
     serde_json::from_str(metadata.get(METADATA)?).ok()
 }
 
-/// The configuration of the set `name`, if its name or the metadata tell.
+/// The configuration of the set `name`, if its name or the metadata tell; `layers` are indices by name.
 pub(super) fn key(
     file: &TensorFile,
-    net: &Net,
+    layers: &BTreeMap<&str, usize>,
     described: &BTreeMap<String, Described>,
     name: &str,
 ) -> Result<Option<StatisticsKey>, Error> {
-    let index = |layer: &str| net.layers.iter().position(|other| other.name == layer);
+    let index = |layer: &str| layers.get(layer).copied();
     let Some(Described { first_ensembling_layer: first, eps }) = described.get(name) else {
         let first = name.strip_prefix(FROM_LAYER).and_then(index);
         return Ok(first.map(|first| StatisticsKey { first_ensembling_layer: Some(first), eps: 0.0 }));
@@ -107,9 +106,9 @@ pub(super) fn key(
         return Err(file.error(format!("statistics \"{name}\" are described with an eps of {eps}; expected 0..0.5")));
     }
     match index(first) {
-        Some(first) => Ok(Some(StatisticsKey { first_ensembling_layer: Some(first), eps: *eps })),
+        Some(first) => Ok(Some(StatisticsKey { first_ensembling_layer: Some(first), eps: eps.abs() })),
         None => {
-            let near = nearest(first, net.layers.iter().map(|layer| layer.name.as_str()));
+            let near = nearest(first, layers.keys().copied());
             let remedy = near.map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
             let message =
                 format!("statistics \"{name}\" are described as sampled from \"{first}\" on, which is no layer");
