@@ -31,6 +31,10 @@ fn every_shipped_chip_loads_with_every_shipped_network() {
     }
 }
 
+/// Networks whose posteriors are too large to be built in.
+const NOT_BUILT_IN: [&str; 3] =
+    ["workloads/fashion_mnist.ron", "workloads/vgg_cifar100.ron", "workloads/vgg_cifar100_half.ron"];
+
 #[test]
 fn every_shipped_file_is_built_in_and_valid() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
@@ -40,12 +44,12 @@ fn every_shipped_file_is_built_in_and_valid() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|e| e == "ron") {
                 let name = path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
-                assert!(embedded::at(&name).is_some(), "{name} is not built in");
+                assert_eq!(embedded::at(&name).is_some(), !NOT_BUILT_IN.contains(&name.as_str()), "{name} is built in");
                 paths.push(path);
             }
         }
     }
-    assert_eq!(paths.len(), embedded::FILES.len());
+    assert_eq!(paths.len(), embedded::FILES.len() + NOT_BUILT_IN.len());
     check_files(&paths, &check_described).unwrap_or_else(|errors| panic!("{errors}"));
 }
 
