@@ -56,24 +56,98 @@ fn put_words(values: impl Iterator<Item = u64>, width: u32, out: &mut Vec<u8>) {
     out.extend_from_slice(&word.to_le_bytes()[..filled.div_ceil(8) as usize]);
 }
 
-/// `DELTA_BINARY_PACKED`: differences of neighbours, packed to the bits that a part of a block needs. `wide` means INT64
-/// from INT32, whose differences wrap at 32 bits.
-pub(super) fn delta(values: &[i64], wide: bool, out: &mut Vec<u8>) {
-    put_varint(BLOCK as u64, out);
-    put_varint((BLOCK / PART) as u64, out);
-    put_varint(values.len() as u64, out);
-    put_zigzag(values.first().copied().unwrap_or(0), out);
-    let blocks = values.get(1..).unwrap_or_default().chunks(BLOCK);
-    for (block, before) in blocks.zip(values.chunks(BLOCK)) {
-        let mut deltas = [0_i64; BLOCK];
-        let deltas = &mut deltas[..block.len()];
-        for ((delta, &value), &before) in deltas.iter_mut().zip(block).zip(before) {
-            *delta = value.wrapping_sub(before);
+/// Values that wait until a block is full.
+#[derive(Debug)]
+struct Block {
+    values: [i64; BLOCK],
+    filled: usize,
+}
+
+impl Block {
+    const EMPTY: Self = Self { values: [0; BLOCK], filled: 0 };
+
+    /// Puts values in, as `convert` makes them of each and the one before it, and hands full blocks on.
+    #[inline]
+    fn fill(
+        &mut self,
+        mut before: i64,
+        mut values: &[i64],
+        convert: impl Fn(i64, i64) -> i64,
+        mut full: impl FnMut(&[i64; BLOCK]),
+    ) {
+        while let Some(&first) = values.first() {
+            let (now, later) = values.split_at(values.len().min(BLOCK - self.filled));
+            let places = &mut self.values[self.filled..][..now.len()];
+            places[0] = convert(first, before);
+            for (place, pair) in places[1..].iter_mut().zip(now.windows(2)) {
+                *place = convert(pair[1], pair[0]);
+            }
+            self.filled += now.len();
+            before = now[now.len() - 1];
+            values = later;
+            if self.filled == BLOCK {
+                full(&self.values);
+                self.filled = 0;
+            }
         }
-        if !wide {
-            deltas.iter_mut().for_each(|delta| *delta = i64::from(*delta as i32));
+    }
+
+    /// What is in it, and leaves it empty.
+    fn rest(&mut self) -> &mut [i64] {
+        &mut self.values[..std::mem::take(&mut self.filled)]
+    }
+}
+
+/// `DELTA_BINARY_PACKED`: differences of neighbours, packed to the bits that a part of a block needs. Written block by block,
+/// so that values need not be kept.
+#[derive(Debug)]
+pub(super) struct Delta {
+    /// INT64; the differences of INT32 wrap at 32 bits.
+    wide: bool,
+    count: u64,
+    first: i64,
+    last: i64,
+    differences: Block,
+    out: Vec<u8>,
+}
+
+impl Delta {
+    /// No values.
+    pub fn new(wide: bool) -> Self {
+        Self { wide, count: 0, first: 0, last: 0, differences: Block::EMPTY, out: Vec::new() }
+    }
+
+    /// Appends values.
+    pub fn extend(&mut self, mut values: &[i64]) {
+        if self.count == 0
+            && let Some((&first, others)) = values.split_first()
+        {
+            (self.first, self.last, self.count, values) = (first, first, 1, others);
         }
-        put_block(deltas, out);
+        let Some(&last) = values.last() else { return };
+        let (out, full) = (&mut self.out, |out: &mut Vec<u8>, block: &[i64; BLOCK]| put_block(block, out));
+        if self.wide {
+            self.differences.fill(self.last, values, i64::wrapping_sub, |block| full(out, block));
+        } else {
+            let difference = |value: i64, before| i64::from(value.wrapping_sub(before) as i32);
+            self.differences.fill(self.last, values, difference, |block| full(out, block));
+        }
+        self.count += values.len() as u64;
+        self.last = last;
+    }
+
+    /// Appends what was encoded to a page, and begins anew.
+    pub fn finish(&mut self, page: &mut Vec<u8>) {
+        let rest = self.differences.rest();
+        if !rest.is_empty() {
+            put_block(rest, &mut self.out);
+        }
+        put_varint(BLOCK as u64, page);
+        put_varint((BLOCK / PART) as u64, page);
+        put_varint(self.count, page);
+        put_zigzag(self.first, page);
+        page.append(&mut self.out);
+        (self.count, self.first, self.last) = (0, 0, 0);
     }
 }
 
@@ -109,29 +183,73 @@ fn smallest(values: &[i64]) -> i64 {
     chains.into_iter().fold(i64::MAX, i64::min)
 }
 
-/// The hybrid of run lengths and packed bits for numbers below `limit`: one run where all are equal, else packed bits.
-pub(super) fn hybrid(values: &[i64], limit: usize, out: &mut Vec<u8>) {
-    let width = width_of(limit.saturating_sub(1) as u64);
-    let Some(&first) = values.first() else { return };
-    if values.iter().all(|&value| value == first) {
-        put_varint((values.len() as u64) << 1, out);
-        out.extend_from_slice(&first.to_le_bytes()[..width.div_ceil(8) as usize]);
-        return;
-    }
-    let groups = values.len().div_ceil(8);
-    put_varint((groups as u64) << 1 | 1, out);
-    // Groups of eight values end at whole bytes, and so do blocks.
-    for block in values.chunks(BLOCK) {
-        let mut codes = [0_u64; BLOCK];
-        codes.iter_mut().zip(block).for_each(|(code, value)| *code = *value as u64);
-        put_bits(&codes[..block.len().next_multiple_of(8)], width, out);
-    }
+/// The hybrid of run lengths and packed bits for small numbers: one run where all are equal, else packed bits. Written block
+/// by block, too.
+#[derive(Debug)]
+pub(super) struct Hybrid {
+    /// Bits of a number.
+    width: u32,
+    count: u64,
+    first: i64,
+    /// Whether not all are equal: only then blocks are written.
+    varied: bool,
+    codes: Block,
+    out: Vec<u8>,
 }
 
-/// Indices into a dictionary of `names` entries: their width, then the hybrid.
-pub(super) fn indices(values: &[i64], names: usize, out: &mut Vec<u8>) {
-    out.push(width_of(names.saturating_sub(1) as u64) as u8);
-    hybrid(values, names, out);
+impl Hybrid {
+    /// No numbers yet; all will be below `limit`.
+    pub fn new(limit: usize) -> Self {
+        let width = width_of(limit.saturating_sub(1) as u64);
+        Self { width, count: 0, first: 0, varied: false, codes: Block::EMPTY, out: Vec::new() }
+    }
+
+    /// Bits of a number.
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
+    /// Appends numbers.
+    pub fn extend(&mut self, values: &[i64]) {
+        let Some(&first) = values.first() else { return };
+        if self.count == 0 {
+            self.first = first;
+        }
+        if !self.varied && values.iter().any(|&value| value != self.first) {
+            self.varied = true;
+            let before = [self.first; BLOCK];
+            for start in (0..self.count).step_by(BLOCK) {
+                self.pack(&before[..BLOCK.min((self.count - start) as usize)]);
+            }
+        }
+        if self.varied {
+            self.pack(values);
+        }
+        self.count += values.len() as u64;
+    }
+
+    fn pack(&mut self, values: &[i64]) {
+        let (width, out) = (self.width, &mut self.out);
+        // Blocks end at whole bytes.
+        self.codes.fill(0, values, |value, _| value, |block| put_bits(&block.map(|code| code as u64), width, out));
+    }
+
+    /// Appends what was encoded to a page, and begins anew.
+    pub fn finish(&mut self, page: &mut Vec<u8>) {
+        if self.varied {
+            let rest = self.codes.rest();
+            let mut codes = [0; BLOCK];
+            codes.iter_mut().zip(rest.iter()).for_each(|(code, value)| *code = *value as u64);
+            // Groups of eight values end at whole bytes.
+            put_bits(&codes[..rest.len().next_multiple_of(8)], self.width, &mut self.out);
+            put_varint(self.count.div_ceil(8) << 1 | 1, page);
+            page.append(&mut self.out);
+        } else if self.count > 0 {
+            put_varint(self.count << 1, page);
+            page.extend_from_slice(&self.first.to_le_bytes()[..self.width.div_ceil(8) as usize]);
+        }
+        (self.count, self.varied) = (0, false);
+    }
 }
 
 /// A dictionary: each name after its length.
@@ -152,6 +270,18 @@ mod tests {
         let mut out = Vec::new();
         encode(&mut out);
         out
+    }
+
+    fn delta(values: &[i64], wide: bool, out: &mut Vec<u8>) {
+        let mut delta = Delta::new(wide);
+        delta.extend(values);
+        delta.finish(out);
+    }
+
+    fn hybrid(values: &[i64], limit: usize, out: &mut Vec<u8>) {
+        let mut hybrid = Hybrid::new(limit);
+        hybrid.extend(values);
+        hybrid.finish(out);
     }
 
     #[test]
@@ -182,6 +312,29 @@ mod tests {
         // Two groups of eight in one bit each.
         let mixed: Vec<i64> = (0..9).map(|i| i % 2).collect();
         assert_eq!(bytes(|out| hybrid(&mixed, 2, out)), [5, 0b1010_1010, 0]);
-        assert_eq!(bytes(|out| indices(&[0; 3], 1, out)), [0, 6]);
+        // Three zeros of a single name: no bits at all.
+        assert_eq!(bytes(|out| hybrid(&[0; 3], 1, out)), [6]);
+    }
+
+    /// Pages must not depend on how many values came at a time, and an encoder begins anew after each.
+    #[test]
+    fn values_may_come_in_pieces() {
+        let values: Vec<i64> = (0..1000).map(|i: i64| if i < 500 { 3 } else { i * i % 7 }).collect();
+        let whole = [
+            bytes(|out| delta(&values, true, out)),
+            bytes(|out| delta(&values, false, out)),
+            bytes(|out| hybrid(&values, 8, out)),
+        ];
+        let (mut wide, mut narrow, mut codes) = (Delta::new(true), Delta::new(false), Hybrid::new(8));
+        for piece in [1, 7, 127, 128, 129, 256, 1000] {
+            for part in values.chunks(piece) {
+                wide.extend(part);
+                narrow.extend(part);
+                codes.extend(part);
+            }
+            let pieces =
+                [bytes(|out| wide.finish(out)), bytes(|out| narrow.finish(out)), bytes(|out| codes.finish(out))];
+            assert_eq!(pieces, whole, "pieces of {piece}");
+        }
     }
 }

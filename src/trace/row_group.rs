@@ -1,8 +1,8 @@
-//! Spans to the pages of a row group: each column is encoded whole and compressed by itself.
+//! Spans to the pages of a row group: each column is encoded as spans come, and compressed by itself.
 
 use crate::mapping::Plane;
 use crate::trace::columns::{COLUMNS, Column};
-use crate::trace::encode::{delta, dictionary, hybrid, indices};
+use crate::trace::encode::{Delta, Hybrid, dictionary};
 use crate::trace::seal::Hashed;
 use crate::trace::{Action, Component, NONE, Span};
 use bytes::Bytes;
@@ -16,45 +16,78 @@ use parquet::schema::types::ColumnDescPtr;
 
 /// The fastest level of zstd that Parquet's writers offer.
 const LEVEL: i32 = 1;
-/// Number of spans split into columns at a time: small enough to stay in the nearest caches.
+/// Number of spans taken apart at a time: few enough to stay in the nearest cache until the last column.
 const AT_A_TIME: usize = 256;
 
 /// Writes row groups; keeps its buffers between them.
 pub(super) struct RowGroup {
     columns: [Values; COLUMNS.len()],
+    rows: usize,
     /// Encoded dictionaries with their sizes: components, actions, planes, layers.
     names: [(Vec<u8>, usize); 4],
     zstd: zstd::bulk::Compressor<'static>,
     page: Vec<u8>,
 }
 
+/// Dictionary of a column, by its place in [`RowGroup::names`].
+fn dictionary_of(column: Column) -> Option<usize> {
+    ["component", "action", "plane", "layer"].into_iter().position(|name| name == column.name)
+}
+
 /// One column of the row group that is being written.
-#[derive(Default)]
 struct Values {
-    /// Values that are not null.
-    known: Vec<i64>,
     /// For a nullable column 1 where a row is not null, else 0.
-    levels: Vec<i64>,
+    levels: Hybrid,
+    /// Values that are not null.
+    known: Known,
+}
+
+enum Known {
+    Numbers(Delta),
+    /// Places in a dictionary.
+    Names(Hybrid),
 }
 
 impl Values {
+    #[inline(always)]
     fn take(&mut self, spans: &[Span], field: impl Fn(&Span) -> i64) {
-        self.known.extend(spans.iter().map(field));
+        let mut values = [0; AT_A_TIME];
+        let values = &mut values[..spans.len()];
+        values.iter_mut().zip(spans).for_each(|(value, span)| *value = field(span));
+        self.extend(values);
     }
 
+    #[inline(always)]
     fn take_known(&mut self, spans: &[Span], field: impl Fn(&Span) -> u32) {
-        let rows = self.known.len();
-        self.take(spans, |span| i64::from(field(span) as i32));
-        let nulls = self.known[rows..].iter().filter(|&&index| index == NULL).count();
-        let levels = self.levels.len() + spans.len();
+        let mut values = [0; AT_A_TIME];
+        let values = &mut values[..spans.len()];
+        values.iter_mut().zip(spans).for_each(|(value, span)| *value = i64::from(field(span) as i32));
+        self.extend_known(values);
+    }
+
+    fn extend_known(&mut self, values: &mut [i64]) {
+        let mut levels = [1; AT_A_TIME];
+        let levels = &mut levels[..values.len()];
         // Most often no row is null.
-        if nulls == 0 {
-            self.levels.resize(levels, 1);
-        } else {
-            self.levels.extend(self.known[rows..].iter().map(|&index| i64::from(index != NULL)));
-            self.known.truncate(rows);
-            self.known
-                .extend(spans.iter().map(field).filter(|&index| index != NONE).map(|index| i64::from(index as i32)));
+        if !values.contains(&NULL) {
+            self.levels.extend(levels);
+            self.extend(values);
+            return;
+        }
+        let mut known = 0;
+        for row in 0..values.len() {
+            levels[row] = i64::from(values[row] != NULL);
+            values[known] = values[row];
+            known += levels[row] as usize;
+        }
+        self.levels.extend(levels);
+        self.extend(&values[..known]);
+    }
+
+    fn extend(&mut self, values: &[i64]) {
+        match &mut self.known {
+            Known::Numbers(delta) => delta.extend(values),
+            Known::Names(hybrid) => hybrid.extend(values),
         }
     }
 }
@@ -69,43 +102,42 @@ impl RowGroup {
         // A damaged page is then an error when it is read, not other values.
         zstd.include_checksum(true)?;
         let names = |names: Vec<&str>| (dictionary(names.iter().copied()), names.len());
-        Ok(Self {
-            columns: Default::default(),
-            names: [
-                names(Component::ALL.iter().map(|component| component.name()).collect()),
-                names(Action::ALL.iter().map(|action| action.name()).collect()),
-                names(Plane::ALL.iter().map(|plane| plane.name()).collect()),
-                names(layers.to_vec()),
-            ],
-            zstd,
-            page: Vec::new(),
-        })
+        let names = [
+            names(Component::ALL.iter().map(|component| component.name()).collect()),
+            names(Action::ALL.iter().map(|action| action.name()).collect()),
+            names(Plane::ALL.iter().map(|plane| plane.name()).collect()),
+            names(layers.to_vec()),
+        ];
+        let columns = COLUMNS.map(|column| Values {
+            levels: Hybrid::new(2),
+            known: match dictionary_of(column) {
+                Some(place) => Known::Names(Hybrid::new(names[place].1)),
+                None => Known::Numbers(Delta::new(column.kind == Physical::INT64)),
+            },
+        });
+        Ok(Self { columns, rows: 0, names, zstd, page: Vec::new() })
     }
 
     /// Rows taken since the last one was written.
     pub fn rows(&self) -> usize {
-        // No row lacks its first column.
-        self.columns[0].known.len()
+        self.rows
     }
 
     /// Appends what was taken as one row group.
     pub fn write(&mut self, file: &mut SerializedFileWriter<Hashed>) -> Result<()> {
-        let rows = self.rows();
+        let rows = std::mem::take(&mut self.rows);
         let schema = file.schema_descr().columns().to_vec();
         let mut group = file.next_row_group()?;
         for (place, (column, descriptor)) in COLUMNS.into_iter().zip(schema).enumerate() {
             let (chunk, close) = self.chunk(place, column, descriptor, rows)?;
             group.append_column(&chunk, close)?;
         }
-        for column in &mut self.columns {
-            column.known.clear();
-            column.levels.clear();
-        }
         group.close().map(drop)
     }
 
     /// Takes rows apart into columns.
     pub fn take(&mut self, spans: &[Span]) {
+        self.rows += spans.len();
         let [start, duration, repeats, period, component, action, plane, layer, group, stage, rest @ ..] =
             &mut self.columns;
         let [image, member, position, unit, units, count, energy] = rest;
@@ -138,14 +170,8 @@ impl RowGroup {
         descriptor: ColumnDescPtr,
         rows: usize,
     ) -> Result<(Bytes, ColumnCloseResult)> {
-        let Values { known, levels } = &self.columns[place];
-        let names = match column.name {
-            "component" => Some(&self.names[0]),
-            "action" => Some(&self.names[1]),
-            "plane" => Some(&self.names[2]),
-            "layer" => Some(&self.names[3]),
-            _ => None,
-        };
+        let Values { known, levels } = &mut self.columns[place];
+        let names = dictionary_of(column).map(|place| &self.names[place]);
         let mut chunk = TrackedWrite::new(Vec::new());
         let mut pages = SerializedPageWriter::new(&mut chunk);
         let mut uncompressed = 0;
@@ -163,17 +189,19 @@ impl RowGroup {
         if column.nullable {
             // The levels of a page stand behind their length.
             self.page.extend_from_slice(&[0; 4]);
-            hybrid(levels, 2, &mut self.page);
+            levels.finish(&mut self.page);
             let length = (self.page.len() - 4) as u32;
             self.page[..4].copy_from_slice(&length.to_le_bytes());
         }
-        let encoding = match names {
-            Some((_, count)) => {
-                indices(known, *count, &mut self.page);
+        let encoding = match known {
+            Known::Names(hybrid) => {
+                // Indices stand behind their width.
+                self.page.push(hybrid.width() as u8);
+                hybrid.finish(&mut self.page);
                 Encoding::RLE_DICTIONARY
             }
-            None => {
-                delta(known, column.kind == Physical::INT64, &mut self.page);
+            Known::Numbers(delta) => {
+                delta.finish(&mut self.page);
                 Encoding::DELTA_BINARY_PACKED
             }
         };
