@@ -1,12 +1,13 @@
 //! What a run would gain from other times: estimated from its critical path, and run.
 
 use crate::config::path::{Segment, split_path};
-use crate::config::{Chip, Config, Interconnect, Sampler};
+use crate::config::{Base, Chip, Config, Interconnect, Sampler};
 use crate::critical::Flow;
 use crate::error::{Error, Problem, nearest};
 use crate::report::critical::WhatIf;
 use crate::report::settings::differences;
-use crate::simulate::{Critical, plan, simulate};
+use crate::run::planned;
+use crate::simulate::{Critical, simulate};
 use crate::units::{QUANTITIES, Time};
 use serde_json::Value;
 
@@ -125,6 +126,9 @@ fn with_times_of(config: &Config, other: &Config) -> Config {
     (chip.clock, chip.node, chip.array.read_time) = (of.clock, of.node, of.array.read_time);
     (chip.adc.bits, chip.adc.columns_per_adc, chip.digital.lanes) =
         (of.adc.bits, of.adc.columns_per_adc, of.digital.lanes);
+    let (plane, of_plane) = (&mut chip.stochastic, &of.stochastic);
+    (plane.read_time, plane.adc_bits, plane.columns_per_adc) =
+        (of_plane.read_time, of_plane.adc_bits, of_plane.columns_per_adc);
     let buffers = [
         (&mut chip.tile.input_buffer, &of.tile.input_buffer),
         (&mut chip.tile.output_buffer, &of.tile.output_buffer),
@@ -149,12 +153,18 @@ fn with_times_of(config: &Config, other: &Config) -> Config {
 }
 
 /// The length of the critical path of a run with the times of `other`, and how long a run of `other` is. `change` is what
-/// was asked for.
+/// was asked for; paths in their networks start at `base`.
 ///
 /// # Errors
 /// Returns [`Error::Problems`] if `other` changes more than times and widths: then its jobs are not those of the chain;
 /// [`Error::Deadlock`] if its parts wait for each other.
-pub fn what_if(critical: &Critical, config: &Config, other: &Config, change: String) -> Result<WhatIf, Error> {
+pub fn what_if(
+    critical: &Critical,
+    config: &Config,
+    other: &Config,
+    base: &Base,
+    change: String,
+) -> Result<WhatIf, Error> {
     if let Some(more) = differences(config, &with_times_of(config, other)).first() {
         let message = format!("the critical path of a run says nothing about another value of {}", more.key);
         return Err(Error::Problems(vec![Problem::new(more.key.clone(), message).hint(
@@ -162,7 +172,7 @@ pub fn what_if(critical: &Critical, config: &Config, other: &Config, change: Str
              for the others, compare two runs",
         )]));
     }
-    let plan = plan(other).map_err(Error::Problems)?;
+    let plan = planned(other, base)?;
     let timing = plan.timing(other)?;
     let (outcome, _) = simulate(other, plan.assemble(other, None)?, None::<Flow>, |_, _| ())?;
     let same_cycles = critical.chain.same_cycles(&critical.timing, &timing);

@@ -11,26 +11,53 @@ use crossbayes::plot::palette::component;
 use crossbayes::plot::picture::Mark;
 use crossbayes::report::critical::WhatIf;
 use crossbayes::report::quantity::percent;
-use crossbayes::simulate::{Critical, plan, simulate};
+use crossbayes::run::planned;
+use crossbayes::simulate::{Critical, Plan, simulate};
 use crossbayes::trace::Component;
 use crossbayes::what_if::{setting, what_if};
 use proptest::prelude::*;
 
+fn plan(config: &Config) -> Plan {
+    planned(config, &Base::Embedded).expect("the test's configuration is valid")
+}
+
 fn critical(config: &Config) -> Critical {
-    let plan = plan(config).expect("the test's configuration is valid");
+    let plan = plan(config);
     plan.critical(config, |_, _| ()).expect("every moment follows from an earlier one")
 }
 
 fn timing(config: &Config) -> Timing {
-    plan(config).expect("the test's configuration is valid").timing(config).expect("the dataflow is sound")
+    plan(config).timing(config).expect("the dataflow is sound")
 }
 
 /// The ports that messages leave from, message by message.
 fn order(config: &Config) -> Vec<u32> {
-    let plan = plan(config).expect("the test's configuration is valid");
+    let plan = plan(config);
     let assembly = plan.assemble(config, None).expect("the dataflow is sound");
     let flow = Flow::new(timing(config).departures());
     simulate(config, assembly, flow, |_, _| ()).expect("no deadlock").1.order().to_vec()
+}
+
+/// The same where some layers run once an image, and synapses are split between two planes.
+fn split() -> impl Strategy<Value = Config> {
+    let packing = prop::sample::select(vec![Packing::Full, Packing::Rows]);
+    let choices = (0..5usize, any::<[bool; 3]>(), packing, prop::collection::vec(0..11u32, 5));
+    (tied(), choices).prop_map(|(config, (first, [splits, keep, layer], packing, shares))| {
+        let layers = &config.workload.layers;
+        let first = &layers[first % layers.len()].name;
+        let scheme = Scheme::Sparse {
+            first_ensembling_layer: if layer { FirstLayer::Layer(first.clone()) } else { FirstLayer::First },
+            eps: if splits { Eps::Above(0.05) } else { Eps::Everything },
+            packing,
+            keep_deterministic_part: keep,
+            skip_zero_rows: false,
+        };
+        let probabilistic = shares[..layers.len()].iter().map(|share| f64::from(*share) / 10.0).collect();
+        let mut other = config.clone();
+        other.mapping.scheme = scheme;
+        other.workload.posterior = Posterior::Synthetic { seed: 1, probabilistic };
+        if planned(&other, &Base::Embedded).is_ok() { other } else { config }
+    })
 }
 
 proptest! {
@@ -39,11 +66,10 @@ proptest! {
     /// Its stretches follow each other from cycle 0 to the end of the run, whatever the run contends for, and it does not
     /// depend on how the run is simulated. More of them: `PROPTEST_CASES=10000 cargo test --release --test critical`.
     #[test]
-    fn the_chain_is_as_long_as_the_run(config in tied()) {
+    fn the_chain_is_as_long_as_the_run(config in prop_oneof![tied(), split()]) {
         let found = critical(&config);
         prop_assert_eq!(found.chain.cycles(), found.cycles);
         prop_assert_eq!(found.chain.cycles_with(&found.timing), found.cycles);
-        prop_assert_eq!(found.cycles, run(&config).0.cycles);
         let mut at = 0;
         for segment in &found.chain.segments {
             prop_assert_eq!(segment.start, at);
@@ -71,7 +97,7 @@ proptest! {
     /// With other times the jobs of the chain still wait for each other, so that no run is shorter than they take.
     #[test]
     fn no_run_with_other_times_is_shorter_than_the_chain(
-        config in tied(),
+        config in prop_oneof![tied(), split()],
         read in 1..6u64,
         times in prop::collection::vec(0..5u64, 13),
     ) {
@@ -79,7 +105,7 @@ proptest! {
         other.arch.array.read_time.0 = read * 1000;
         set_times(&mut other.arch.costs, 0, times.iter().map(|ns| ns * 1000));
         let predicted = critical(&config).chain.cycles_with(&timing(&other));
-        let cycles = run(&other).0.cycles;
+        let cycles = critical(&other).cycles;
         // About half of the cases: in the others messages take the links between tiles in another order.
         if order(&config) == order(&other) {
             prop_assert!(predicted <= cycles, "{} of {}", predicted, cycles);
@@ -171,7 +197,7 @@ fn the_path_stays_in_the_slower_of_two_layers() {
 fn asked(config: &Config, change: impl Fn(&mut Config)) -> WhatIf {
     let mut other = config.clone();
     change(&mut other);
-    what_if(&critical(config), config, &other, String::new()).expect("times change")
+    what_if(&critical(config), config, &other, &Base::Embedded, String::new()).expect("times change")
 }
 
 #[test]
@@ -212,7 +238,7 @@ fn what_if_is_refused_for_what_changes_the_jobs() {
     ] {
         let mut other = config.clone();
         change(&mut other);
-        let error = what_if(&found, &config, &other, String::new()).unwrap_err().to_string();
+        let error = what_if(&found, &config, &other, &Base::Embedded, String::new()).unwrap_err().to_string();
         assert!(error.starts_with(&format!("{key}: the critical path of a run says nothing about")), "{error}");
     }
 }

@@ -7,8 +7,7 @@ use super::{Failure, Format, Global, Target, print};
 use crate::error::Error;
 use crate::plot;
 use crate::report::critical::Critical;
-use crate::run::RunPhase;
-use crate::simulate::plan;
+use crate::run::{RunPhase, planned};
 use crate::what_if::{setting, what_if};
 use std::path::PathBuf;
 
@@ -54,7 +53,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
         .iter()
         .map(|change| setting(change, config).map_err(|message| Error::Config(format!("--what-if: {message}"))))
         .collect::<Result<_, _>>()?;
-    let plan = plan(config).map_err(|problems| located(Error::Problems(problems)))?;
+    let plan = planned(config, &loaded.workload_base).map_err(located)?;
     let bar = Bar::new(global);
     let total = plan.answers(config);
     let critical = plan.critical(config, |answers, _| bar.tell(RunPhase::Cycles, answers, total))?;
@@ -63,7 +62,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
         let mut other = target.clone();
         other.set.push(format!("{key}={value}"));
         let other = other.load(global.seed)?;
-        let answer = what_if(&critical, config, &other.config, change.clone());
+        let answer = what_if(&critical, config, &other.config, &other.workload_base, change.clone());
         answers.push(answer.map_err(|error| Failure::of(error, &other))?);
     }
     bar.clear();

@@ -551,6 +551,7 @@ impl<'a> Walk<'a> {
                 let stage = timing.layers[l].accumulator;
                 after(Node::Joined(l, p), &[(stage, Work::Drain, 1), (stage, Work::Tree, 1)], None);
                 let wait = Some((Component::Accumulator, Action::WaitPort));
+                // Positions leave in order, and so those that are complete before an earlier one wait for it.
                 if let Some(before) = p.checked_sub(timing.depths[l] as usize) {
                     after(Node::HandedOn(l, before), &[], wait);
                 }
