@@ -539,7 +539,7 @@ help: did you mean "parts/neurosim_22nm.ron"?
     (
         "an unknown part",
         &[Parts("    pool: (", "    pol: (")],
-        r#"parts/neurosim_22nm.ron:193:5: error: unknown key "pol" of costs; expected one of name, description, node, cell, wordline, sample_and_hold, multiplexer, adc, comparator, sampled_accumulate, random_bit, true_random_bit, lfsr_register, lfsr_gate, draw_compare, draw_latch, probability_fetch, shift_add, adder, post_process, pool, buffer_read, buffer_write, global_read, global_write, link
+        r#"parts/neurosim_22nm.ron:209:5: error: unknown key "pol" of costs; expected one of name, description, node, cell, wordline, sample_and_hold, multiplexer, adc, comparator, sampled_accumulate, random_bit, true_random_bit, lfsr_register, lfsr_gate, draw_compare, draw_latch, probability_fetch, index_bit, gather, shift_add, adder, post_process, pool, buffer_read, buffer_write, global_read, global_write, link
 193 |     pol: (
     |     ^^^
 help: did you mean "pool"?
@@ -957,7 +957,7 @@ parts/neurosim_22nm.ron:1:106: error: missing keys "source", "accuracy" of conve
         r#"parts/neurosim_22nm.ron:1:1: error: missing key "name" of costs
 1 | (base: "survey_22nm", lnik: (energy: "1 fJ"), adc: [(bits: 12, convert: (time: "2 ns", source: "a", accuracy: "b"))])
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-parts/neurosim_22nm.ron:1:23: error: unknown key "lnik" of costs; expected one of name, description, node, cell, wordline, sample_and_hold, multiplexer, adc, comparator, sampled_accumulate, random_bit, true_random_bit, lfsr_register, lfsr_gate, draw_compare, draw_latch, probability_fetch, shift_add, adder, post_process, pool, buffer_read, buffer_write, global_read, global_write, link
+parts/neurosim_22nm.ron:1:23: error: unknown key "lnik" of costs; expected one of name, description, node, cell, wordline, sample_and_hold, multiplexer, adc, comparator, sampled_accumulate, random_bit, true_random_bit, lfsr_register, lfsr_gate, draw_compare, draw_latch, probability_fetch, index_bit, gather, shift_add, adder, post_process, pool, buffer_read, buffer_write, global_read, global_write, link
 1 | (base: "survey_22nm", lnik: (energy: "1 fJ"), adc: [(bits: 12, convert: (time: "2 ns", source: "a", accuracy: "b"))])
   |                       ^^^^
 help: did you mean "link"?

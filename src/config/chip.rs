@@ -108,6 +108,15 @@ impl Chip {
     }
 }
 
+impl Chip {
+    /// Banks of the register file that packed arrays gather from: one for each synapse column unless the chip says
+    /// otherwise.
+    #[must_use]
+    pub fn gather_banks(&self) -> u32 {
+        self.stochastic.gather_banks.unwrap_or_else(|| self.plane(Plane::Stochastic).synapse_columns()).max(1)
+    }
+}
+
 /// What differs in the arrays of stochastic planes; what is left out is as in `array` and `adc`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default)]
 #[serde(default, deny_unknown_fields)]
@@ -131,7 +140,8 @@ pub struct StochasticArrays {
     pub columns_per_adc: Option<u32>,
     /// Range of their converters.
     pub adc_range: Option<AdcRange>,
-    /// Banks of the register file from which packed arrays gather their inputs: a bank gives one input a cycle.
+    /// Banks of the register file from which packed arrays gather their inputs: a bank gives one input at a time to each
+    /// array. One for each synapse column if left out.
     #[schemars(range(min = 1, max = 65_536))]
     pub gather_banks: Option<u32>,
 }

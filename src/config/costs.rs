@@ -84,6 +84,11 @@ pub struct CostTable {
     pub draw_latch: Cost,
     /// Fetching the stored p of one synapse; area of its storage.
     pub probability_fetch: Cost,
+    /// Fetching one bit of an index of a packed array; area and leakage of its storage.
+    pub index_bit: Cost,
+    /// One input code gathered from a bank of the layer's register file into a packed array; area and leakage of the
+    /// selector of one bank. Time: one access.
+    pub gather: Cost,
     /// One shift-and-add; area of one unit. Time: latency after the conversion, pipelined.
     pub shift_add: Cost,
     /// One addition of the adder tree over row blocks; area of one adder. Time: latency of one level of the tree.
@@ -127,6 +132,8 @@ impl CostTable {
             named("draw_compare", &self.draw_compare),
             named("draw_latch", &self.draw_latch),
             named("probability_fetch", &self.probability_fetch),
+            named("index_bit", &self.index_bit),
+            named("gather", &self.gather),
             named("shift_add", &self.shift_add),
             named("adder", &self.adder),
             named("post_process", &self.post_process),

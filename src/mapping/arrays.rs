@@ -84,6 +84,9 @@ pub struct PlaneMapping {
     pub most_drawn: u64,
     /// Arrays of a packed plane, each with the inputs of its rows or cells; none where arrays hold blocks of the matrix.
     pub packed: Option<Vec<PackedArray>>,
+    /// [`PackedArray::bank_loads`] of these.
+    #[serde(skip)]
+    pub bank_loads: Vec<Vec<u32>>,
 }
 
 impl PlaneMapping {
@@ -281,7 +284,7 @@ pub fn map(config: &Config, net: &Net, splits: Option<&Splits>) -> Result<Mappin
                     Grouping::Expanded => groups.extend(of_plane.single_arrays(&group, &numbers)),
                 }
             }
-            planes.push(of_plane.mapping());
+            planes.push(of_plane.mapping(config.arch.gather_banks()));
         }
         let tiles = u32::try_from(arrays.div_ceil(u64::from(config.arch.tile.arrays))).unwrap_or(u32::MAX);
         layers.push(LayerMapping {
@@ -387,7 +390,7 @@ impl<'a> Cut<'a> {
         Some(split.in_block(rows, self.block(column_block, self.block_columns, self.columns)))
     }
 
-    fn mapping(self) -> PlaneMapping {
+    fn mapping(self, banks: u32) -> PlaneMapping {
         let (row_blocks, column_blocks) = self.blocks();
         let rows = |block| self.block(block, self.block_rows, self.rows).len() as u32;
         let whole = u64::from(self.rows) * u64::from(self.columns);
@@ -400,13 +403,14 @@ impl<'a> Cut<'a> {
             weights: self.weights(),
             most_drawn: u64::from(rows(0)) * u64::from(self.block(0, self.block_columns, self.columns).len() as u32),
             packed: None,
+            bank_loads: Vec::new(),
         };
         if let Some(packed) = self.packed {
             let slots = packed.arrays.iter().map(|array| u64::from(array.rows) * u64::from(array.columns)).sum();
             let most_drawn = packed.arrays.iter().map(|array| array.probabilistic).max().unwrap_or(0);
-            let (tallest, column_blocks) = (packed.tallest, packed.column_blocks);
-            mapping =
-                PlaneMapping { tallest, column_blocks, slots, most_drawn, packed: Some(packed.arrays), ..mapping };
+            let bank_loads = packed.arrays.iter().map(|array| array.bank_loads(banks)).collect();
+            let (tallest, column_blocks, packed) = (packed.tallest, packed.column_blocks, Some(packed.arrays));
+            mapping = PlaneMapping { tallest, column_blocks, slots, most_drawn, packed, bank_loads, ..mapping };
         } else if matches!(self.contents, Contents::Sampled(_)) {
             let blocks = (0..row_blocks).flat_map(|row| (0..column_blocks).map(move |column| (row, column)));
             mapping.most_drawn = blocks.filter_map(|(row, column)| self.drawn(row, column)).max().unwrap_or(0);

@@ -69,6 +69,26 @@ pub struct PackedArray {
 pub const EMPTY: u32 = u32::MAX;
 
 impl PackedArray {
+    /// For each read the most of its inputs that one of `banks` banks holds, where input k is in bank k mod banks: for all
+    /// rows at once of an array with an input a row, else for each row.
+    #[must_use]
+    pub fn bank_loads(&self, banks: u32) -> Vec<u32> {
+        let cells = self.inputs.len() / self.rows as usize;
+        let at_once = if cells == 1 { self.inputs.len() } else { cells };
+        let mut held = vec![0; banks as usize];
+        let most = |inputs: &[u32]| {
+            held.fill(0);
+            let mut most = 0;
+            for &input in inputs.iter().filter(|&&input| input != EMPTY) {
+                let held = &mut held[(input % banks) as usize];
+                *held += 1;
+                most = most.max(*held);
+            }
+            most
+        };
+        self.inputs.chunks(at_once).map(most).collect()
+    }
+
     /// Indices that it stores.
     #[must_use]
     pub fn indices(&self) -> u64 {

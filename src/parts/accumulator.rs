@@ -167,7 +167,7 @@ impl AccumulatorSpec {
                 let of_group = Build { node: converter, ..*at };
                 let group = of_group.group();
                 let readout = Readout::new(at.chip, group.plane);
-                let block = readout.block(group.rows, group.columns, layer.input_bits);
+                let block = of_group.block();
                 let shift_add = at.job_of(Some(l), Component::Accumulator, Action::ShiftAdd, readout.accumulate);
                 drain = drain.max(shift_add.duration);
                 let results = |of_array: u32| u64::from(group.arrays_per_replica()) * u64::from(of_array);

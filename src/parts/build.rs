@@ -3,10 +3,11 @@
 use super::context::{Job, Site, Units};
 use super::energy::RowActivity;
 use super::network::Network;
-use crate::config::{Chip, Config, Cost};
+use crate::config::{Chip, Config, Cost, Packing, Plane};
 use crate::dataflow::{Channel, Role, Stage};
 use crate::kernel::{Event, PartId, PortId};
 use crate::mapping::{ArrayGroup, LayerMapping, Mapping};
+use crate::readout::{Block, Readout};
 use crate::trace::{Action, Component, NONE};
 use crate::units::Time;
 use crate::workload::{Net, NetLayer};
@@ -56,6 +57,21 @@ impl<'a> Build<'a> {
     pub(super) fn group(&self) -> &'a ArrayGroup {
         let group = self.stage().group.expect("the stage belongs to a group of arrays");
         &self.layer().2.groups[group]
+    }
+
+    /// Packing of its group's plane, and whether the plane skips rows whose input is 0.
+    pub(super) fn packing(&self) -> (Packing, bool) {
+        let choices = self.config.mapping.scheme.choices().filter(|_| self.group().plane == Plane::Stochastic);
+        let choices = choices.unwrap_or_default();
+        (choices.packing, choices.skip_zero_rows)
+    }
+
+    /// How the arrays of its group are read.
+    pub(super) fn block(&self) -> Block {
+        let (group, input_bits) = (self.group(), self.layer().1.input_bits);
+        let block = Readout::new(self.chip, group.plane).block(group.rows, group.columns, input_bits);
+        // Where rows are skipped, it is not known which sub-arrays have one in the last read: all compare.
+        if self.packing().1 { Block { last_results: block.results, ..block } } else { block }
     }
 
     /// Image and member of the last pass of the run in which the group takes part.

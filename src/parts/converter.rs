@@ -75,10 +75,10 @@ impl ConverterSpec {
     }
 
     fn build(at: &Build<'_>) -> Self {
-        let (l, layer, _) = at.layer();
+        let (l, _, _) = at.layer();
         let group = at.group();
         let readout = Readout::new(at.chip, group.plane);
-        let block = readout.block(group.rows, group.columns, layer.input_bits);
+        let block = at.block();
         let job =
             |component, action, time, energy| at.job(Some(l), component, action, time, energy).in_plane(group.plane);
         let convert = job(readout.component, readout.action, block.conversion, readout.energy.0);
@@ -283,11 +283,12 @@ impl Converter {
         self.converters = self.arrays.times(spec.converters);
         let (site, convert, period) = (spec.convert.site, spec.convert_all.duration, spec.period);
         let (all, units) = (self.all, self.converters);
-        let (mut first, mut gaps) = (cx.now + convert, spec.pulses - 1);
+        let pulses = token.pulses + token.pulses_left;
+        let (mut first, mut gaps) = (cx.now + convert, pulses - 1);
         let follows = cx.now - self.idle_since == period - convert && units == all;
         if follows {
             // Positions follow each other without a gap of their own.
-            (first, gaps) = (self.idle_since, spec.pulses);
+            (first, gaps) = (self.idle_since, pulses);
         }
         self.started = cx.now;
         let detail = spec.fine || cx.in_window(first, first + u64::from(gaps) * period);

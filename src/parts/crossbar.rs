@@ -12,6 +12,7 @@
 use super::build::{Build, shared};
 use super::context::{Amount, Context, Job, Units, rows};
 use super::energy::{ReadEnergy, RowEnergy, Rows, Share, Working};
+use super::gather::Gather;
 use super::tag::tags;
 use super::token::Token;
 use crate::config::{Draws, Grain, Packing, ReadStart, Sampler};
@@ -37,6 +38,8 @@ tags! {
         Free,
         /// A weight sample has been drawn.
         Drawn,
+        /// The inputs of a position have been gathered.
+        Gathered,
     }
 }
 
@@ -93,11 +96,17 @@ pub struct CrossbarSpec {
     pub late: bool,
     /// Energy of the reads.
     pub energy: ReadEnergy,
+    /// Gathering a code, where rows or cells take inputs of their own.
+    pub gather: Option<(Job, Gather)>,
+    /// Whether only rows are read whose input is not 0.
+    pub skips: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Idle,
+    /// The inputs of a window are being gathered until that cycle.
+    Gathering(Cycle),
     /// A window has been waiting for weights since that cycle.
     Starved(Cycle),
     Reading,
@@ -120,6 +129,10 @@ pub struct Crossbar {
     /// Rows that each pulse drives in these arrays, where all pulses drive the same number.
     driven_by_each: Option<u64>,
     pulse: u32,
+    /// Reads of the current position.
+    pulses: u32,
+    /// Cycle at which the latest window has arrived.
+    arrived: Cycle,
     /// Cycle at which the current token was taken.
     started: Cycle,
     /// Cycle at which the converters finish what they have received, if nothing delays them.
@@ -136,7 +149,12 @@ impl CrossbarSpec {
         let group = at.group();
         let plane = mapped.plane(group.plane).expect("a group belongs to a plane of its layer");
         let readout = Readout::new(at.chip, group.plane);
-        let block = readout.block(group.rows, group.columns, layer.input_bits);
+        let block = at.block();
+        let (packing, skips) = at.packing();
+        let gather = Gather::new(at.chip, layer.rows, plane, packing, group, &block).map(|gather| {
+            let job = at.job(Some(l), Component::Driver, Action::Gather, gather.cycles, gather.energy);
+            (job.in_plane(group.plane), gather)
+        });
         let (refresh, double_buffered) = match (group.plane, &at.chip.sampler) {
             (Plane::Stochastic, Sampler::Generator { draws, double_buffered, .. }) => {
                 let refresh = if *draws == Draws::PerMember { Refresh::Pass } else { Refresh::Position };
@@ -152,12 +170,7 @@ impl CrossbarSpec {
                 let share = if row_serial {
                     // Chance that a code is not 0 when each of its bits is 1 with the stated activity; a row of lists is
                     // driven if any of its cells has such an input.
-                    let lists = at
-                        .config
-                        .mapping
-                        .scheme
-                        .choices()
-                        .is_some_and(|of| matches!(of.packing, Packing::Lists { .. }));
+                    let lists = matches!(packing, Packing::Lists { .. });
                     let codes = if lists && group.plane == Plane::Stochastic && plane.packed.is_some() {
                         group.columns
                     } else {
@@ -179,6 +192,8 @@ impl CrossbarSpec {
             last_pass: at.last_pass(),
             block,
             burst: if at.config.schedule.grain == Grain::Op { block.pulses } else { 1 },
+            gather,
+            skips,
             late: block.overlapped && readout.arrays.array.read_start == ReadStart::Late,
             energy: ReadEnergy {
                 layer: l as u32,
@@ -224,6 +239,8 @@ impl Crossbar {
             copies: 0,
             driven_by_each: None,
             pulse: 0,
+            pulses: 0,
+            arrived: 0,
             started: 0,
             converted: 0,
             idle_since: 0,
@@ -244,9 +261,10 @@ impl Crossbar {
         match tag {
             Tag::Sample => self.hand_over(cx.now, cx),
             Tag::Credit => self.try_again(cx),
-            Tag::Window => self.begin(cx),
+            Tag::Window => self.arrive(cx),
             Tag::Free => self.free(cx),
             Tag::Drawn => self.drawn(cx),
+            Tag::Gathered => self.begin(cx),
         }
     }
 
@@ -279,10 +297,15 @@ impl Crossbar {
     fn begin<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         let since = match self.phase {
             Phase::Idle => cx.now,
+            Phase::Gathering(until) if until > cx.now => return,
+            Phase::Gathering(_) => cx.now,
             Phase::Starved(since) => since,
             Phase::Reading | Phase::Holding(_) | Phase::Running => return,
         };
         let Some(token) = cx.shared.ports.peek(self.wiring.input) else { return };
+        if self.phase == Phase::Idle && self.spec.gather.is_some() && !self.gathered(token, cx) {
+            return;
+        }
         let fresh = match self.spec.refresh {
             Refresh::Never => false,
             Refresh::Pass => token.position == 0,
@@ -300,9 +323,11 @@ impl Crossbar {
         self.token = token;
         self.copies = token.copies(&self.wiring.replicas);
         self.units = self.wiring.arrays.times(self.copies);
-        self.driven_by_each = self.spec.energy.constant().map(|rows| rows * u64::from(self.units.number));
+        self.driven_by_each =
+            self.spec.energy.constant().filter(|_| !self.spec.skips).map(|rows| rows * u64::from(self.units.number));
         self.started = cx.now;
         self.pulse = 0;
+        self.pulses = if self.spec.skips { self.reads_not_skipped() } else { self.spec.block.pulses };
         if fresh {
             self.used += 1;
             if self.spec.double_buffered {
@@ -310,6 +335,54 @@ impl Crossbar {
             }
         }
         self.read(cx);
+    }
+
+    /// A window has arrived: rows gather their inputs at once.
+    #[inline]
+    fn arrive<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        if let Some((job, gather)) = self.spec.gather
+            && gather.ahead
+            && let Some(token) = cx.shared.ports.peek(self.wiring.input)
+        {
+            self.arrived = cx.now;
+            self.book_gather(&job, &gather, token, cx);
+        }
+        self.begin(cx);
+    }
+
+    fn book_gather<S: EventQueue, K: SpanSink>(
+        &self,
+        job: &Job,
+        gather: &Gather,
+        token: Token,
+        cx: &mut Context<'_, S, K>,
+    ) {
+        let copies = token.copies(&self.wiring.replicas);
+        let count = gather.codes * u64::from(copies);
+        cx.work(job, cx.now, token, Amount::once(self.wiring.arrays.times(copies), count));
+    }
+
+    /// Whether the inputs of the window are gathered; if not, an event follows when they are.
+    #[inline(never)]
+    fn gathered<S: EventQueue, K: SpanSink>(&mut self, token: Token, cx: &mut Context<'_, S, K>) -> bool {
+        let Some((job, gather)) = self.spec.gather else { return true };
+        if !gather.ahead {
+            self.book_gather(&job, &gather, token, cx);
+        }
+        let until = if gather.ahead { self.arrived } else { cx.now } + gather.cycles;
+        if until > cx.now {
+            self.phase = Phase::Gathering(until);
+            cx.schedule(until, Tag::Gathered);
+        }
+        until <= cx.now
+    }
+
+    /// Reads of the current position with rows whose input is 0 left out; at least one.
+    #[inline(never)]
+    fn reads_not_skipped(&self) -> u32 {
+        let rows = self.spec.energy.driven(self.token, &self.working(), 0..self.spec.block.pulses);
+        // Arrays that skip rows are simulated one by one.
+        (rows.div_ceil(u64::from(self.spec.block.partial_sums)) as u32).clamp(1, self.spec.block.pulses)
     }
 
     fn ask_for_weights<S: EventQueue, K: SpanSink>(&self, cx: &mut Context<'_, S, K>) {
@@ -330,14 +403,23 @@ impl Crossbar {
     /// The same where pulses differ.
     #[inline(never)]
     fn counted(&self, first: u32, pulses: u32) -> u64 {
+        if self.spec.skips {
+            let rows = self.spec.energy.driven(self.token, &self.working(), 0..self.spec.block.pulses);
+            let upto = |pulse: u32| rows * u64::from(pulse) / u64::from(self.pulses);
+            return upto(first + pulses) - upto(first);
+        }
+        self.spec.energy.driven(self.token, &self.working(), first..first + pulses)
+    }
+
+    /// The arrays that work on the current token.
+    fn working(&self) -> Working<'_> {
         let wiring = &self.wiring;
-        let at = Working {
+        Working {
             copies: wiring.replicas.start..wiring.replicas.start + self.copies,
             row_blocks: &wiring.row_blocks,
             first_peer: wiring.first_peer,
             arrays: wiring.arrays.number,
-        };
-        self.spec.energy.driven(self.token, &at, first..first + pulses)
+        }
     }
 
     /// Books reads of the current token, from pulse `first` on.
@@ -380,7 +462,7 @@ impl Crossbar {
     /// Passes the sample to the converter if it is free, and continues with the pulses of the burst.
     #[inline(always)]
     fn hand_over<S: EventQueue, K: SpanSink>(&mut self, since: Cycle, cx: &mut Context<'_, S, K>) {
-        let left = self.spec.block.pulses - self.pulse;
+        let left = self.pulses - self.pulse;
         let pulses = self.spec.burst.min(left);
         if !cx.send(self.wiring.output, Token { pulses, pulses_left: left - pulses, ..self.token }, 1) {
             self.phase = Phase::Holding(since);
@@ -488,7 +570,7 @@ impl Crossbar {
     /// Continues with the next pulse of the position, or the next position.
     #[inline(always)]
     fn go_on<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
-        if self.pulse < self.spec.block.pulses {
+        if self.pulse < self.pulses {
             self.read(cx);
         } else {
             self.end(cx);

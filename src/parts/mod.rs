@@ -16,6 +16,7 @@ pub mod limits;
 pub mod build;
 pub mod crossbar;
 pub mod converter;
+pub mod gather;
 pub mod generator;
 pub mod sampler;
 pub mod accumulator;

@@ -22,10 +22,11 @@
 //!
 //! What the simulation takes beyond that is contention: a unit, port or link that was busy.
 
-use crate::config::{Config, Draws, Mode, Sampler};
+use crate::config::{Config, Draws, Mode, Packing, Sampler};
 use crate::mapping::{ArrayGroup, Mapping, Plane};
 use crate::parts::Assembly;
 use crate::parts::Part;
+use crate::parts::gather::Gather;
 use crate::parts::generator::draw_cycles;
 use crate::readout::{Block, Readout};
 use crate::report::facts::ClosedForm;
@@ -120,7 +121,10 @@ pub fn layer_times(config: &Config, net: &Net, mapping: &Mapping, assembly: &Ass
                 } else {
                     0
                 };
-                let time = plane_time(&config.arch.sampler, block, positions, draw);
+                let plane = mapped.plane(group.plane).expect("a group belongs to a plane of its layer");
+                let packing = config.mapping.scheme.choices().map_or(Packing::Full, |choices| choices.packing);
+                let gather = Gather::new(&config.arch, layer.rows, plane, packing, group, &block);
+                let time = plane_time(&config.arch.sampler, block, gather.as_ref(), positions, draw);
                 PlaneTime { first_member_only: group.first_member_only, ..time }
             };
             LayerTime { groups: mapped.groups.iter().map(of_group).collect(), ..LayerTime::default() }
@@ -167,7 +171,7 @@ fn message_cycles(link: &crate::parts::link::LinkSpec, pixels: u32, assembly: &A
 }
 
 /// Reads and draws of a group whose samples take `draw` cycles to draw (0: none are drawn).
-fn plane_time(sampler: &Sampler, block: Block, positions: u64, draw: u64) -> PlaneTime {
+fn plane_time(sampler: &Sampler, block: Block, gather: Option<&Gather>, positions: u64, draw: u64) -> PlaneTime {
     let (runs, length, double_buffered) = match sampler {
         Sampler::Generator { double_buffered, draws: Draws::PerPosition, .. } if draw > 0 => {
             (positions, 1, *double_buffered)
@@ -175,8 +179,11 @@ fn plane_time(sampler: &Sampler, block: Block, positions: u64, draw: u64) -> Pla
         Sampler::Generator { double_buffered, .. } => (1, positions, *double_buffered),
         Sampler::Comparator { .. } => (1, positions, false),
     };
-    let run = block.back_to_back(length);
-    let reads = length * u64::from(block.pulses) * block.period();
+    // With gathers: the first position waits for its own, and later ones follow as fast as reads and gathers allow.
+    let one = u64::from(block.pulses) * block.period();
+    let (first, interval) = gather.map_or((0, one), |gather| (gather.cycles, gather.interval(one)));
+    let run = block.back_to_back(length) + first + (length - 1) * (interval - one);
+    let reads = length * interval;
     let mut time = PlaneTime { runs, run, step: reads, ..PlaneTime::default() };
     if draw == 0 {
         return time;
@@ -305,8 +312,12 @@ pub fn closed_form(config: &Config, net: &Net, mapping: &Mapping, assembly: &Ass
         ),
         Mode::Streaming => (busiest(&ideal_times), busiest(&times), longest(&streaming)),
     };
+    let mut formula = formula(config.schedule.mode, &times, mapping.first_ensembling_layer).to_owned();
+    if config.mapping.scheme.choices().is_some_and(|choices| choices.skip_zero_rows) {
+        formula.push_str("; an upper bound: rows whose input is 0 are skipped");
+    }
     ClosedForm {
-        formula: formula(config.schedule.mode, &times, mapping.first_ensembling_layer).to_owned(),
+        formula,
         ideal_cycles: ideal,
         fixed_latency_cycles: predicted - ideal,
         predicted_cycles: predicted,

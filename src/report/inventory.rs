@@ -1,7 +1,8 @@
 //! What a mapped network occupies: instances, area and leakage of every part.
 
 use crate::config::{Config, Cost, Interconnect, Sampler};
-use crate::mapping::{Mapping, Plane};
+use crate::mapping::pack::index_bits;
+use crate::mapping::{Mapping, PackedArray, Plane};
 use crate::parts::accumulator::{HeldSums, adders};
 use crate::parts::generator::generator_parts;
 use crate::readout::Readout;
@@ -36,6 +37,12 @@ pub fn inventory(config: &Config, net: &Net, mapping: &Mapping, links: u64) -> V
             let synapses = u64::from(array.rows) * u64::from(readout.arrays.synapse_columns());
             add(Component::Crossbar, "cell", at, cells, arrays, &costs.cell);
             add(Component::Driver, "wordline", at, arrays * u64::from(array.rows), arrays, &costs.wordline);
+            if let Some(packed) = &plane.packed {
+                let indices: u64 = packed.iter().map(PackedArray::indices).sum();
+                let bits = indices * u64::from(index_bits(net.layers[l].rows)) * u64::from(mapped.replication);
+                add(Component::Driver, "index_bit", at, bits, 0, &costs.index_bit);
+                add(Component::Driver, "gather", at, arrays * u64::from(chip.gather_banks()), 0, &costs.gather);
+            }
             for of_array in &readout.instances {
                 let number = arrays * of_array.number;
                 let units = if of_array.units { number } else { 0 };

@@ -64,6 +64,8 @@ pub enum Action {
     Write,
     /// Message over the interconnect.
     Transfer,
+    /// Input codes gathered by the indices of a packed array.
+    Gather,
     /// No input window yet.
     WaitOperand,
     /// The unit that must come next is busy.
@@ -249,6 +251,7 @@ impl Action {
         Action::Fetch,
         Action::Write,
         Action::Transfer,
+        Action::Gather,
         Action::WaitOperand,
         Action::WaitResource,
         Action::WaitPort,
@@ -274,6 +277,7 @@ impl Action {
             Action::Fetch => "fetch",
             Action::Write => "write",
             Action::Transfer => "transfer",
+            Action::Gather => "gather",
             Action::WaitOperand => "wait_operand",
             Action::WaitResource => "wait_resource",
             Action::WaitPort => "wait_port",

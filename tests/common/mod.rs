@@ -42,6 +42,8 @@ pub fn costs(adc_ns: u64) -> CostTable {
         draw_compare: cost(0, 4),
         draw_latch: cost(0, 1),
         probability_fetch: cost(0, 17),
+        index_bit: cost(0, 3),
+        gather: cost(1, 7),
         shift_add: cost(0, 19),
         adder: cost(0, 23),
         post_process: cost(0, 29),
