@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn the_full_period_is_told_as_walking_it_tells() {
+    fn the_full_period_agrees_with_walking_it() {
         // All sets of taps of small registers.
         let mut full = 0;
         for width in 2..=9u32 {

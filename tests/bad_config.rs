@@ -1155,7 +1155,7 @@ fn checked(name: &str, bytes: &[u8]) -> String {
 }
 
 #[test]
-fn files_are_told_apart_by_their_keys() {
+fn the_kind_of_a_file_follows_from_its_keys() {
     let text = |path: &str| embedded::at(path).unwrap().text.as_bytes();
     assert_eq!(checked("a.ron", text("arch/pcm_128.ron")), "arch\n");
     assert_eq!(checked("a.ron", text("arch/parts/survey_22nm.ron")), "parts\n");
@@ -1234,7 +1234,7 @@ fn nothing_in_a_file_moves_the_cursor() {
 
 /// Networks of many layers with something wrong in each, or in all together.
 #[test]
-fn problems_of_many_layers_are_told_briefly() {
+fn problems_of_many_layers_are_summarised() {
     let number = 5_000;
     let layers = |layer: &dyn Fn(usize) -> String| {
         let layers: Vec<String> = (0..number).map(layer).collect();

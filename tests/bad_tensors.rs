@@ -130,7 +130,7 @@ fn a_network_whose_layers_store_unlike_many_samples_is_told() {
 }
 
 #[test]
-fn a_broken_file_of_calibration_images_is_told_at_its_key() {
+fn a_broken_file_of_calibration_images_is_reported_at_its_key() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("small.st"), file(&posterior_tensors())).unwrap();
     std::fs::write(folder.path().join("images.st"), file(&image_tensors())).unwrap();

@@ -106,7 +106,7 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// A report without what tells one run from its repetition: the command, what it changed, and the time that it took.
+/// A report without what differs when a run is repeated: the command, its settings and the time that it took.
 fn figures(text: &str) -> Value {
     let mut report = json(text);
     report["provenance"]["command"] = Value::Null;
@@ -316,7 +316,7 @@ fn the_hash_of_a_network_covers_its_files_and_not_their_places() {
     assert_eq!(whole, hash(&posterior, &images, "First(1)"));
     let built_in = crossbayes(&folder, &["run", "--no-files", "--format", "json", "--set", "values.answer=Nothing"]);
     assert_eq!(json(&built_in.fine())["provenance"]["workload_hash"], whole);
-    // Other weights, another pixel, another label: labels and pixels are told apart by their places in the file.
+    // Other weights, another pixel, another label: labels and pixels are distinguished by their places in the file.
     let header = 8 + u64::from_le_bytes(*images.first_chunk().unwrap()) as usize;
     let tensors: Value = serde_json::from_slice(&images[8..header]).unwrap();
     let last_byte = |name: &str| header + tensors[name]["data_offsets"][1].as_u64().unwrap() as usize - 1;
@@ -397,7 +397,7 @@ fn a_report_names_the_settings_that_were_changed() {
     assert_eq!(settings[1], "arch.costs.comparator.energy = 1 pJ (files: 16 fJ)");
     assert!(settings[2].starts_with("probabilistic synapses"), "{told}");
     assert!(!toy(&folder, &["--no-files"]).fine().contains("changed settings"));
-    // Where the files alone are no valid configuration, it is told as it was given.
+    // Where the files alone are no valid configuration, a setting is reported as it was given.
     let network = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/workloads/toy_two_layers.ron")).unwrap();
     fs::write(folder.path().join("broken.ron"), network.replace("activity: 0.5", "activity: 5.0")).unwrap();
     let mended =
@@ -438,7 +438,7 @@ fn a_wrong_change_names_the_nearest_key() {
 }
 
 #[test]
-fn what_does_not_fit_the_chip_is_told_with_its_place() {
+fn what_does_not_fit_the_chip_is_reported_with_its_place() {
     let folder = tempdir().unwrap();
     let copies = "mapping.replication=[(\"conv1\", 5)]";
     let told = format!("--set {copies}: error: 5 copies of layer \"conv1\"; expected 1..=4 (its output positions)\n");

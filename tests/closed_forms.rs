@@ -231,7 +231,7 @@ fn predicted(config: &Config) -> ClosedForm {
 }
 
 #[test]
-fn draws_that_show_are_told_by_their_recurrence() {
+fn draws_that_are_not_hidden_follow_their_recurrence() {
     let mut config = config(chip(128, 128), digits_like());
     config.schedule.mode = Mode::Sequential;
     // 8192 synapses of 8 bits take fc1 8192 cycles at 8 bits a cycle; the turns of all layers take 5856.
@@ -265,7 +265,7 @@ proptest! {
     }
 
     #[test]
-    fn the_formula_that_is_told_gives_the_prediction(mut config in any_config(), real in any::<bool>()) {
+    fn the_reported_formula_gives_the_prediction(mut config in any_config(), real in any::<bool>()) {
         if real {
             config.arch.costs = real_chip(16, 16).costs;
         }

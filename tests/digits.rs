@@ -249,7 +249,7 @@ fn the_ten_stored_samples_are_the_trainers() {
 }
 
 #[test]
-fn a_narrow_converter_is_told_from_a_wide_one() {
+fn a_narrow_converter_differs_from_a_wide_one() {
     // Were the converter left out, this chip would agree with the record as well.
     let loaded = digits("pcm_128", &["arch.adc.bits=5"], Scheme::Deterministic, Samples::Drawn);
     let (model, _, images) = model(&loaded);
@@ -263,7 +263,7 @@ fn a_narrow_converter_is_told_from_a_wide_one() {
     }
 }
 
-/// What a whole run with that configuration tells of its answers to all images.
+/// The report's outputs of a whole run with that configuration on all images.
 fn outputs(loaded: Loaded) -> OutputFacts {
     let prepared = prepare(loaded.config, &loaded.workload_base, 2, &|_, _, _| ()).unwrap();
     let (finished, _) =

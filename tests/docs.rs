@@ -133,7 +133,7 @@ fn output(command: &str) -> String {
     String::from_utf8(text).unwrap()
 }
 
-/// Whether a line tells how long the simulator took: it differs from run to run.
+/// Whether a line states the simulator's own run time, which differs from run to run.
 fn is_wall_time(line: &str) -> bool {
     line.trim_start().starts_with("simulation ")
 }

@@ -139,7 +139,7 @@ fn both_queues_give_the_same_spans() {
     }
 }
 
-/// A window tells what the grain of conversions tells, and nothing else changes.
+/// A window holds the same rows as the grain of conversions, and nothing else changes.
 #[test]
 fn in_a_window_the_trace_is_that_of_conversions() {
     for (number, config) in cases().into_iter().enumerate() {

@@ -364,7 +364,7 @@ fn outputs_do_not_depend_on_threads_or_on_the_size_of_arrays() {
 }
 
 #[test]
-fn progress_tells_every_image_once() {
+fn progress_counts_every_image_once() {
     let (net, posterior, images) = uncertain();
     let model = FunctionalModel::new(&spec(64, 10, AdcInput::Pair), &net, &posterior).unwrap();
     let told = std::sync::Mutex::new(Vec::new());

@@ -202,7 +202,7 @@ fn the_mode_network_takes_what_was_derived_by_hand() {
     assert_eq!(expected.values().sum::<u128>(), 69_328_312);
     // Leakage: 24 wordlines at 156.25 pW, 12 shift-and-adds and 8 adders at 2.2 nW, 6 lanes at 12.1 nW, 6 x 128 B of tile
     // buffers at 647 pW and 256 B of global buffer at 515 pW are 749.086 nW; times 162 ns 121,351.9 aJ, of which the report
-    // tells whole attojoules.
+    // holds whole attojoules.
     let report = report::Report::new(&finished.facts, &finished.ledger);
     assert_eq!(report.energy.leakage_j, 121_351e-18);
     assert_eq!(report.energy.total_j, (69_328_312.0 + 121_351.0) / 1e18);

@@ -111,7 +111,7 @@ fn an_interrupted_run_leaves_what_was_there() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_run_that_was_told_to_ignore_the_end_of_its_terminal_goes_on() {
+fn a_run_that_ignores_the_end_of_its_terminal_goes_on() {
     let folder = tempdir().unwrap();
     let script = "trap '' HUP; exec \"$0\" \"$@\"";
     let mut ignoring = Command::new("sh");

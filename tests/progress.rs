@@ -7,7 +7,7 @@ use crossbayes::simulate::{plan, simulate};
 use crossbayes::trace::Span;
 
 #[test]
-fn progress_is_told_in_answers() {
+fn progress_is_reported_in_answers() {
     let mut config = config(chip(128, 128), digits_like());
     config.schedule.images = 100;
     let plan = plan(&config).expect("the test's configuration is valid");

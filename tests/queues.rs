@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// One thing that is done to a queue.
 #[derive(Debug, Clone)]
 enum Step {
-    /// An event so many cycles after the cycle last taken.
+    /// An event a number of cycles after the cycle last taken.
     Push(u64),
     Take,
 }

@@ -28,7 +28,7 @@ fn message(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Far more work than a test can wait for: only what is told before the simulation comes back.
+/// Far more work than a test can wait for: only errors raised before the simulation are returned.
 const ENDLESS: [&str; 3] = ["run", "--set", "ensemble.members=10000"];
 
 /// What comes of a command that does not take long; it is ended where it does.
@@ -336,7 +336,7 @@ fn names_need_not_be_text() {
         assert!(folder.path().join(bad).join("report.json").is_file());
     }
     let report = fs::read_to_string(folder.path().join(bad).join("report.json")).unwrap();
-    assert!(report.contains("--out bad\u{fffd}"), "the command is told");
+    assert!(report.contains("--out bad\u{fffd}"), "the report states the command");
     // A network in such a folder finds what it names.
     let workloads = Path::new(env!("CARGO_MANIFEST_DIR")).join("workloads");
     fs::copy(workloads.join("digits.ron"), folder.path().join(bad).join("digits.ron")).unwrap();

@@ -137,7 +137,7 @@ fn an_earlier_trace_stays_until_the_new_one_is_whole() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_told() {
+fn a_folder_that_is_not_there_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("no/trace.parquet");
     let error = ParquetSink::create(&path, &LAYERS).unwrap_err();
@@ -145,7 +145,7 @@ fn a_folder_that_is_not_there_is_told() {
     assert_eq!(error.exit_code(), 1);
 }
 
-/// What is told of the file that `make` writes, without its path.
+/// The error for the file that `make` writes, without its path.
 fn told(make: impl FnOnce(&Path)) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trace.parquet");
@@ -170,7 +170,7 @@ const DAMAGED: &str = "help: take another copy of the file, or repeat the run";
 const REPEAT: &str = "help: repeat the run with this version: `crossbayes run --config`, the config.ron beside it";
 
 #[test]
-fn a_file_of_another_kind_is_told() {
+fn a_file_of_another_kind_is_reported() {
     assert_eq!(
         told(|path| fs::write(path, "").unwrap()),
         format!("the file is empty; expected a trace, a Parquet file\n{OTHER_FILE}")
@@ -252,7 +252,7 @@ fn unsealed(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 #[test]
-fn a_changed_file_is_told_before_it_is_decoded() {
+fn a_changed_file_is_reported_before_it_is_decoded() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trace.parquet");
     store(&path);
@@ -294,7 +294,7 @@ fn a_run_without_its_hash_has_no_report() {
 
 /// Any bit of a stored run: rows, facts, layers, offsets, the footer's length. Nothing may change a report silently.
 #[test]
-fn a_flipped_bit_is_told_or_changes_nothing() {
+fn a_flipped_bit_is_reported_or_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trace.parquet");
     let report = store(&path).to_json();
@@ -334,7 +334,7 @@ fn a_trace_without_facts_has_no_report() {
 }
 
 #[test]
-fn facts_of_another_version_are_told_with_it() {
+fn facts_of_another_version_are_reported_with_it() {
     let (facts, _) = synthetic::run(1, 1, 1);
     let mut facts = serde_json::to_value(facts).unwrap();
     facts["version"] = "0.0.9".into();
@@ -346,8 +346,8 @@ fn facts_of_another_version_are_told_with_it() {
     assert!(message.ends_with(&format!("{end}\n{REPEAT}")), "{message}");
 }
 
-/// What is told of an empty trace of one layer, conv1, whose facts are those of a run after `edit`.
-fn told_of_facts(edit: impl Fn(&mut RunFacts)) -> String {
+/// The error for an empty trace of one layer, conv1, whose facts are those of a run after `edit`.
+fn error_for_facts(edit: impl Fn(&mut RunFacts)) -> String {
     let (mut facts, _) = synthetic::run(1, 1, 1);
     edit(&mut facts);
     let facts = serde_json::to_string(&facts).unwrap();
@@ -357,19 +357,19 @@ fn told_of_facts(edit: impl Fn(&mut RunFacts)) -> String {
 #[test]
 fn facts_of_another_run_are_told() {
     assert_eq!(
-        told_of_facts(|facts| facts.layers[0].name = "fc1".into()),
+        error_for_facts(|facts| facts.layers[0].name = "fc1".into()),
         "crossbayes.layers is conv1; expected the layers of crossbayes.facts, fc1"
     );
     assert_eq!(
-        told_of_facts(|facts| facts.inventory[0].layer = Some(7)),
+        error_for_facts(|facts| facts.inventory[0].layer = Some(7)),
         "part \"cell\" in crossbayes.facts belongs to layer 7; expected less than 1"
     );
     assert_eq!(
-        told_of_facts(|facts| facts.config.arch.clock = Frequency(0)),
+        error_for_facts(|facts| facts.config.arch.clock = Frequency(0)),
         "the clock in crossbayes.facts is 0 Hz; expected at least 1 Hz"
     );
     assert_eq!(
-        told_of_facts(|facts| facts.config.schedule.images = 2_000_000),
+        error_for_facts(|facts| facts.config.schedule.images = 2_000_000),
         "the run in crossbayes.facts has 2000000 passes of a layer; expected at most 1000000"
     );
 }
@@ -430,8 +430,8 @@ fn by_hand(path: &Path, metadata: &[(&str, &str)], edit: impl Fn(&mut Vec<(&'sta
 
 const METADATA: [(&str, &str); 2] = [(VERSION_KEY, "2"), (LAYERS_KEY, "[\"conv1\"]")];
 
-/// What is told of a file written by hand.
-fn told_by_hand(metadata: &[(&str, &str)], edit: impl Fn(&mut Vec<(&'static str, Physical, &'static str)>)) -> String {
+/// The error for a file written by hand.
+fn error_by_hand(metadata: &[(&str, &str)], edit: impl Fn(&mut Vec<(&'static str, Physical, &'static str)>)) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trace.parquet");
     by_hand(&path, metadata, edit);
@@ -452,23 +452,23 @@ fn a_file_that_another_tool_wrote_is_read_by_its_columns() {
 #[test]
 fn a_parquet_file_that_is_no_trace_is_told() {
     assert_eq!(
-        told_by_hand(&[], |_| ()),
+        error_by_hand(&[], |_| ()),
         format!("a Parquet file, but no trace; expected crossbayes.schema_version in its metadata\n{OTHER_FILE}")
     );
-    assert_eq!(told_by_hand(&[(VERSION_KEY, "1")], |_| ()), format!("its schema version is 1; expected 2\n{REPEAT}"));
+    assert_eq!(error_by_hand(&[(VERSION_KEY, "1")], |_| ()), format!("its schema version is 1; expected 2\n{REPEAT}"));
     assert_eq!(
-        told_by_hand(&METADATA[..1], |_| ()),
+        error_by_hand(&METADATA[..1], |_| ()),
         "crossbayes.layers is not in its metadata; expected a JSON list of the layers' names"
     );
     assert_eq!(
-        told_by_hand(&[METADATA[0], (LAYERS_KEY, "conv1")], |_| ()),
+        error_by_hand(&[METADATA[0], (LAYERS_KEY, "conv1")], |_| ()),
         "crossbayes.layers in its metadata is conv1; expected a JSON list of the layers' names"
     );
 }
 
 #[test]
 fn wrong_columns_are_told() {
-    let told = |edit: fn(&mut Vec<_>)| told_by_hand(&METADATA, edit);
+    let told = |edit: fn(&mut Vec<_>)| error_by_hand(&METADATA, edit);
     let missing = "column \"period\" is missing; expected start, duration, repeats, period, component, action, plane, \
                    layer, group, stage, image, member, position, unit, units, count, energy_aj";
     assert_eq!(told(|columns| columns.retain(|c| c.0 != "period")), missing);
@@ -485,7 +485,7 @@ fn wrong_columns_are_told() {
 
 #[test]
 fn wrong_values_are_told() {
-    let told = |column: usize, value: &'static str| told_by_hand(&METADATA, |columns| columns[column].2 = value);
+    let told = |column: usize, value: &'static str| error_by_hand(&METADATA, |columns| columns[column].2 = value);
     assert_eq!(
         told(4, "crosbar"),
         "row 0: unknown component \"crosbar\"; expected one of driver, crossbar, sample_hold, adc, comparator, generator, \

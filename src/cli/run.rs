@@ -154,9 +154,13 @@ fn changed(target: &Target, global: &Global, config: &Config) -> Vec<Setting> {
     }
     // Another cost table is one setting, not each of its numbers.
     let table = target.set.iter().rfind(|set| set.split_once('=').is_some_and(|(key, _)| key.trim() == "arch.costs"));
-    let with = |set: Vec<String>| Target { set, ..target.clone() }.load(None).map(|loaded| loaded.portable_config());
-    match (with(Vec::new()), with(table.into_iter().cloned().collect())) {
-        (Ok(files), Ok(base)) => {
+    let with =
+        |set: Vec<String>| Target { set, ..target.clone() }.load(None).ok().map(|loaded| loaded.portable_config());
+    let files = with(Vec::new());
+    // Reading the files takes as long as simulating a small network.
+    let base = table.map_or_else(|| files.clone(), |table| with(vec![table.clone()]));
+    match (files, base) {
+        (Some(files), Some(base)) => {
             let table = table.map(|_| Setting {
                 key: "arch.costs".to_owned(),
                 value: base.arch.costs.name.clone(),

@@ -127,7 +127,7 @@ impl ConfigErrors {
     }
 
     /// The problems as text: `file:line:column: error: message`, the line with the place underlined, and help. Of very
-    /// many the first are told, of a very long line the part around the place.
+    /// many the first are reported, of a very long line the part around the place.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
         let paint = |code: &str, text: &str| {

@@ -763,7 +763,7 @@ mod tests {
     }
 
     #[test]
-    fn structs_tuples_and_variants_are_told_apart() {
+    fn structs_tuples_and_variants_are_distinguished() {
         assert!(matches!(value("(a: 1)"), Value::Struct { name: None, .. }));
         assert!(matches!(value("Name (a: 1,)"), Value::Struct { name: Some(name), .. } if name == "Name"));
         assert!(matches!(value("Some(a)"), Value::Tuple { name: Some(_), items } if items.len() == 1));

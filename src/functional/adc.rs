@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn one_bit_of_a_pair_tells_a_negative_half_range() {
+    fn one_bit_of_a_pair_detects_a_negative_half_range() {
         let pair = converter(1, AdcInput::Pair, AdcRange::FullScale, 10);
         assert_eq!([-10, -5, -4, 0, 10].map(|sum| pair.code(sum)), [-1, -1, 0, 0, 0]);
     }

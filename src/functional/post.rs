@@ -103,7 +103,7 @@ impl Affine {
     }
 }
 
-/// Codes of an activation of so many bits.
+/// Codes of an activation with a given number of bits, as an interval.
 #[derive(Debug, Clone, Copy)]
 pub struct CodeRange {
     lowest: f64,

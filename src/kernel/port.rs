@@ -10,13 +10,13 @@ use std::collections::VecDeque;
 /// Index of a port.
 pub type PortId = u32;
 
-/// Tag of the event that tells a sender that a credit has come back.
+/// Tag of the event that notifies a sender that a credit has come back.
 pub const CREDIT: u32 = 0;
 
 /// One port.
 #[derive(Debug)]
 struct Port<T> {
-    /// What the receiver is told with a token, and the sender when a credit has come back that it waits for.
+    /// Event for the receiver with a token, and for the sender when a credit has come back that it waits for.
     arrival: Event,
     credit: Event,
     capacity: u32,
@@ -55,7 +55,7 @@ impl<T> Default for Ports<T> {
 }
 
 impl<T: Copy> Ports<T> {
-    /// Adds a port of `capacity` credits; the receiver is told of a token by the tag `arrival`.
+    /// Adds a port of `capacity` credits; the receiver is notified of a token by the tag `arrival`.
     pub fn add(&mut self, sender: PartId, receiver: PartId, arrival: u32, capacity: u32) -> PortId {
         assert!(capacity > 0, "a port needs at least one credit");
         self.ports.push(Port {

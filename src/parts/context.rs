@@ -128,7 +128,7 @@ impl Amount {
     }
 }
 
-/// Starts and repeats of the rows that tell of `repeats` pieces: one row each in `detail`, else one for all.
+/// Starts and repeats of the rows for `repeats` pieces: one row each in `detail`, else one for all.
 #[inline]
 pub(super) fn rows(start: Cycle, repeats: u32, period: Cycle, detail: bool) -> impl Iterator<Item = (Cycle, u32)> {
     let (rows, each) = if detail { (repeats, 1) } else { (repeats.min(1), repeats) };
@@ -152,7 +152,7 @@ pub struct Shared<K> {
     pub refused: Vec<(Cycle, Cycle)>,
     /// Answers that have reached the sink.
     pub answers: u64,
-    /// Cycles in which arrays tell each read and each conversion; empty: nowhere.
+    /// Cycles in which arrays book each read and each conversion in a row of its own; may be empty.
     pub window: Range<Cycle>,
 }
 
@@ -170,7 +170,7 @@ pub struct Context<'a, S, K> {
 }
 
 impl<S: EventQueue, K: SpanSink> Context<'_, S, K> {
-    /// Whether something from `start` up to `end` is to be told in detail.
+    /// Whether something from `start` up to `end` is to be booked in detail.
     #[inline]
     #[must_use]
     pub fn in_window(&self, start: Cycle, end: Cycle) -> bool {
@@ -273,13 +273,13 @@ impl<S: EventQueue, K: SpanSink> Context<'_, S, K> {
         self.queue.push(at, Event { part: self.me, tag: tag.into() });
     }
 
-    /// Tells another part something now.
+    /// Sends another part an event in this cycle.
     #[inline]
     pub fn notify(&mut self, event: Event) {
         self.queue.push_now(event);
     }
 
-    /// Sends a token if the port has room; else this part is told (tag `CREDIT`) when it has.
+    /// Sends a token if the port has room; else this part is notified (tag `CREDIT`) when it has.
     #[inline]
     pub fn send(&mut self, port: PortId, token: Token, credits: u32) -> bool {
         let sent = self.shared.ports.send(port, token, credits, self.queue);

@@ -153,7 +153,7 @@ pub struct OutputFacts {
     pub brier: Option<f64>,
     /// Share of conversions that clipped, by layer.
     pub clipped_share: Vec<f64>,
-    /// Cell currents in one step of the converter, by layer; 1 where it tells single cell currents apart.
+    /// Cell currents in one step of the converter, by layer; 1 where it resolves single cell currents.
     pub adc_step: Vec<f64>,
 }
 

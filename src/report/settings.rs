@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn differences_are_told_by_key() {
+    fn differences_are_listed_by_key() {
         let json = |text: &str| serde_json::from_str(text).expect("JSON");
         let files = json(r#"{"a": {"Pair": {"x": 1, "y": "2 ns"}}, "b": [[1, 2], [3, 4]], "c": "Layer", "d": [1]}"#);
         let run = json(r#"{"a": {"Pair": {"x": 1, "y": "3 ns"}}, "b": [[1, 2], [3, 5]], "c": {"Only": 7}, "d": []}"#);

@@ -60,7 +60,7 @@ impl ParquetSink {
     fn start<S: AsRef<str>>(path: PathBuf, unfinished: NewFile, file: File, layers: &[S]) -> Result<Self> {
         let names: Vec<&str> = layers.iter().map(AsRef::as_ref).collect();
         let writer = SerializedFileWriter::new(Hashed::new(file), schema(), Arc::new(properties(&names)))
-            .map_err(told_of(&path))?;
+            .map_err(error_at(&path))?;
         let row_group = RowGroup::new(&names).map_err(Error::io(&path))?;
         let (full, from_run) = sync_channel::<Vec<Span>>(BUFFERS - 1);
         let (to_run, empty) = sync_channel(BUFFERS + 1);
@@ -107,12 +107,12 @@ impl ParquetSink {
             self.hand_over();
         }
         let once = "a sink is finished once";
-        let mut writer = self.stop().expect(once).map_err(told_of(&self.path))?;
+        let mut writer = self.stop().expect(once).map_err(error_at(&self.path))?;
         for (key, value) in metadata {
             writer.append_key_value_metadata(KeyValue::new((*key).to_owned(), (*value).to_owned()));
         }
         writer.append_key_value_metadata(KeyValue::new(HASH_KEY.to_owned(), BLANK.to_owned()));
-        writer.finish().map_err(told_of(&self.path))?;
+        writer.finish().map_err(error_at(&self.path))?;
         writer.inner_mut().seal().map_err(Error::io(&self.path))?;
         self.unfinished.take().expect(once).finish()
     }
@@ -150,7 +150,7 @@ impl Drop for ParquetSink {
 }
 
 /// An error of the Parquet library as one of ours, for `map_err`.
-fn told_of(path: &Path) -> impl FnOnce(ParquetError) -> Error {
+fn error_at(path: &Path) -> impl FnOnce(ParquetError) -> Error {
     let path = path.to_owned();
     move |error| {
         let source = match error {
@@ -204,7 +204,7 @@ mod tests {
     use crate::trace::{Action, Component, NONE};
 
     #[test]
-    fn a_full_disk_is_told_at_the_end() {
+    fn a_full_disk_is_reported_at_the_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("trace.parquet");
         let (unfinished, _) = NewFile::create(&path).unwrap();

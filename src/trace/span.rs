@@ -302,7 +302,7 @@ impl Action {
             Action::WaitPort => Some("waiting for room"),
             Action::WaitLink => Some("waiting for a link"),
             Action::WaitRandom => Some("waiting for random bits"),
-            Action::WaitDrained => Some("done"),
+            Action::WaitDrained => Some("drained"),
             _ => None,
         }
     }

@@ -10,7 +10,7 @@ use crossbayes::simulate::{plan, simulate};
 use crossbayes::trace::{Span, SpanSink};
 use crossbayes::units::*;
 
-/// A cost of so many nanoseconds and attojoules.
+/// A cost in nanoseconds and attojoules.
 pub fn cost(ns: u64, attojoules: u64) -> Cost {
     Cost {
         time: Time(ns * 1000),

@@ -3,7 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 
-/// How many of them to try: as `PROPTEST_CASES` says, else so many where the test is optimised, or a fifth.
+/// Number of cases: `PROPTEST_CASES` if set, else the given number in optimised tests and a fifth of it in others.
 pub fn cases(usual: u32) -> u32 {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     asked.unwrap_or(if cfg!(debug_assertions) { usual / 5 } else { usual })
