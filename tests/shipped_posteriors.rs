@@ -55,7 +55,7 @@ fn fashion_mnist_is_answered_as_well_as_ever() {
     assert_eq!(score("mapping.scheme=deterministic"), 466);
     if !cfg!(debug_assertions) {
         assert_eq!(score("ensemble.samples=stored"), 464);
-        assert_eq!(score("ensemble.samples=drawn"), 466);
+        assert_eq!(score("ensemble.samples=drawn"), 462);
     }
 }
 
