@@ -224,3 +224,30 @@ fn the_full_network_gives_the_recorded_accumulators() {
         assert!((*ours - f64::from(*theirs)).abs() < 1e-5, "{ours} is not {theirs}");
     }
 }
+
+/// The mode networks, in codes of 8 bits, on the images that came with the trained files.
+#[test]
+fn the_cifar_networks_answer_as_their_trainer_measured() {
+    // The trainer's floating-point scores of the 256 images are 159 and 152 too.
+    let in_all = !cfg!(debug_assertions);
+    for (workload, trained, right_of_16, right_of_256) in
+        [("vgg_cifar100_half", "cifar100_half_n1000", 7, 159), ("vgg_cifar100", "cifar100_full_n1000", 6, 152)]
+    {
+        let Some(trained) = Trained::read(trained) else { return };
+        let (loaded, net) = shipped(workload, &["mapping.scheme=deterministic"]);
+        let names =
+            Images { path: String::new(), images: "test.images_u8".to_owned(), labels: Some("test.labels".to_owned()) };
+        let input = &loaded.config.workload.input;
+        let images = LoadedImages::from_bytes(&trained.bytes, &trained.path, &names, input, &net).unwrap();
+        let (count, expected) = if in_all { (256, right_of_256) } else { (16, right_of_16) };
+        let outputs = answers(&loaded, &net, &packed(&loaded, &net), &images, count);
+        assert_eq!(right(&outputs, &images), expected, "{workload}");
+        let logits = trained.floats("test.logits_mode");
+        let best = |logits: &[f32]| (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap();
+        let same =
+            logits.chunks(100).zip(&outputs.predictions).filter(|(logits, ours)| best(logits) == **ours as usize);
+        let same = same.count();
+        println!("{workload}: {same} of {count} answers are those of floating-point activations");
+        assert!(same * 100 >= count * 95, "{workload}: {same} of {count}");
+    }
+}
