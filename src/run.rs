@@ -5,6 +5,7 @@ use crate::config::{
     Workload, embedded,
 };
 use crate::error::{Error, Problem};
+use crate::functional::choose::{CANDIDATES, Tried, choose};
 use crate::functional::{Evaluation, FunctionalModel, FunctionalSpec, Keep, Outputs, Recorded, metrics};
 use crate::meter::{Ledger, Tally};
 use crate::parts::{Outcome, RowActivity};
@@ -26,6 +27,8 @@ pub const ECE_BINS: usize = 15;
 /// What a run is doing, for a progress bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunPhase {
+    /// Trying schemes on calibration images; the count is of schemes, the total the most that may be tried.
+    Choosing,
     /// Answering images; the count is of images.
     Values,
     /// Simulating; the count is of answers that have left the chip.
@@ -46,6 +49,7 @@ pub struct Prepared {
     recorded: Option<Recorded>,
     probabilistic: Option<Vec<u64>>,
     frozen: Option<Vec<u64>>,
+    tried: Vec<Tried>,
 }
 
 /// What a simulated run leaves beside its spans.
@@ -63,7 +67,7 @@ pub struct Finished {
 /// # Errors
 /// Returns [`Error::Problems`] if the network does not fit the chip or more images are asked for than there are,
 /// [`Error::Input`] for posterior and images.
-pub fn prepare(config: Config, base: &Base, threads: usize, progress: Progress<'_>) -> Result<Prepared, Error> {
+pub fn prepare(mut config: Config, base: &Base, threads: usize, progress: Progress<'_>) -> Result<Prepared, Error> {
     let net = network(&config).map_err(Error::Problems)?;
     let answers = config.values.answer != Answer::Nothing && config.workload.images.is_some();
     // Bits of the p that a generator's planes store.
@@ -73,7 +77,9 @@ pub fn prepare(config: Config, base: &Base, threads: usize, progress: Progress<'
     };
     let (posterior, contents, probabilistic, frozen) = match &config.workload.posterior {
         // Millions of made-up p that nothing looks at are not made up.
-        Posterior::Synthetic { probabilistic, .. } if !answers && config.mapping.scheme.eps().is_none() => {
+        Posterior::Synthetic { probabilistic, .. }
+            if !answers && config.mapping.scheme.eps().is_none() && !config.mapping.scheme.is_auto() =>
+        {
             let frozen = bits.map(|bits| LoadedPosterior::synthetic_frozen(probabilistic, &net, bits));
             (None, None, Some(LoadedPosterior::synthetic_counts(probabilistic, &net)?), frozen.transpose()?)
         }
@@ -89,17 +95,46 @@ pub fn prepare(config: Config, base: &Base, threads: usize, progress: Progress<'
             (posterior, contents, probabilistic, frozen)
         }
     };
+    let tried = resolve_scheme(&mut config, &net, posterior.as_ref(), base, threads, progress)?;
     let plan = plan_split(&config, posterior.as_ref()).map_err(Error::Problems)?;
     // Their contents are part of the network's hash, whether they are answered or not.
     let images = read_images(config.workload.images.as_ref(), base)?;
     let workload_hash = workload_hash(&config.workload, contents, images.as_ref().map(|images| hash(&images.bytes)));
+    let (activity, outputs, recorded) = (None, None, None);
     let mut prepared =
-        Prepared { config, plan, workload_hash, activity: None, outputs: None, recorded: None, probabilistic, frozen };
+        Prepared { config, plan, workload_hash, activity, outputs, recorded, probabilistic, frozen, tried };
     if let (Some(posterior), Some(images), true) = (posterior, images, answers) {
         let images = images.load(&prepared.config.workload.input, &prepared.plan.net)?;
         prepared.answer(&posterior, &images, threads, progress)?;
     }
     Ok(prepared)
+}
+
+/// Replaces `Auto` in the scheme by what the calibration images allow, and tells what was tried.
+fn resolve_scheme(
+    config: &mut Config,
+    net: &Net,
+    posterior: Option<&LoadedPosterior>,
+    base: &Base,
+    threads: usize,
+    progress: Progress<'_>,
+) -> Result<Vec<Tried>, Error> {
+    if !config.mapping.scheme.is_auto() {
+        return Ok(Vec::new());
+    }
+    let problem = |message: &str| Error::Problems(vec![Problem::new("mapping.scheme", message)]);
+    let Some(posterior) = posterior else {
+        return Err(problem("Auto finds what to sample by the network's answers, and it has no posterior"));
+    };
+    let Some(images) = read_images(config.workload.calibration.as_ref(), base)? else {
+        return Err(problem("Auto finds what to sample on the workload's calibration images, and it has none"));
+    };
+    let images = images.load(&config.workload.input, net)?;
+    let tell = |tried: usize| progress(RunPhase::Choosing, tried as u64, (net.layers.len() + CANDIDATES.len()) as u64);
+    let spec = FunctionalSpec::of(config);
+    let (scheme, tried) = choose(&spec, net, posterior, &images, ECE_BINS, threads, &tell)?;
+    config.mapping.scheme = scheme;
+    Ok(tried)
 }
 
 /// Plans a run without running it. Its posterior is read where the scheme splits synapses by their p.
@@ -108,11 +143,15 @@ pub fn prepare(config: Config, base: &Base, threads: usize, progress: Progress<'
 /// As [`prepare`].
 pub fn planned(config: &Config, base: &Base) -> Result<Plan, Error> {
     let net = network(config).map_err(Error::Problems)?;
-    let posterior = match config.mapping.scheme.eps() {
-        Some(_) => load_posterior(&config.workload, &net, base)?.0,
-        None => None,
+    let posterior = if config.mapping.scheme.eps().is_some() || config.mapping.scheme.is_auto() {
+        load_posterior(&config.workload, &net, base)?.0
+    } else {
+        None
     };
-    plan_split(config, posterior.as_ref()).map_err(Error::Problems)
+    let mut config = config.clone();
+    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get());
+    resolve_scheme(&mut config, &net, posterior.as_ref(), base, threads, &|_, _, _| ())?;
+    plan_split(&config, posterior.as_ref()).map_err(Error::Problems)
 }
 
 /// Problems that only show when a network is placed on its chip, and when the files that it names are read. `base` is
@@ -402,6 +441,7 @@ impl Prepared {
                 wall_s: all.as_secs_f64(),
             },
             outputs: self.outputs.clone(),
+            tried: self.tried.clone(),
             closed_form: expected.beside(ledger.makespan()),
             config: config.clone(),
         };

@@ -29,6 +29,7 @@ impl Bar {
             *shown = Some(stage);
             self.bar.reset();
             self.bar.set_message(match stage {
+                RunPhase::Choosing => "choosing",
                 RunPhase::Values => "answering",
                 RunPhase::Cycles => "simulating",
             });

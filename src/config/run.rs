@@ -108,23 +108,47 @@ pub struct Choices<'a> {
 }
 
 /// The first layer that runs once a member.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
 pub enum FirstLayer {
     /// The first layer of the network.
     #[default]
     First,
     /// The layer of that name.
     Layer(String),
+    /// The deepest one that keeps the answers of the fully sampled network to the calibration images.
+    Auto {
+        /// Most by which the accuracy may fall.
+        #[serde(default = "one_percent")]
+        #[schemars(range(min = 0.0, max = 1.0))]
+        accuracy: f64,
+        /// Most by which the expected calibration error may rise.
+        #[serde(default = "one_percent")]
+        #[schemars(range(min = 0.0, max = 1.0))]
+        ece: f64,
+    },
 }
 
 /// Which synapses of an ensembling layer are sampled.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
 pub enum Eps {
     /// All.
     #[default]
     Everything,
     /// Those with eps < p < 1 - eps.
     Above(#[schemars(range(min = 0.0, max = 0.499_999))] f64),
+    /// The largest that keeps the answers of the fully sampled network to the calibration images.
+    Auto {
+        /// Most by which the accuracy may fall.
+        #[serde(default = "one_percent")]
+        #[schemars(range(min = 0.0, max = 1.0))]
+        accuracy: f64,
+        /// Most by which the expected calibration error may rise.
+        #[serde(default = "one_percent")]
+        #[schemars(range(min = 0.0, max = 1.0))]
+        ece: f64,
+    },
 }
 
 /// How a stochastic plane stores its synapses.
@@ -147,7 +171,17 @@ pub enum Packing {
 }
 
 impl Scheme {
-    /// The choices that it stands for; none where nothing is sampled.
+    /// Whether something of it is still to be found by running values.
+    #[must_use]
+    pub fn is_auto(&self) -> bool {
+        matches!(
+            self,
+            Scheme::Sparse { first_ensembling_layer: FirstLayer::Auto { .. }, .. }
+                | Scheme::Sparse { eps: Eps::Auto { .. }, .. }
+        )
+    }
+
+    /// The choices that it stands for, with nothing chosen where that is still to be found; none where nothing is sampled.
     #[must_use]
     pub fn choices(&self) -> Option<Choices<'_>> {
         match self {
@@ -155,11 +189,11 @@ impl Scheme {
             Scheme::Deterministic => None,
             Scheme::Sparse { first_ensembling_layer, eps, packing, keep_deterministic_part, skip_zero_rows } => {
                 let first_ensembling_layer = match first_ensembling_layer {
-                    FirstLayer::First => None,
+                    FirstLayer::First | FirstLayer::Auto { .. } => None,
                     FirstLayer::Layer(name) => Some(name.as_str()),
                 };
                 let eps = match eps {
-                    Eps::Everything => None,
+                    Eps::Everything | Eps::Auto { .. } => None,
                     Eps::Above(eps) => Some(*eps),
                 };
                 Some(Choices {
@@ -345,6 +379,10 @@ pub enum Record {
     Answers,
     /// These, and the accumulators of every layer; at most 1 GiB of them.
     Accumulators,
+}
+
+fn one_percent() -> f64 {
+    0.01
 }
 
 fn yes() -> bool {

@@ -24,9 +24,11 @@ pub mod uncertainty;
 pub mod run;
 pub mod record;
 pub mod activity;
+pub mod choose;
 pub mod metrics;
 
 pub use activity::{ActivityTable, LayerActivity};
+pub use choose::Tried;
 pub use model::{ArraySpec, FunctionalModel, FunctionalSpec};
 pub use pass::{Clipping, Observer};
 pub use record::Recorded;

@@ -3,6 +3,7 @@
 //! The facts are stored in the metadata of a trace file, so that a stored trace gives the same report as the run.
 
 use crate::config::Config;
+use crate::functional::Tried;
 use crate::meter::decimal;
 use crate::report::Setting;
 use crate::trace::Component;
@@ -37,6 +38,9 @@ pub struct RunFacts {
     pub arrays: u64,
     /// Events of the simulation.
     pub events: EventFacts,
+    /// Schemes that were tried on calibration images, where the first ensembling layer or eps was to be found.
+    #[serde(default)]
+    pub tried: Vec<Tried>,
     /// What the network answers; none for a run without images.
     pub outputs: Option<OutputFacts>,
     /// What the cycles should be where nothing contends.

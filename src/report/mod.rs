@@ -37,6 +37,7 @@ pub use stored::{from_trace, load};
 pub use utilisation::{Bottleneck, Utilisation};
 
 use crate::config::Config;
+use crate::functional::Tried;
 use crate::meter::Ledger;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -79,6 +80,9 @@ pub struct Report {
     pub events: Events,
     /// What the network answers.
     pub outputs: Option<OutputFacts>,
+    /// Schemes that were tried on calibration images.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<Tried>,
     /// What the simulation was compared with.
     pub checks: Checks,
 }
@@ -169,6 +173,7 @@ impl Report {
                 events_per_s: (events.simulation_s > 0.0).then(|| events.count as f64 / events.simulation_s),
             },
             outputs: facts.outputs.clone(),
+            tried: facts.tried.clone(),
             checks: Checks { closed_form: facts.closed_form.clone() },
             latency,
             energy,

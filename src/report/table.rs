@@ -22,6 +22,7 @@ impl fmt::Display for Report {
         energy(self, f)?;
         layers(self, f)?;
         arrays(self, f)?;
+        tried(self, f)?;
         answers(self, f)?;
         closed_form(self, f)
     }
@@ -303,6 +304,30 @@ fn arrays(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let busy = |name| report.utilisation.per_component.get(name).and_then(|used| used.busy);
     rows.push(row("all".into(), [None, busy("crossbar"), busy("adc")], &report.stalls.per_reason_cycles));
     grid(f, ["", "cells", "reads", "ADCs", "operand", "random", "resource", "port", "link", "drained"], &rows)
+}
+
+/// Schemes that were tried on calibration images.
+fn tried(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if report.tried.is_empty() {
+        return Ok(());
+    }
+    title(f, "Schemes tried on calibration images")?;
+    let rows: Vec<[String; 7]> = report
+        .tried
+        .iter()
+        .map(|tried| {
+            [
+                tried.first_ensembling_layer.as_deref().map_or_else(|| "(first)".to_owned(), cut),
+                tried.eps.map_or_else(|| "-".to_owned(), |eps| eps.to_string()),
+                grouped(tried.sampled_synapses),
+                percent(tried.accuracy),
+                format!("{:.4}", tried.ece),
+                format!("{:.4}", tried.nll),
+                if tried.kept { "yes" } else { "no" }.to_owned(),
+            ]
+        })
+        .collect();
+    grid(f, ["first ensembling layer", "eps", "sampled synapses", "accuracy", "ECE", "NLL", "within tolerance"], &rows)
 }
 
 fn answers(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {

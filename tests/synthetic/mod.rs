@@ -158,6 +158,7 @@ fn facts(layers: u32, images: u32, members: u32, cycles: u64) -> RunFacts {
             simulation_s: 0.125,
             wall_s: 0.25,
         },
+        tried: Vec::new(),
         outputs: Some(OutputFacts {
             images,
             members,

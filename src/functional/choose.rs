@@ -1,0 +1,159 @@
+//! The deepest first ensembling layer and the largest eps that keep the answers of the fully sampled network.
+//!
+//! Both are found by running values on calibration images: first the layer, from the last one backwards, with the eps that is
+//! given (none where it is to be found too); then eps at that layer, from the largest candidate downwards. The first that
+//! keeps accuracy and calibration error within the stated tolerances is taken.
+
+use crate::config::{Eps, FirstLayer, Scheme};
+use crate::error::{Error, Problem};
+use crate::functional::metrics::{accuracy, expected_calibration_error, negative_log_likelihood};
+use crate::functional::{FunctionalModel, FunctionalSpec};
+use crate::mapping::{Split, first_ensembling_layer};
+use crate::workload::{LoadedImages, LoadedPosterior, Net};
+use serde::{Deserialize, Serialize};
+
+/// Values of eps that are tried, largest first.
+pub const CANDIDATES: [f64; 12] = [0.45, 0.4, 0.35, 0.3, 0.25, 0.2, 0.15, 0.1, 0.05, 0.02, 0.01, 0.0];
+
+/// A scheme that was tried, and how it answers the calibration images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tried {
+    /// Name of the first ensembling layer; none: the network's first one.
+    pub first_ensembling_layer: Option<String>,
+    /// Threshold of probabilistic synapses; none: every synapse is sampled.
+    pub eps: Option<f64>,
+    /// Synapses that a member samples.
+    pub sampled_synapses: u64,
+    /// Share of right predictions.
+    pub accuracy: f64,
+    /// Expected calibration error.
+    pub ece: f64,
+    /// Mean negative log-likelihood, nats.
+    pub nll: f64,
+    /// Whether accuracy and calibration error are within the tolerances.
+    pub kept: bool,
+}
+
+/// How far answers may fall behind those of the fully sampled network.
+#[derive(Debug, Clone, Copy)]
+struct Tolerance {
+    accuracy: f64,
+    ece: f64,
+}
+
+/// Calibration images, and what answers them.
+struct Trial<'a> {
+    spec: &'a FunctionalSpec,
+    net: &'a Net,
+    posterior: &'a LoadedPosterior,
+    images: &'a LoadedImages,
+    labels: &'a [u32],
+    bins: usize,
+    threads: usize,
+    tried: Vec<Tried>,
+}
+
+/// Replaces `Auto` in the scheme of `spec` by what keeps the answers to `images`, and tells what was tried: the fully
+/// sampled network first. `progress` is called with the number of schemes tried. Calibration errors have `bins` bins.
+///
+/// # Errors
+/// Returns [`Error::Problems`] if the images have no labels, otherwise the errors of [`FunctionalModel`].
+#[expect(clippy::too_many_arguments, reason = "a run's inputs")]
+pub fn choose(
+    spec: &FunctionalSpec,
+    net: &Net,
+    posterior: &LoadedPosterior,
+    images: &LoadedImages,
+    bins: usize,
+    threads: usize,
+    progress: &dyn Fn(usize),
+) -> Result<(Scheme, Vec<Tried>), Error> {
+    let mut scheme = spec.scheme.clone();
+    let Some(labels) = images.labels() else {
+        let message = "Auto compares accuracies on the calibration images, which have no labels";
+        return Err(Error::Problems(vec![Problem::new("workload.calibration.labels", message)]));
+    };
+    let mut trial = Trial { spec, net, posterior, images, labels, bins, threads, tried: Vec::new() };
+    trial.run(Scheme::Dense, None)?;
+    progress(1);
+    let Scheme::Sparse { first_ensembling_layer, eps, .. } = &scheme else { return Ok((scheme, trial.tried)) };
+    let (first, threshold) = (first_ensembling_layer.clone(), *eps);
+    if let FirstLayer::Auto { accuracy, ece } = first {
+        let eps = if matches!(threshold, Eps::Auto { .. }) { Eps::Everything } else { threshold };
+        let layers = net.layers.iter().skip(1).rev().map(|layer| FirstLayer::Layer(layer.name.clone()));
+        let schemes = layers.map(|layer| with(&scheme, layer, eps)).collect();
+        let found = trial.first_kept(schemes, Tolerance { accuracy, ece }, progress)?;
+        let layer =
+            found.and_then(|scheme| scheme.choices().and_then(|of| of.first_ensembling_layer.map(str::to_owned)));
+        scheme = with(&scheme, layer.map_or(FirstLayer::First, FirstLayer::Layer), threshold);
+    }
+    if let (Eps::Auto { accuracy, ece }, Scheme::Sparse { first_ensembling_layer, .. }) = (threshold, &scheme) {
+        let layer = first_ensembling_layer.clone();
+        let schemes = CANDIDATES.iter().map(|&eps| with(&scheme, layer.clone(), Eps::Above(eps))).collect();
+        let found = trial.first_kept(schemes, Tolerance { accuracy, ece }, progress)?;
+        let eps = found.and_then(|scheme| scheme.eps()).map_or(Eps::Everything, Eps::Above);
+        scheme = with(&scheme, layer, eps);
+    }
+    Ok((scheme, trial.tried))
+}
+
+/// The scheme with another first layer and eps.
+fn with(scheme: &Scheme, layer: FirstLayer, threshold: Eps) -> Scheme {
+    let mut scheme = scheme.clone();
+    if let Scheme::Sparse { first_ensembling_layer, eps, .. } = &mut scheme {
+        (*first_ensembling_layer, *eps) = (layer, threshold);
+    }
+    scheme
+}
+
+impl Trial<'_> {
+    /// The first of some schemes whose answers stay within the tolerance.
+    fn first_kept(
+        &mut self,
+        schemes: Vec<Scheme>,
+        tolerance: Tolerance,
+        progress: &dyn Fn(usize),
+    ) -> Result<Option<Scheme>, Error> {
+        for scheme in schemes {
+            let kept = self.run(scheme.clone(), Some(tolerance))?;
+            progress(self.tried.len());
+            if kept {
+                return Ok(Some(scheme));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Answers the images in a scheme, and tells whether that stays within the tolerance of the first one tried.
+    fn run(&mut self, scheme: Scheme, tolerance: Option<Tolerance>) -> Result<bool, Error> {
+        let problem = |problem| Error::Problems(vec![problem]);
+        let first = first_ensembling_layer(&scheme, self.net).map_err(problem)?;
+        let layers = self.net.layers.iter().zip(&self.posterior.layers).skip(first);
+        let sampled = layers.map(|(layer, of_layer)| match scheme.eps() {
+            None => layer.synapses(),
+            Some(eps) => Split::new(layer.rows, layer.columns, &of_layer.p, eps).probabilistic(),
+        });
+        let sampled_synapses = sampled.sum();
+        let spec = FunctionalSpec { scheme: scheme.clone(), ..self.spec.clone() };
+        let model = FunctionalModel::new(&spec, self.net, self.posterior)?;
+        let outputs = model.run(self.images, 0..self.images.len(), self.threads, &|_| ())?;
+        let (p, labels) = (&outputs.mean_probabilities, self.labels);
+        let (accuracy, ece) = (accuracy(p, labels), expected_calibration_error(p, labels, self.bins));
+        let kept = match (tolerance, self.tried.first()) {
+            (Some(tolerance), Some(reference)) => {
+                accuracy >= reference.accuracy - tolerance.accuracy && ece <= reference.ece + tolerance.ece
+            }
+            _ => true,
+        };
+        self.tried.push(Tried {
+            first_ensembling_layer: scheme.choices().and_then(|of| of.first_ensembling_layer.map(str::to_owned)),
+            eps: scheme.eps(),
+            sampled_synapses,
+            accuracy,
+            ece,
+            nll: negative_log_likelihood(p, labels),
+            kept,
+        });
+        Ok(kept)
+    }
+}
