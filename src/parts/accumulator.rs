@@ -448,9 +448,9 @@ impl Latency {
     /// Of a layer on a chip, whose columns have `sums` partial sums.
     fn new(chip: &Chip, mapped: &LayerMapping, drain: u64, sums: u32) -> Self {
         let cycles = |time: Time| time.cycles(chip.clock);
-        // Arrays are placed row block by row block, so a column block spreads over the tiles of a copy.
-        let tiles =
-            (mapped.tiles.len() as u64).div_ceil(u64::from(mapped.replication)).min(u64::from(mapped.row_blocks()));
+        // Arrays are placed plane by plane and row block by row block, so a column block spreads over the tiles of a copy.
+        let blocks: u64 = mapped.planes.iter().map(|plane| u64::from(plane.row_blocks())).sum();
+        let tiles = (mapped.tiles.len() as u64).div_ceil(u64::from(mapped.replication)).min(blocks);
         let hops = levels(tiles) * cycles(chip.costs.link.time);
         Self { drain, tree: levels(sums.into()) * cycles(chip.costs.adder.time) + hops, crossing_tiles: tiles - 1 }
     }

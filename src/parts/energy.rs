@@ -210,12 +210,14 @@ impl ReadEnergy {
         let Token { image, member, position, .. } = token;
         let at = At { layer: self.layer, plane: self.plane, image, member, position };
         if self.row_serial {
-            // Rows are read one by one; which of them are zero is not known, so they are spread evenly.
-            let blocks = row_blocks.clone();
-            let non_zero = |block| u64::from(activity.non_zero(at, block));
-            let total: u64 = blocks.map(non_zero).sum();
-            let upto = |pulse: u32| total * u64::from(pulse) / u64::from(self.pulses);
-            return upto(pulses.end) - upto(pulses.start);
+            // Rows are read one by one; which of them are zero is not known, so those of an array are spread evenly. Each
+            // array by itself: grouping must not change what is driven in a pulse.
+            let spread = |rows: u64, pulse: u32| rows * u64::from(pulse) / u64::from(self.pulses);
+            let of_block = |block| {
+                let rows = u64::from(activity.non_zero(at, block));
+                spread(rows, pulses.end) - spread(rows, pulses.start)
+            };
+            return row_blocks.clone().map(of_block).sum();
         }
         let mut rows = 0;
         for pulse in pulses {

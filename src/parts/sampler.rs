@@ -36,6 +36,8 @@ pub struct SamplerSpec {
     pub draw: Job,
     /// Generators of one copy of the layer: one an array.
     pub generators: Units,
+    /// Those of them that draw anything: one whose array holds no probabilistic synapse only keeps step.
+    pub drawing: u64,
     /// Attojoules of one sample on one copy.
     pub energy: u64,
     /// Random bits of one sample on one copy.
@@ -57,9 +59,13 @@ impl SamplerSpec {
         };
         let bits = group.drawn() * u64::from(probability_bits);
         let of_array = |synapses| draw_energy(at.chip, synapses);
-        let energy = match &group.drawn {
-            None => of_array(group.synapses_per_array()) * u64::from(group.arrays_per_replica()),
-            Some(drawn) => drawn.iter().map(|&synapses| of_array(synapses)).sum(),
+        let all = u64::from(group.arrays_per_replica());
+        let (drawing, energy) = match &group.drawn {
+            None => (all, of_array(group.synapses_per_array()) * all),
+            Some(drawn) => {
+                let drawing = drawn.iter().filter(|&&synapses| synapses > 0).count() as u64;
+                (drawing, drawn.iter().map(|&synapses| of_array(synapses)).sum())
+            }
         };
         let passes = u64::from(at.config.schedule.images) * u64::from(mapped.passes);
         let batches = u64::from(layer.positions.div_ceil(mapped.replication));
@@ -69,6 +75,7 @@ impl SamplerSpec {
             drawn: at.signal(Role::Crossbar).expect("a sampler serves a crossbar"),
             draw: at.job(Some(l), Component::Generator, Action::Draw, duration, 0).in_plane(group.plane),
             generators: at.arrays(),
+            drawing,
             energy,
             bits,
             replicas: group.replicas.clone(),
@@ -153,7 +160,8 @@ impl Sampler {
         self.bits += self.spec.bits * u64::from(copies);
         let units = self.spec.generators.times(copies);
         let energy = self.spec.energy * u64::from(copies);
-        cx.work_with_energy(&job, start, Token::NONE, Amount::once(units, units.number.into()), energy);
+        let draws = self.spec.drawing * u64::from(copies);
+        cx.work_with_energy(&job, start, Token::NONE, Amount::once(units, draws), energy);
         units
     }
 }

@@ -1,14 +1,16 @@
 //! Small chips and networks for tests, built in code.
 #![allow(dead_code, reason = "each test file uses some of them")]
 
+pub mod booked;
 pub mod tied;
 
 use crossbayes::config::*;
 use crossbayes::meter::Ledger;
-use crossbayes::parts::Outcome;
-use crossbayes::simulate::{plan, simulate};
+use crossbayes::parts::{Outcome, RowActivity};
+use crossbayes::simulate::{Plan, plan, simulate};
 use crossbayes::trace::{Span, SpanSink};
 use crossbayes::units::*;
+use std::sync::Arc;
 
 /// A cost in nanoseconds and attojoules.
 pub fn cost(ns: u64, attojoules: u64) -> Cost {
@@ -232,7 +234,12 @@ impl SpanSink for Both {
 /// Runs a configuration to the end.
 pub fn run(config: &Config) -> (Outcome, Both) {
     let plan = plan(config).expect("the test's configuration is valid");
-    let assembly = plan.assemble(config, None).expect("the dataflow is sound");
+    run_plan(config, &plan, None)
+}
+
+/// The same of a plan, with the driven rows that images gave.
+pub fn run_plan(config: &Config, plan: &Plan, activity: Option<Arc<dyn RowActivity>>) -> (Outcome, Both) {
+    let assembly = plan.assemble(config, activity).expect("the dataflow is sound");
     let ledger = Ledger::new(plan.net.layers.len() as u32, config.schedule.images, plan.mapping.members);
     simulate(config, assembly, Both { spans: Vec::new(), ledger }, |_, _| ()).expect("no deadlock")
 }

@@ -1,0 +1,838 @@
+//! Are two planes a layer what they stand for: the same answers as one plane, each array converted by itself, every cycle
+//! and attojoule in its place?
+//!
+//! More cases: `PROPTEST_CASES=5000 cargo test --release --test planes`.
+
+mod common;
+
+use common::booked::assert_every_cycle_is_booked_once;
+use common::tied::{cases, tied};
+use common::*;
+use crossbayes::config::*;
+use crossbayes::functional::{ActivityTable, Evaluation, FunctionalModel, FunctionalSpec, Keep, Observer};
+use crossbayes::meter::{Account, Ledger};
+use crossbayes::parts::{Outcome, RowActivity};
+use crossbayes::report::ClosedForm;
+use crossbayes::report::closed_form::{closed_form, layer_times};
+use crossbayes::simulate::{Plan, plan_split};
+use crossbayes::trace::{Action, Component};
+use crossbayes::units::Bytes;
+use crossbayes::workload::{BatchNorm, LayerPosterior, Learned, LoadedImages, LoadedPosterior, Net, resolve};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A run of a scheme on a posterior that is made in code, and its images.
+#[derive(Clone)]
+struct Case {
+    config: Config,
+    posterior: LoadedPosterior,
+    images: LoadedImages,
+}
+
+impl std::fmt::Debug for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let config = Config { arch: Chip { costs: costs(0), ..self.config.arch.clone() }, ..self.config.clone() };
+        let times = &self.config.arch.costs;
+        let p: Vec<_> = self.posterior.layers.iter().map(|layer| &layer.p).collect();
+        let times = [&times.shift_add, &times.adder, &times.comparator, &times.random_bit].map(|cost| cost.time);
+        let Chip { array, stochastic, adc, sampler, .. } = &config.arch;
+        writeln!(
+            f,
+            "{:?}\n{array:?}\n{stochastic:?}\n{adc:?}\n{sampler:?}\n{:?} {:?}",
+            config.mapping, config.schedule, config.ensemble
+        )?;
+        write!(
+            f,
+            "{:?}\n{:?}\n{:?}\ntimes {times:?}\np {p:?}",
+            config.workload.layers, config.workload.input, config.arch.tile
+        )
+    }
+}
+
+impl Case {
+    fn net(&self) -> Net {
+        resolve(&self.config.workload).expect("the test's network is sound")
+    }
+
+    fn with(&self, change: impl FnOnce(&mut Config)) -> Self {
+        let mut case = self.clone();
+        change(&mut case.config);
+        case
+    }
+
+    fn packed(&self, packing: Packing) -> Self {
+        self.with(|config| {
+            if let Scheme::Sparse { packing: of_scheme, .. } = &mut config.mapping.scheme {
+                *of_scheme = packing;
+            }
+        })
+    }
+
+    fn plan(&self) -> Plan {
+        plan_split(&self.config, Some(&self.posterior)).unwrap_or_else(|problems| panic!("{problems:?}: {self:?}"))
+    }
+
+    fn model(&self) -> FunctionalModel {
+        FunctionalModel::new(&FunctionalSpec::of(&self.config), &self.net(), &self.posterior).expect("a sound model")
+    }
+
+    /// Answers, reads and accumulators of all images.
+    fn values(&self, threads: usize) -> Evaluation {
+        let images = self.images.len();
+        let keep = Keep { activity: images, accumulators: true };
+        self.model().evaluate(&self.images, 0..images, keep, threads, &|_| ()).expect("images of the network")
+    }
+
+    fn run(&self, activity: Option<Arc<ActivityTable>>) -> (Plan, Outcome, Both) {
+        let plan = self.plan();
+        let activity = activity.map(|activity| activity as Arc<dyn RowActivity>);
+        let (outcome, both) = run_plan(&self.config, &plan, activity);
+        (plan, outcome, both)
+    }
+
+    fn choices(&self) -> Choices<'_> {
+        self.config.mapping.scheme.choices().expect("something is sampled")
+    }
+
+    fn first(&self) -> usize {
+        let name = self.choices().first_ensembling_layer;
+        name.map_or(0, |name| self.config.workload.layers.iter().position(|layer| layer.name == name).unwrap())
+    }
+
+    /// Whether a synapse of a layer from L0 on is probabilistic.
+    fn probabilistic(&self, layer: usize, row: u32, column: u32) -> bool {
+        let rows = self.net().layers[layer].rows;
+        let p = f64::from(self.posterior.layers[layer].p[(column * rows + row) as usize]);
+        self.choices().eps.is_none_or(|eps| p > eps && p < 1.0 - eps)
+    }
+}
+
+/// Numbers that look random, by Knuth's generator.
+fn numbers(mut state: u64) -> impl FnMut() -> u64 {
+    move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 33
+    }
+}
+
+/// A posterior of which each layer has its own share of p near 0 or 1.
+fn posterior(net: &Net, seed: u64) -> LoadedPosterior {
+    let mut number = numbers(seed);
+    let layers = net.layers.iter().map(|layer| {
+        let share = [0, 100, 500, 900, 1000][number() as usize % 5];
+        let mut p = || {
+            if number() % 1000 < share {
+                (number() % 80 + 10) as f32 / 100.0
+            } else {
+                [0.0, 0.04, 0.96, 1.0][number() as usize % 4]
+            }
+        };
+        let statistics = BatchNorm {
+            mean: vec![0.25; layer.columns as usize],
+            var: vec![layer.rows as f32; layer.columns as usize],
+        };
+        LayerPosterior {
+            p: (0..layer.synapses()).map(|_| p()).collect(),
+            sampled: statistics.clone(),
+            mode: statistics,
+            learned: Learned::none(layer.columns),
+            input_scale: 0.5,
+            samples: None,
+        }
+    });
+    LoadedPosterior {
+        path: PathBuf::new(),
+        layers: layers.collect(),
+        sets: Vec::new(),
+        metadata: BTreeMap::new(),
+        kappa: 4.0,
+        bn_eps: 1e-5,
+    }
+}
+
+/// Images of a network, some of their codes 0.
+fn images(net: &Net, number_of: usize, seed: u64) -> LoadedImages {
+    let mut number = numbers(seed ^ 0x5eed);
+    let bits = net.layers[0].input_bits;
+    let mut code = || if number() % 3 == 0 { 0 } else { (number() % (1 << bits)) as u16 };
+    LoadedImages::new(net.input, (0..net.input.len() as usize * number_of).map(|_| code()).collect(), None)
+}
+
+/// What a scheme chooses, and what its stochastic arrays are.
+#[derive(Debug, Clone)]
+struct Knobs {
+    first: usize,
+    eps: Eps,
+    packing: Packing,
+    keep: bool,
+    rows: Option<u32>,
+    columns: Option<u32>,
+    readout: usize,
+    source: usize,
+    seed: u64,
+}
+
+fn knobs() -> impl Strategy<Value = Knobs> {
+    let eps = prop::sample::select(vec![
+        Eps::Everything,
+        Eps::Above(0.0),
+        Eps::Above(0.05),
+        Eps::Above(0.05),
+        Eps::Above(0.3),
+        Eps::Above(0.3),
+    ]);
+    let packing = prop::sample::select(vec![
+        Packing::Full,
+        Packing::Rows,
+        Packing::Rows,
+        Packing::Lists { sorted: false },
+        Packing::Lists { sorted: true },
+    ]);
+    let size = (prop::option::of(1..4u32), prop::option::of(1..5u32));
+    (0..6usize, eps, packing, any::<bool>(), size, 0..3usize, 0..3usize, any::<u64>()).prop_map(
+        |(first, eps, packing, keep, (rows, columns), readout, source, seed)| Knobs {
+            first,
+            eps,
+            packing: if eps == Eps::Everything { Packing::Full } else { packing },
+            keep: keep && eps != Eps::Everything,
+            rows: rows.map(|rows| 2 * rows),
+            columns: columns.map(|columns| 2 * columns),
+            readout,
+            source,
+            seed,
+        },
+    )
+}
+
+/// Puts a scheme on a run of the dense one.
+fn sparse(mut config: Config, knobs: Knobs) -> Case {
+    let first = config.workload.layers.get(knobs.first).map(|layer| FirstLayer::Layer(layer.name.clone()));
+    config.mapping.scheme = Scheme::Sparse {
+        first_ensembling_layer: first.unwrap_or_default(),
+        eps: knobs.eps,
+        packing: knobs.packing,
+        keep_deterministic_part: knobs.keep,
+        skip_zero_rows: false,
+    };
+    let lists = matches!(knobs.packing, Packing::Lists { .. });
+    let readout = match knobs.readout {
+        0 if !lists => Some(ArrayReadout::Adc),
+        1 if !lists => None,
+        of => Some(ArrayReadout::SenseAmplifiers { sub_arrays: 1 + of as u32 % 2 }),
+    };
+    config.arch.stochastic =
+        StochasticArrays { rows: knobs.rows, columns: knobs.columns, readout, ..StochasticArrays::default() };
+    config.arch.stochastic.columns_per_adc = knobs.columns.map(|_| 1);
+    if let Sampler::Generator { source, bits_per_cycle, .. } = &mut config.arch.sampler {
+        *source = match knobs.source {
+            0 => RandomSource::Ideal,
+            1 => RandomSource::Lfsr { bits: 8, taps: vec![8, 6, 5, 4], registers: 1 },
+            _ => RandomSource::Lfsr { bits: 5, taps: vec![5, 3], registers: *bits_per_cycle },
+        };
+    }
+    let net = resolve(&config.workload).expect("the test's network is sound");
+    let posterior = posterior(&net, knobs.seed);
+    // Fewer arrays may be on fewer tiles, with less room.
+    if plan_split(&config, Some(&posterior)).is_err() {
+        config.arch.tile.input_buffer.capacity = Bytes(1 << 16);
+        config.arch.tile.output_buffer.capacity = Bytes(1 << 16);
+    }
+    let images = images(&net, config.schedule.images as usize, knobs.seed);
+    Case { config, posterior, images }
+}
+
+/// Runs full of ties on two planes.
+fn any_case() -> impl Strategy<Value = Case> {
+    (tied(), knobs()).prop_map(|(config, knobs)| sparse(config, knobs))
+}
+
+type Sums = BTreeMap<Account, (u128, u128, u128)>;
+
+/// Unit-cycles, attojoules and elementary actions.
+fn sums(ledger: &Ledger) -> Sums {
+    let count = |account: &Account, count| if account.action.is_wait() { 0 } else { count };
+    ledger.entries().map(|(of, e)| (of, (e.unit_cycles, e.energy, count(&of, e.count)))).collect()
+}
+
+/// Sums that are not the same in both.
+fn differing(a: &Sums, b: &Sums) -> Vec<String> {
+    let all: BTreeSet<Account> = a.keys().chain(b.keys()).copied().collect();
+    let differ = all.into_iter().filter(|of| a.get(of) != b.get(of));
+    differ.map(|of| format!("{of:?}: {:?}, {:?}", a.get(&of), b.get(&of))).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases(500)))]
+
+    /// (a) Answers do not depend on threads, on anything of time, nor, where converters are exact, on how planes are
+    /// packed.
+    #[test]
+    fn answers_depend_on_neither_time_nor_packing(case in any_case()) {
+        let of_case = case.values(1);
+        let threads = case.values(3);
+        prop_assert_eq!(&of_case.outputs, &threads.outputs);
+        prop_assert_eq!(&of_case.accumulators, &threads.accumulators);
+        prop_assert_eq!(&of_case.activity, &threads.activity);
+        let later = case.with(|config| {
+            config.schedule = ScheduleSpec { mode: Mode::Streaming, grain: Grain::Op, grouping: Grouping::Expanded, ..config.schedule.clone() };
+            config.arch.costs = costs(3);
+            config.arch.array.read_time.0 *= 2;
+            config.arch.stochastic.read_time = Some(crossbayes::units::Time(7_000));
+            config.mapping.replication = Vec::new();
+        });
+        prop_assert_eq!(FunctionalSpec::of(&later.config), FunctionalSpec::of(&case.config));
+        let mut packings = vec![Packing::Full];
+        if case.choices().eps.is_some() {
+            packings.push(Packing::Rows);
+            if FunctionalSpec::of(&case.config).stochastic.adc.is_none() {
+                packings.extend([true, false].map(|sorted| Packing::Lists { sorted }));
+            }
+        }
+        for packing in packings {
+            let other = case.packed(packing).values(1);
+            prop_assert_eq!(&of_case.outputs.logits, &other.outputs.logits, "{:?}", packing);
+            prop_assert_eq!(&of_case.accumulators, &other.accumulators, "{:?}", packing);
+        }
+    }
+
+    /// (b) The scheme is the dense one on a posterior whose fixed synapses are certain: those before L0, and those beyond
+    /// eps. With an eps of 0 that is the posterior itself.
+    #[test]
+    fn a_scheme_is_dense_with_what_it_fixes_made_certain(case in any_case()) {
+        let of_case = case.values(1);
+        let mut dense = case.with(|config| config.mapping.scheme = Scheme::Dense);
+        let (first, eps) = (case.first(), case.choices().eps);
+        for (l, layer) in dense.posterior.layers.iter_mut().enumerate() {
+            for p in &mut layer.p {
+                let value = f64::from(*p);
+                if l < first || eps.is_some_and(|eps| value <= eps || value >= 1.0 - eps) {
+                    *p = if *p > 0.5 { 1.0 } else { 0.0 };
+                }
+            }
+        }
+        let changed = case.posterior.layers.iter().zip(&dense.posterior.layers).any(|(a, b)| a.p != b.p);
+        prop_assert!(!changed || first > 0 || eps != Some(0.0));
+        let of_dense = dense.values(1);
+        prop_assert_eq!(&of_case.outputs.logits, &of_dense.outputs.logits);
+        let members = case.config.ensemble.members as usize;
+        for (l, (sums, of_dense)) in of_case.accumulators.iter().zip(&of_dense.accumulators).enumerate() {
+            if l >= first {
+                prop_assert_eq!(sums, of_dense, "layer {}", l);
+            } else {
+                // Layers before L0 run for the first member only.
+                let of_pass = of_dense.len() / members / case.images.len();
+                let first_members: Vec<i32> = of_dense.chunks(of_pass).step_by(members).flatten().copied().collect();
+                prop_assert_eq!(sums, &first_members, "layer {}", l);
+            }
+        }
+    }
+
+    /// (c) Grain, grouping and queue change no cycle, attojoule, count or random bit; each cycle of each unit is booked once.
+    #[test]
+    fn every_cycle_and_attojoule_has_its_place(case in any_case(), counted in any::<bool>()) {
+        let activity = counted.then(|| Arc::new(case.values(1).activity));
+        let (_, outcome, both) = case.run(activity.clone());
+        let expected = sums(&both.ledger);
+        let energy: u128 = both.spans.iter().map(|span| u128::from(span.energy)).sum();
+        prop_assert_eq!(energy, expected.values().map(|(_, energy, _)| energy).sum::<u128>());
+        for (grain, grouping, queue) in [
+            (Grain::Op, Grouping::Grouped, Queue::PriorityQueue),
+            (Grain::Conversion, Grouping::Grouped, Queue::Ring),
+            (Grain::Read, Grouping::Expanded, Queue::Ring),
+            (Grain::Op, Grouping::Expanded, Queue::Ring),
+        ] {
+            let other = case.with(|config| {
+                config.schedule = ScheduleSpec { grain, grouping, queue, ..config.schedule.clone() };
+            });
+            let (plan, of_other, both) = other.run(activity.clone());
+            prop_assert_eq!(outcome.cycles, of_other.cycles, "{:?} {:?}", grain, grouping);
+            prop_assert_eq!(&outcome.random_bits, &of_other.random_bits, "{:?} {:?}", grain, grouping);
+            prop_assert_eq!(differing(&expected, &sums(&both.ledger)), Vec::<String>::new(), "{:?} {:?}", grain, grouping);
+            if grouping == Grouping::Expanded {
+                assert_every_cycle_is_booked_once(&other.config, &plan, &of_other, &both);
+            }
+        }
+    }
+
+    /// The chain of jobs is as long as the run.
+    #[test]
+    fn the_critical_path_goes_through_both_planes(case in any_case()) {
+        let plan = case.plan();
+        let critical = plan.critical(&case.config, |_, _| ());
+        let critical = critical.map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!(critical.chain.cycles(), critical.cycles);
+        prop_assert_eq!(critical.chain.cycles_with(&critical.timing), critical.cycles);
+    }
+
+    /// (e) Random bits are those of the probabilistic synapses, once a member and copy, or at each position; reads,
+    /// conversions and driven rows are those of each plane's arrays, of a kept deterministic part once an image.
+    #[test]
+    fn draws_reads_and_rows_are_those_of_the_planes(case in any_case()) {
+        let net = case.net();
+        let mut windows = Windows::default();
+        for image in 0..case.images.len() {
+            case.model().observe(&case.images, image, &mut windows).unwrap();
+        }
+        let (plan, outcome, both) = case.run(Some(Arc::new(case.values(1).activity)));
+        let (images, members) = (case.images.len() as u64, u64::from(case.config.ensemble.members));
+        let choices = case.choices();
+        for (l, layer) in net.layers.iter().enumerate() {
+            let mapped = &plan.mapping.layers[l];
+            let sampled = l >= case.first();
+            let synapses = || (0..layer.columns).flat_map(|column| (0..layer.rows).map(move |row| (row, column)));
+            let drawn = synapses().filter(|&(row, column)| case.probabilistic(l, row, column)).count() as u64;
+            let expected = match case.config.arch.sampler {
+                Sampler::Generator { probability_bits, draws, .. } if sampled => {
+                    let times = match draws {
+                        Draws::PerMember => u64::from(mapped.replication),
+                        Draws::PerPosition => u64::from(layer.positions),
+                    };
+                    u64::from(probability_bits) * drawn * members * images * times
+                }
+                _ => 0,
+            };
+            prop_assert_eq!(outcome.random_bits[l], expected, "{}", &layer.name);
+            // Driven rows by plane, array by array.
+            let keeps = choices.keep_deterministic_part && l == case.first() && members > 1 && mapped.planes.len() == 2;
+            for &plane in Plane::ALL {
+                let arrays = if sampled || plane == Plane::Deterministic { arrays(&case, l, plane) } else { Vec::new() };
+                prop_assert_eq!(mapped.plane(plane).map_or(0, |of| of.arrays as usize), arrays.len());
+                let serial = FunctionalSpec::of(&case.config);
+                let arrays_of = if plane == Plane::Stochastic { &serial.stochastic } else { &serial.deterministic };
+                let mut driven = 0;
+                for ((layer, member, _), window) in windows.0.iter().filter(|((layer, ..), _)| *layer == l) {
+                    let runs = *member == 0 || !(keeps && plane == Plane::Deterministic);
+                    for row in arrays.iter().flatten().filter(|_| runs) {
+                        let code = row.iter().fold(0, |code, &input| code | window[input as usize]);
+                        let bits = net.layers[*layer].input_bits;
+                        let pulses = if arrays_of.adc.is_none() { u32::from(code != 0) } else { (code & ((1 << bits) - 1)).count_ones() };
+                        driven += u128::from(pulses);
+                    }
+                }
+                let of = |component| {
+                    let all = both.ledger.entries().filter(move |(of, _)| {
+                        (of.layer, of.plane, of.component) == (Some(l as u32), Some(plane), component) && !of.action.is_wait()
+                    });
+                    all.map(|(_, entry)| entry.count).sum::<u128>()
+                };
+                prop_assert_eq!(of(Component::Driver), driven, "{} {:?}", &layer.name, plane);
+                // A result for each row of a serial array and column, or for each bit and column (both lines of a pair).
+                let passes = images * if !sampled || (keeps && plane == Plane::Deterministic) { 1 } else { members };
+                let columns = |of: &PlaneShape| u64::from(of.columns);
+                let results: u64 = shapes(&case, l, plane).iter().map(|of| columns(of) * match &arrays_of.adc {
+                    None => u64::from(of.rows),
+                    Some(adc) => u64::from(layer.input_bits) * if adc.input == AdcInput::Column { 2 } else { 1 },
+                }).sum();
+                let converted = of(Component::Adc) + of(Component::Comparator);
+                let expected = if arrays.is_empty() { 0 } else { results * passes * u64::from(layer.positions) };
+                prop_assert_eq!(converted, u128::from(expected), "{} {:?}", &layer.name, plane);
+            }
+            // Partial sums of both planes become one for each column; to sums that are held those of the stochastic plane
+            // are added.
+            let partial = |plane| -> u64 {
+                let sub_arrays = match (plane, &case.config.arch.sampler, case.config.arch.plane(plane).array.readout) {
+                    (Plane::Stochastic, Sampler::Comparator { sub_arrays, .. }, _) => *sub_arrays,
+                    (.., ArrayReadout::SenseAmplifiers { sub_arrays }) => sub_arrays,
+                    _ => 1,
+                };
+                shapes(&case, l, plane).iter().map(|of| u64::from(of.columns) * u64::from(of.rows.min(sub_arrays))).sum()
+            };
+            let [fixed, drawn] = [Plane::Deterministic, Plane::Stochastic].map(partial);
+            let all = fixed + drawn - u64::from(layer.columns);
+            let of_image = match (sampled, keeps) {
+                (false, _) => all,
+                (true, false) => members * all,
+                (true, true) => all + (members - 1) * drawn,
+            };
+            let entry = |action| both.ledger.entry(Some(l as u32), Component::Accumulator, action).count;
+            let positions = images * u64::from(layer.positions);
+            prop_assert_eq!(entry(Action::Accumulate), u128::from(of_image * positions), "{}", &layer.name);
+            // Held sums reach from -K 2^B to K 2^B.
+            let bits = u64::BITS - (u64::from(layer.rows) << (layer.input_bits + 1)).leading_zeros();
+            let bytes = if keeps { (u64::from(layer.columns) * u64::from(bits)).div_ceil(8) } else { 0 };
+            prop_assert_eq!(entry(Action::Write), u128::from(bytes * positions), "{}", &layer.name);
+            prop_assert_eq!(entry(Action::Fetch), u128::from(bytes * positions * (members - 1)), "{}", &layer.name);
+        }
+    }
+}
+
+/// Input codes of each row, by layer, member, and a running number.
+#[derive(Default)]
+struct Windows(Vec<((usize, usize, usize), Vec<u16>)>);
+
+impl Observer for Windows {
+    const WATCHES_INPUTS: bool = true;
+
+    fn inputs(&mut self, layer: usize, _: usize, member: usize, position: usize, window: &[u16]) {
+        self.0.push(((layer, member, position), window.to_vec()));
+    }
+}
+
+/// Rows and columns in use of an array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct PlaneShape {
+    rows: u32,
+    columns: u32,
+}
+
+/// Columns of a layer in the order in which a plane's blocks take them, cut into blocks.
+fn column_blocks(case: &Case, layer: usize, plane: Plane) -> Vec<Vec<u32>> {
+    let net = case.net();
+    let columns = case.config.arch.plane(plane).synapse_columns() as usize;
+    let mut order: Vec<u32> = (0..net.layers[layer].columns).collect();
+    let count = |column: u32| (0..net.layers[layer].rows).filter(|&row| case.probabilistic(layer, row, column)).count();
+    if plane == Plane::Stochastic && case.choices().packing == (Packing::Lists { sorted: true }) {
+        order.sort_by_key(|&column| std::cmp::Reverse(count(column)));
+    }
+    order.chunks(columns).map(<[u32]>::to_vec).collect()
+}
+
+/// The arrays of a plane: the inputs of each of their rows, of which lists have several.
+fn arrays(case: &Case, layer: usize, plane: Plane) -> Vec<Vec<Vec<u32>>> {
+    blocks(case, layer, plane).into_iter().flat_map(|(_, arrays)| arrays).collect()
+}
+
+fn shapes(case: &Case, layer: usize, plane: Plane) -> Vec<PlaneShape> {
+    let blocks = blocks(case, layer, plane).into_iter();
+    blocks
+        .flat_map(|(columns, arrays)| {
+            arrays.into_iter().map(move |rows| PlaneShape { rows: rows.len() as u32, columns: columns.len() as u32 })
+        })
+        .collect()
+}
+
+/// Column blocks of a plane, each with its arrays; nothing of a plane that holds no weight. By plain loops.
+#[expect(clippy::type_complexity, reason = "columns, then arrays of rows of inputs")]
+fn blocks(case: &Case, layer: usize, plane: Plane) -> Vec<(Vec<u32>, Vec<Vec<Vec<u32>>>)> {
+    let net = case.net();
+    let rows = net.layers[layer].rows;
+    let (choices, sampled) = (case.choices(), layer >= case.first());
+    let is = |row, column| sampled && case.probabilistic(layer, row, column);
+    let held = |row: u32, column: u32| is(row, column) == (plane == Plane::Stochastic);
+    if !(0..net.layers[layer].columns).any(|column| (0..rows).any(|row| held(row, column))) {
+        return Vec::new();
+    }
+    let height = case.config.arch.plane(plane).array.rows as usize;
+    let packing = if plane == Plane::Stochastic && choices.eps.is_some() { choices.packing } else { Packing::Full };
+    let of_block = |columns: Vec<u32>| {
+        let all: Vec<Vec<u32>> = match packing {
+            Packing::Full => (0..rows).map(|row| vec![row]).collect(),
+            Packing::Rows => {
+                (0..rows).filter(|&row| columns.iter().any(|&column| is(row, column))).map(|row| vec![row]).collect()
+            }
+            Packing::Lists { .. } => {
+                let lists: Vec<Vec<u32>> =
+                    columns.iter().map(|&column| (0..rows).filter(|&row| is(row, column)).collect()).collect();
+                let longest = lists.iter().map(Vec::len).max().unwrap_or(0);
+                (0..longest).map(|i| lists.iter().filter_map(|list| list.get(i).copied()).collect()).collect()
+            }
+        };
+        let arrays = all.chunks(height).map(<[Vec<u32>]>::to_vec).collect();
+        (columns, arrays)
+    };
+    column_blocks(case, layer, plane).into_iter().map(of_block).collect()
+}
+
+/// A layer of 3 rows and 2 columns, drawn from p row by row, on arrays of 2 x 1 synapses.
+fn small(p: [[f32; 2]; 3], packing: Packing, change: impl FnOnce(&mut Config)) -> Case {
+    let mut workload = workload(vec![layer("fc", Operation::Linear { outputs: 2 })]);
+    workload.input = Input { channels: 3, height: 1, width: 1, bits: 2, signed: false };
+    let mut config = config(chip(2, 2), workload);
+    config.arch.adc.columns_per_adc = 1;
+    config.ensemble.members = 2;
+    config.mapping.scheme = Scheme::Sparse {
+        first_ensembling_layer: FirstLayer::First,
+        eps: Eps::Above(0.1),
+        packing,
+        keep_deterministic_part: false,
+        skip_zero_rows: false,
+    };
+    change(&mut config);
+    let net = resolve(&config.workload).unwrap();
+    let mut of_net = posterior(&net, 1);
+    of_net.layers[0].p = (0..2).flat_map(|column| p.map(|row| row[column])).collect();
+    Case { config, posterior: of_net, images: images(&net, 1, 1) }
+}
+
+/// Partial sums of a plane that lies on another tile cross to the first one, whichever plane they are of.
+#[test]
+fn partial_sums_of_both_planes_meet_on_one_tile() {
+    // One array for each plane: a fixed synapse and a probabilistic one in one column.
+    let crossing = |arrays| {
+        let mut workload = workload(vec![layer("fc", Operation::Linear { outputs: 1 })]);
+        workload.input = Input { channels: 2, height: 1, width: 1, bits: 2, signed: false };
+        let mut case = small([[0.5; 2]; 3], Packing::Full, |config| {
+            config.workload = workload;
+            config.arch.tile.arrays = arrays;
+            config.arch.costs.link.time.0 = 1_000;
+            config.arch.costs.adder.time.0 = 1_000;
+        });
+        case.posterior.layers[0].p = vec![1.0, 0.5];
+        let (plan, _, both) = case.run(None);
+        assert_eq!((plan.mapping.arrays, plan.mapping.tiles), (2, 2 / arrays));
+        let of_sums = both.spans.iter().filter(|span| {
+            let stage = &plan.dataflow.graph[petgraph::graph::NodeIndex::new(span.stage as usize)];
+            stage.role == crossbayes::dataflow::Role::Accumulator && span.component == Component::Link
+        });
+        let tree = both.spans.iter().find(|span| span.action == Action::Accumulate).unwrap().duration;
+        (of_sums.map(|span| span.count).sum::<u64>(), tree)
+    };
+    // A level of the tree; on two tiles also a hop, and 4 bytes for each of two members.
+    assert_eq!([crossing(2), crossing(1)], [(0, 1), (8, 2)]);
+}
+
+/// The case on a chip whose buffers, links and post-processing take no time and have room.
+fn idle(case: &Case) -> Case {
+    case.with(|config| {
+        let arch = &mut config.arch;
+        let [adc, comparator, random] =
+            [&arch.costs.adc[0].convert, &arch.costs.comparator, &arch.costs.random_bit].map(|cost| cost.time.0);
+        set_times(&mut arch.costs, 0, [adc, comparator, 0, random, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        (arch.accumulator.depth, arch.digital.depth) = (4, 4);
+        for buffer in [&mut arch.tile.input_buffer, &mut arch.tile.output_buffer, &mut arch.global_buffer] {
+            *buffer = Buffer { capacity: Bytes(1 << 20), bytes_per_cycle: 64 };
+        }
+    })
+}
+
+/// The closed form beside the simulation.
+fn form(case: &Case) -> ClosedForm {
+    let (plan, outcome, _) = case.run(None);
+    let assembly = plan.assemble(&case.config, None).unwrap();
+    closed_form(&case.config, &plan.net, &plan.mapping, &assembly, outcome.cycles)
+}
+
+/// What the formulas of the book give, written out, if they hold: draws that the turns of other layers do not hide have no
+/// sum.
+fn written_out(case: &Case) -> Option<u64> {
+    let plan = case.plan();
+    let assembly = plan.assemble(&case.config, None).unwrap();
+    let times = layer_times(&case.config, &plan.net, &plan.mapping, &assembly);
+    let (once, sampled) = times.split_at(plan.mapping.first_ensembling_layer);
+    let (images, members) = (u64::from(case.config.schedule.images), u64::from(plan.mapping.members));
+    let pass = |member: u32| sampled.iter().map(|time| time.pass(member)).sum::<u64>();
+    let before: u64 = once.iter().map(|time| time.pass(0)).sum();
+    if case.config.schedule.mode == Mode::Sequential {
+        let hidden = sampled.iter().all(|time| time.redraw() <= pass(1));
+        return hidden.then(|| images * (before + pass(0) + (members - 1) * pass(1)));
+    }
+    // Later members come at the pace of the slowest layer; of L0 only the first reads both planes.
+    (images == 1 && sampled.iter().all(|time| time.pass(0) == time.pass(1))).then(|| {
+        let longest = sampled.iter().map(|time| time.interval(1)).max().unwrap_or(0);
+        before + pass(0) + (members - 1) * longest
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases(500)))]
+
+    /// (d) Where nothing contends the cycles are those of the closed form, and a schedule that lets more run at once is not
+    /// slower.
+    #[test]
+    fn cycles_are_those_of_the_closed_form_where_nothing_contends(case in any_case()) {
+        let mut case = idle(&case);
+        let mut of_mode = Vec::new();
+        for mode in [Mode::Sequential, Mode::Layer, Mode::Streaming] {
+            case.config.schedule.mode = mode;
+            let form = form(&case);
+            prop_assert_eq!(form.fixed_latency_cycles, 0);
+            if mode == Mode::Streaming {
+                prop_assert!(form.contention_cycles >= 0, "{:?}", form);
+            } else {
+                prop_assert_eq!(form.contention_cycles, 0, "{:?}: {:?}", mode, form);
+                if let Some(cycles) = written_out(&case) {
+                    prop_assert_eq!(form.predicted_cycles, cycles, "{:?}: {:?}", mode, form);
+                }
+            }
+            of_mode.push(form.simulated_cycles);
+        }
+        prop_assert!(of_mode.is_sorted_by(|a, b| a >= b), "{:?}", of_mode);
+    }
+}
+
+/// One fully connected layer on quantising converters.
+#[derive(Debug, Clone)]
+struct Quantised {
+    case: Case,
+    codes: Vec<u16>,
+}
+
+fn quantised() -> impl Strategy<Value = Quantised> {
+    let converter = || (2..7u32, prop::option::of(1..12u32));
+    let arrays = (1..5u32, 1..4u32, 1..5u32, 1..4u32);
+    let of_net = (1..20u32, 1..6u32, 1..5u32, any::<u64>(), 0..5usize);
+    let sampler = (0..4usize, 0..3usize, any::<bool>());
+    ([converter(), converter()], arrays, any::<[bool; 2]>(), of_net, sampler, any::<bool>()).prop_map(
+        |([fixed, drawn], arrays, [pair, rows_packing], of_net, (sampler, eps, equal), keep)| {
+            let (rows, outputs, bits, seed, signed) = of_net;
+            let mut workload = workload(vec![layer("fc", Operation::Linear { outputs })]);
+            let signed = signed == 0;
+            workload.input = Input { channels: rows, height: 1, width: 1, bits, signed };
+            let mut config = config(chip(2 * arrays.0, 2 * arrays.1), workload);
+            config.arch.costs.adc = (2..=16).map(|bits| AdcCost { bits, convert: cost(1, 1000) }).collect();
+            let drawn = if equal { fixed } else { drawn };
+            let range = |(_, range): (u32, Option<u32>)| {
+                range.map_or(AdcRange::FullScale, |range| AdcRange::Fixed(f64::from(range) / 2.0))
+            };
+            config.arch.adc = Adc {
+                bits: fixed.0,
+                columns_per_adc: 1,
+                input: if pair { AdcInput::Pair } else { AdcInput::Column },
+                range: range(fixed),
+            };
+            config.arch.stochastic = StochasticArrays {
+                rows: Some(2 * arrays.2),
+                columns: Some(2 * arrays.3),
+                adc_bits: Some(drawn.0),
+                adc_range: Some(range(drawn)),
+                ..StochasticArrays::default()
+            };
+            let draws = if sampler == 1 { Draws::PerPosition } else { Draws::PerMember };
+            config.arch.sampler = match sampler {
+                0 | 1 => Sampler::Generator {
+                    source: RandomSource::Ideal,
+                    bits_per_cycle: 8,
+                    probability_bits: 8,
+                    double_buffered: false,
+                    draws,
+                },
+                2 => Sampler::Generator {
+                    source: RandomSource::Lfsr { bits: 8, taps: vec![8, 6, 5, 4], registers: 1 },
+                    bits_per_cycle: 3,
+                    probability_bits: 5,
+                    double_buffered: false,
+                    draws,
+                },
+                _ => Sampler::Comparator { noise_rows: 1, sub_arrays: 1 },
+            };
+            config.ensemble.members = 2;
+            config.mapping.scheme = Scheme::Sparse {
+                first_ensembling_layer: FirstLayer::First,
+                eps: Eps::Above([0.0, 0.05, 0.3][eps]),
+                packing: if rows_packing { Packing::Rows } else { Packing::Full },
+                keep_deterministic_part: keep,
+                skip_zero_rows: false,
+            };
+            let net = resolve(&config.workload).unwrap();
+            let mut number = numbers(seed);
+            let code = |raw: u64| {
+                let code = (raw % (1 << bits)) as u16;
+                if signed && code >> (bits - 1) == 1 { code | !0 << bits } else { code }
+            };
+            let codes = (0..rows).map(|_| code(number())).collect();
+            let images = LoadedImages::new(net.input, vec![0; rows as usize], None);
+            Quantised { case: Case { posterior: posterior(&net, seed), images, config }, codes }
+        },
+    )
+}
+
+/// A converter of a plane, whose largest array has `rows` rows: its step, and the code of a sum.
+fn converter(adc: &Adc, rows: usize) -> (f64, impl Fn(i64) -> (i64, bool)) {
+    let (bottom, top) = match adc.input {
+        AdcInput::Pair => (-((1_i64 << (adc.bits - 1)) - 1), (1_i64 << (adc.bits - 1)) - 1),
+        AdcInput::Column => (0, (1_i64 << adc.bits) - 1),
+    };
+    let step = match adc.range {
+        AdcRange::FullScale => (rows as f64 / top as f64).max(1.0),
+        AdcRange::Fixed(range) => range / top as f64,
+    };
+    (step, move |sum| {
+        let code = (sum as f64 / step).round() as i64;
+        (code.clamp(bottom, top), !(bottom..=top).contains(&code))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases(1_000)))]
+
+    /// (f) Each array of each plane converts its own rows; the planes' sums are added in a common unit.
+    #[test]
+    fn each_array_of_each_plane_converts_its_own_rows(quantised in quantised()) {
+        let Quantised { case, codes } = quantised;
+        let net = case.net();
+        let layer = &net.layers[0];
+        let (rows, columns, bits) = (layer.rows, layer.columns, layer.input_bits);
+        let model = case.model();
+        let spec = FunctionalSpec::of(&case.config);
+        // The weights that a member draws, one row at a time through exact arrays.
+        let mut exact = case.with(|config| config.mapping.scheme = Scheme::Dense);
+        let wide = |adc: &mut Adc| (adc.bits, adc.range) = (16, AdcRange::FullScale);
+        wide(&mut exact.config.arch.adc);
+        (exact.config.arch.stochastic.adc_bits, exact.config.arch.stochastic.adc_range) = (None, None);
+        let exact = exact.model();
+        for member in 0..2 {
+            let weights: Vec<Vec<i32>> = (0..rows).map(|row| {
+                let mut one = vec![0; rows as usize];
+                one[row as usize] = 1;
+                let sign = if layer.input_signed && bits == 1 { -1 } else { 1 };
+                let code = if sign < 0 { u16::MAX } else { 1 };
+                one[row as usize] = code;
+                exact.accumulate(0, 0, member, &one, &mut ()).0.iter().map(|sum| sum * sign).collect()
+            }).collect();
+            let (mut sums, mut steps, mut clipped, mut conversions) = (Vec::new(), Vec::new(), 0, 0);
+            for &plane in Plane::ALL {
+                let adc = if plane == Plane::Stochastic { &spec.stochastic.adc } else { &spec.deterministic.adc };
+                let blocks = blocks(&case, 0, plane);
+                if blocks.is_empty() {
+                    continue;
+                }
+                let largest = blocks.iter().flat_map(|(_, arrays)| arrays).map(Vec::len).max().unwrap();
+                let mut of_plane = vec![0_i64; columns as usize];
+                let mut step = 1.0;
+                for (of_block, arrays) in &blocks {
+                    for (&column, array) in of_block.iter().flat_map(|column| arrays.iter().map(move |array| (column, array))) {
+                        for pulse in 0..bits {
+                            let (mut plus, mut minus) = (0, 0);
+                            for row in array.iter().flatten() {
+                                let here = case.probabilistic(0, *row, column) == (plane == Plane::Stochastic);
+                                let bit = i64::from(codes[*row as usize] >> pulse & 1);
+                                // Fixed synapses are at their mode, whatever a sample says.
+                                let p = case.posterior.layers[0].p[(column * rows + row) as usize];
+                                let positive = if plane == Plane::Stochastic { weights[*row as usize][column as usize] > 0 } else { p > 0.5 };
+                                match (here, positive) {
+                                    (false, _) => {}
+                                    (true, true) => plus += bit,
+                                    (true, false) => minus += bit,
+                                }
+                            }
+                            let code = match adc {
+                                None => plus - minus,
+                                Some(adc) => {
+                                    let (of_plane, code) = converter(adc, largest);
+                                    step = of_plane;
+                                    let mut convert = |sum| {
+                                        let (code, clips) = code(sum);
+                                        conversions += 1;
+                                        clipped += u64::from(clips);
+                                        code
+                                    };
+                                    match adc.input {
+                                        AdcInput::Pair => convert(plus - minus),
+                                        AdcInput::Column => convert(plus) - convert(minus),
+                                    }
+                                }
+                            };
+                            let sign = if layer.input_signed && pulse + 1 == bits { -1 } else { 1 };
+                            of_plane[column as usize] += sign * (code << pulse);
+                        }
+                    }
+                }
+                sums.push(of_plane);
+                steps.push(step);
+            }
+            // One step is kept; of two the unit is a binary fraction of a cell current, 2^-10 where 31 bits suffice.
+            let unit = if steps.iter().all(|step| *step == steps[0]) { steps[0] } else { 1.0 / 1024.0 };
+            let mut expected = vec![0_i64; columns as usize];
+            for (of_plane, step) in sums.iter().zip(&steps) {
+                let scaled = of_plane.iter().map(|&sum| if *step == unit { sum } else { (sum as f64 * (step / unit)).round() as i64 });
+                expected.iter_mut().zip(scaled).for_each(|(all, sum)| *all += sum);
+            }
+            let (found, clipping) = model.accumulate(0, 0, member, &codes, &mut ());
+            prop_assert_eq!(model.step(0), unit);
+            prop_assert_eq!(found.iter().map(|&sum| i64::from(sum)).collect::<Vec<_>>(), expected);
+            prop_assert_eq!((clipping.clipped, clipping.conversions), (clipped, conversions));
+        }
+    }
+}
