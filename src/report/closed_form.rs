@@ -6,15 +6,22 @@
 //! within a layer, so pass q of layer l follows from maxima and sums alone, a closed form in the (max, +) algebra:
 //!
 //! ```text
-//! start(l, q) = max(input(l, q) + fetch(l), done(l, q-1), drawn(l, q))
-//! done(l, q) = start(l, q) + tau(l)
-//! drawn(l, q+1) = start(l, q) + redraw(l)                       drawn(l, 0) = 0: the first sample is preloaded
+//! start(l, g, q) = max(input(l, q) + fetch(l), done(l, q-1), drawn(l, g, q))      of each group g of arrays
+//! done(l, q) = max over g of max(start(l, g, q) + tau(l, g), second(l, q) + rest(l, g))
+//! second(l, q) = max over g of start(l, g, q)
+//! drawn(l, g, q+1) = start(l, g, q) + redraw(l, g)              drawn(l, g, 0) = 0: the first sample is preloaded
 //! ```
+//! All groups get a window at the same time, once each has taken the one before: rest is what a group takes from the second
+//! position on, where there is one. A group whose sums are kept takes part in the first member's passes only. Where the group that takes longest also draws
+//! longest, or no draw takes longer than a pass, the slowest group stands for its layer.
+//!
 //! Input is there when the turn has come (`sequential`), or the source's pass is done (`layer`). Written out, with fixed =
 //! fetch + after and interval = max(tau, redraw):
 //! - sequential, where the turns of the other layers hide every draw: `load + sum over l < L0 of (tau + fixed) + T * sum
 //!   over l >= L0 of (tau + fixed)`, for each image;
-//! - layer: `load + sum of (tau + fixed) + (T - 1) max over l >= L0 of interval`, then `II` for each further image with
+//!   Where L0 keeps the sums of its deterministic plane, tau is that of the first member once and that of the others T - 1
+//!   times;
+//! - layer, where no sums are kept: `load + sum of (tau + fixed) + (T - 1) max over l >= L0 of interval`, then `II` for each further image with
 //!   `II = max(max over l < L0 of interval, T max over l >= L0 of interval)`.
 //!
 //! Streaming has no closed form. Its passes follow each other without a gap, so the work of the busiest layer, all passes
@@ -43,11 +50,18 @@ pub struct PlaneTime {
     pub step: u64,
     /// From the start of a pass to the sample of the next one; 0 where none is drawn.
     pub redraw: u64,
+    /// From the start of the second position of a pass to the last conversion; 0 where there is one position.
+    pub rest: u64,
     /// Whether it works for the first member only.
     pub first_member_only: bool,
 }
 
 impl PlaneTime {
+    /// Whether it works for a member.
+    fn takes_part(&self, member: u32) -> bool {
+        member == 0 || !self.first_member_only
+    }
+
     /// `passes` passes without a gap, from the first read to the last conversion.
     fn back_to_back(&self, passes: u64) -> u64 {
         (passes * self.runs).checked_sub(1).map_or(0, |gaps| gaps * self.step + self.run)
@@ -78,7 +92,7 @@ impl LayerTime {
     /// One pass of a member, from the first read to the last conversion (tau).
     #[must_use]
     pub fn pass(&self, member: u32) -> u64 {
-        self.most(|group| if member > 0 && group.first_member_only { 0 } else { group.back_to_back(1) })
+        self.most(|group| if group.takes_part(member) { group.back_to_back(1) } else { 0 })
     }
 
     /// From the start of a pass to the sample of the next one; 0 where none is drawn.
@@ -91,6 +105,17 @@ impl LayerTime {
     #[must_use]
     pub fn interval(&self, member: u32) -> u64 {
         self.pass(member).max(self.redraw())
+    }
+
+    /// Whether a group takes longer than it does for later members, because its sums are kept from the first one.
+    fn keeps(&self) -> bool {
+        self.pass(1) < self.pass(0)
+    }
+
+    /// Whether one group takes longest and draws longest, or draws do not show.
+    fn slowest_is_one(&self) -> bool {
+        let (pass, redraw) = (self.pass(1), self.redraw());
+        redraw <= pass || self.groups.iter().any(|group| (group.back_to_back(1), group.redraw) == (pass, redraw))
     }
 
     /// The same for the passes of all members of an image.
@@ -185,20 +210,24 @@ fn plane_time(sampler: &Sampler, block: Block, gather: Option<&Gather>, position
     let run = block.back_to_back(length) + first + (length - 1) * (interval - one);
     let reads = length * interval;
     let mut time = PlaneTime { runs, run, step: reads, ..PlaneTime::default() };
-    if draw == 0 {
-        return time;
+    if draw > 0 {
+        // The array is free once the last sample is taken, or converted where nothing holds it.
+        let converting = if block.overlapped { block.convert } else { 0 };
+        let drawn = if double_buffered { draw } else { run - converting + draw };
+        time.step = reads.max(drawn);
+        time.redraw = (runs - 1) * time.step + drawn;
     }
-    // The array is free once the last sample is taken, or converted where nothing holds it.
-    let converting = if block.overlapped { block.convert } else { 0 };
-    let drawn = if double_buffered { draw } else { run - converting + draw };
-    time.step = reads.max(drawn);
-    time.redraw = (runs - 1) * time.step + drawn;
+    if positions > 1 {
+        let of_position = if runs > 1 { time.step } else { u64::from(block.pulses) * block.period() };
+        time.rest = time.back_to_back(1) - of_position;
+    }
     time
 }
 
 /// Cycles at which each image is done.
 fn finish(times: &[LayerTime], load: u64, config: &Config, net: &Net, mapping: &Mapping) -> Vec<u64> {
-    let mut layers: Vec<Passes<'_>> = times.iter().map(|time| Passes { time, done: 0, drawn: 0 }).collect();
+    let mut layers: Vec<Passes<'_>> =
+        times.iter().map(|time| Passes { time, done: 0, drawn: vec![0; time.groups.len()] }).collect();
     let images = config.schedule.images;
     let first_sampled = mapping.first_ensembling_layer;
     let mut finished = Vec::with_capacity(images as usize);
@@ -238,33 +267,49 @@ struct Passes<'a> {
     time: &'a LayerTime,
     /// When the last pass has left the converters.
     done: u64,
-    /// When the next sample is drawn.
-    drawn: u64,
+    /// When the next sample of each group is drawn.
+    drawn: Vec<u64>,
 }
 
 impl Passes<'_> {
     /// Runs the pass of a member, whose input is there at `input`; gives the cycle at which its output has arrived.
     fn run(&mut self, input: u64, member: u32) -> u64 {
-        let start = (input + self.time.fetch).max(self.done).max(self.drawn);
-        self.done = start + self.time.pass(member);
-        self.drawn = start + self.time.redraw();
+        let start = (input + self.time.fetch).max(self.done);
+        let groups = || self.time.groups.iter().enumerate().filter(|(_, group)| group.takes_part(member));
+        // The second window goes to all groups when each has taken its first one.
+        let second = groups().map(|(g, _)| start.max(self.drawn[g])).max().unwrap_or(start);
+        for (g, group) in groups() {
+            let start = start.max(self.drawn[g]);
+            let rest = if group.rest > 0 { second + group.rest } else { 0 };
+            self.done = self.done.max(start + group.back_to_back(1)).max(rest);
+            self.drawn[g] = start + group.redraw;
+        }
         self.done + self.time.after
     }
 }
 
 /// The formula that gives the prediction.
 fn formula(mode: Mode, times: &[LayerTime], first_sampled: usize) -> &'static str {
+    let sampled = &times[first_sampled..];
+    let keeps = sampled.iter().any(LayerTime::keeps);
     match mode {
         Mode::Sequential => {
             // From a layer's pass to its next one all sampled layers have a turn.
-            let sampled = &times[first_sampled..];
             let turns: u64 = sampled.iter().map(|time| time.pass(1)).sum();
-            if sampled.iter().all(|time| time.redraw() <= turns) {
-                "images (load + sum_{l<L0} (tau_l + fixed_l) + T sum_{l>=L0} (tau_l + fixed_l))"
+            if sampled.iter().any(|time| time.redraw() > turns) {
+                "start(l,g,q) = max(turn(l,q) + fetch_l, start(l,g,q-1) + redraw_g); turn = done + after of the pass whose turn \
+                 was before, load for an image; done(l,q) = max_g max(start(l,g,q) + tau_g, max_g start(l,g,q) + rest_g)"
+            } else if keeps {
+                "images (load + sum_l (tau_l + fixed_l) + (T-1) sum_{l>=L0} (tau'_l + fixed_l)); tau' without the plane whose \
+                 sums are kept"
             } else {
-                "start(l,q) = max(turn(l,q) + fetch_l, start(l,q-1) + redraw_l); turn = start + tau + after of the pass \
-                 whose turn was before, load for an image"
+                "images (load + sum_{l<L0} (tau_l + fixed_l) + T sum_{l>=L0} (tau_l + fixed_l))"
             }
+        }
+        Mode::Layer if keeps || !sampled.iter().all(LayerTime::slowest_is_one) => {
+            "start(l,g,q) = max(input(l,q) + fetch_l, done(l,q-1), start(l,g,q-1) + redraw_g); done(l,q) = max_g \
+             max(start(l,g,q) + tau_g, max_g start(l,g,q) + rest_g); input = done + after of the pass before it, load for an \
+             image"
         }
         Mode::Layer => {
             "load + sum_l (tau_l + fixed_l) + (T-1) max_{l>=L0} interval_l + (images-1) max(max_{l<L0} interval_l, \
