@@ -7,11 +7,13 @@ mod common;
 mod shared;
 
 use common::vgg;
+use crossbayes::config::{LoadRequest, load};
 use crossbayes::report::sparsity::{ArraySize, sparsity};
-use crossbayes::workload::resolve;
+use crossbayes::workload::{LoadedPosterior, resolve};
 use safetensors::SafeTensors;
 use serde_json::Value;
 use shared::shared;
+use std::path::Path;
 
 /// Every figure of `golden` stands in `ours` under the same key: integers exactly, reals but for the order of a sum.
 fn stands_in(golden: &Value, ours: &Value, place: &str) -> usize {
@@ -65,5 +67,32 @@ fn trained_posteriors_are_as_sparse_as_counted_elsewhere() {
             figures += stands_in(golden, &ours, &format!("{}[{layer}]", workload.name));
         }
         println!("{}: {figures} figures agree", workload.name);
+    }
+}
+
+/// Packed to steps of 1/255 no p crosses 0.1 or 0.3, half-way points between two steps: every figure at these eps stays.
+#[test]
+fn packed_posteriors_are_as_sparse_as_before() {
+    let Some(golden) = shared("golden/sparsity.json") else { return };
+    let golden: Value = serde_json::from_slice(&std::fs::read(golden).unwrap()).unwrap();
+    for (name, packed) in [("fmnist_n1000", "fashion_mnist"), ("cifar100_half_n1000", "vgg_cifar100_half")] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("workloads");
+        let file = folder.join(format!("{packed}.ron")).display().to_string();
+        let loaded = load(&LoadRequest { arch: None, workload: Some(file), set: Vec::new() }).unwrap();
+        let workload = &loaded.config.workload;
+        let net = resolve(workload).unwrap();
+        let posterior = LoadedPosterior::load(workload, &net, &folder).unwrap().unwrap();
+        let arrays = [128, 256].map(|rows| ArraySize { rows, synapse_columns: rows / 2 });
+        let p = posterior.layers.iter().map(|layer| layer.p.as_slice());
+        let ours = sparsity(packed, &net, p, &[0.1, 0.3], &arrays);
+        let mut figures = 0;
+        for (layer, golden) in golden[name].as_array().unwrap().iter().enumerate() {
+            let ours = serde_json::to_value(&ours.layers[layer]).unwrap();
+            for eps in ["0.1", "0.3"] {
+                let (golden, ours) = (&golden["by_eps"][eps], &ours["by_eps"][eps]);
+                figures += stands_in(golden, ours, &format!("{packed}[{layer}], eps {eps}"));
+            }
+        }
+        println!("{packed}: {figures} figures agree");
     }
 }
