@@ -3,7 +3,7 @@
 mod common;
 
 use crossbayes::config::{Input, Operation, Posterior, Workload};
-use crossbayes::workload::pack::{PackOptions, Scales, compress, even_steps, mirrored_steps, pack};
+use crossbayes::workload::pack::{PackOptions, Scales, compress, even_steps, half_normal_scale, mirrored_steps, pack};
 use crossbayes::workload::{LoadedPosterior, StatisticsKey, resolve};
 use proptest::prelude::*;
 use safetensors::tensor::{Dtype, TensorView, serialize};
@@ -150,6 +150,28 @@ fn levels_are_spread_evenly_or_given() {
     assert_eq!(mirrored_steps(&[5]).unwrap_err().to_string(), "step 0 is missing: p of exactly 0 and 1 would be lost");
     let told = mirrored_steps(&[0, 128]).unwrap_err().to_string();
     assert_eq!(told, "step 128; expected 0..=127, whose mirror images are added");
+}
+
+/// Against the mean squared error by plain summation over a fine grid.
+#[test]
+fn estimated_scales_have_the_least_squared_error() {
+    for bits in [1, 2, 4, 8] {
+        let scale = f64::from(half_normal_scale(bits).unwrap());
+        let largest = f64::from((1u32 << bits) - 1);
+        let error = |scale: f64| {
+            let points = (0..100_000).map(|i| f64::from(i) * 1e-4);
+            points.map(|x| (-0.5 * x * x).exp() * ((x / scale).round().min(largest) * scale - x).powi(2)).sum::<f64>()
+        };
+        let here = error(scale);
+        for other in [0.9, 0.98, 1.02, 1.1] {
+            assert!(here < error(other * scale), "{bits} bits: {scale} is worse than {}", other * scale);
+        }
+    }
+    assert_eq!(half_normal_scale(13).unwrap_err().to_string(), "scales are estimated for 1..=12 bits, not 13");
+    let estimated = PackOptions { scales: Scales::Estimated { bits: 8, first: 0.5 }, ..options() };
+    let packed = pack(&file(&trained(&[0.5]), &[]), Path::new("trained.st"), &estimated).unwrap();
+    let scales: Vec<f32> = packed.layers.iter().map(|layer| layer.input_scale).collect();
+    assert_eq!(scales, [0.5, half_normal_scale(8).unwrap()]);
 }
 
 proptest! {
@@ -318,6 +340,7 @@ fn the_command_line_packs_and_replaces_nothing() {
         "error: 3 levels; expected an even number in 2..=256\n"
     );
     assert!(told(&[&start[..], &["--levels", "4", "--steps", "0"]].concat()).contains("cannot be used with"));
+    assert!(told(&[&start[..], &["--estimate-scales", "8"]].concat()).contains("--first-scale <SCALE>"));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
 }
 

@@ -40,6 +40,13 @@ pub(super) struct Args {
     /// has a tensor `input_scale`.
     #[arg(long, value_name = "TENSOR|SCALES")]
     input_scales: Option<String>,
+    /// Without stored scales: those of codes of BITS bits that fit normalised activations behind a ReLU, if these are
+    /// normal, with the least squared error. The first layer has --first-scale.
+    #[arg(long, value_name = "BITS", conflicts_with = "input_scales", requires = "first_scale")]
+    estimate_scales: Option<u32>,
+    /// Value of code 1 of a pixel, for --estimate-scales.
+    #[arg(long, value_name = "SCALE", requires = "estimate_scales")]
+    first_scale: Option<f32>,
     /// Name of the posterior; otherwise that of the file.
     #[arg(long)]
     name: Option<String>,
@@ -71,7 +78,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
         steps,
         samples: args.keep_samples,
         rename: args.rename.clone(),
-        scales: scales(args.input_scales.as_deref()),
+        scales: scales(args),
         name: args.name.clone().unwrap_or_else(|| file_name.split('.').next().unwrap_or_default().to_owned()),
         description: args.description.clone(),
     };
@@ -88,10 +95,13 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Numbers, or the name of a tensor.
-fn scales(text: Option<&str>) -> Scales {
+/// Estimated, numbers, or the name of a tensor.
+fn scales(args: &Args) -> Scales {
+    if let (Some(bits), Some(first)) = (args.estimate_scales, args.first_scale) {
+        return Scales::Estimated { bits, first };
+    }
     let numbers = |text: &str| text.split(',').map(|number| number.trim().parse().ok()).collect::<Option<Vec<f32>>>();
-    match text {
+    match args.input_scales.as_deref() {
         None => Scales::Stored,
         Some(text) => numbers(text).map_or_else(|| Scales::Tensor(text.to_owned()), Scales::Given),
     }

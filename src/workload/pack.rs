@@ -39,6 +39,41 @@ pub enum Scales {
     Tensor(String),
     /// These, in the network's order.
     Given(Vec<f32>),
+    /// `first` for the first layer, [`half_normal_scale`] of `bits` for each other one.
+    Estimated { bits: u32, first: f32 },
+}
+
+/// Scale of `bits`-bit codes with the least mean squared error on the positive half of a standard normal distribution: what
+/// a ReLU leaves of normalised activations, if they are normal. Codes are rounded and clipped.
+///
+/// # Errors
+/// Returns [`Error::Config`] unless the bits are 1..=12.
+pub fn half_normal_scale(bits: u32) -> Result<f32, Error> {
+    if !(1..=12).contains(&bits) {
+        return Err(Error::Config(format!("scales are estimated for 1..=12 bits, not {bits}")));
+    }
+    let largest = f64::from((1u32 << bits) - 1);
+    let density = |x: f64| libm::exp(-0.5 * x * x) / libm::sqrt(2.0 * std::f64::consts::PI);
+    let above = |x: f64| 0.5 * libm::erfc(x / std::f64::consts::SQRT_2);
+    // Integral of (x - c)^2 times the density from a on: (1 + c^2) Q(a) + (a - 2 c) density(a).
+    let from = |a: f64, c: f64| (1.0 + c * c) * above(a) + (a - 2.0 * c) * density(a);
+    let error = |scale: f64| {
+        let codes = (0..1u32 << bits).map(f64::from);
+        let of_code = |code: f64| {
+            let (value, low) = (code * scale, ((code - 0.5) * scale).max(0.0));
+            let rest = if code < largest { from((code + 0.5) * scale, value) } else { 0.0 };
+            from(low, value) - rest
+        };
+        codes.map(of_code).sum::<f64>()
+    };
+    // Golden-section search: the error falls, then rises.
+    let (mut low, mut high) = (0.5 / largest, 8.0 / largest);
+    let shrink = 2.0 / (1.0 + libm::sqrt(5.0));
+    for _ in 0..60 {
+        let (a, b) = (high - shrink * (high - low), low + shrink * (high - low));
+        if error(a) < error(b) { high = b } else { low = a }
+    }
+    Ok((0.5 * (low + high)) as f32)
 }
 
 /// A posterior file that is made.
@@ -286,6 +321,10 @@ fn scales(file: &TensorFile, order: &[(String, String)], scales: &Scales) -> Res
             return Err(
                 file.error(format!("{given} input scales are given; expected one for each of the {layers} layers"))
             );
+        }
+        Scales::Estimated { bits, first } => {
+            let others = half_normal_scale(*bits)?;
+            std::iter::once(*first).chain(std::iter::repeat(others)).take(order.len()).collect()
         }
         Scales::Stored => {
             let of = |(layer, _): &(String, String)| file.floats(&format!("{layer}.input_scale"), "input scale", &[1]);

@@ -6,7 +6,7 @@
 //!   same shape, p in steps of 1/255, so that 0 and 1 are exact and the mode is +1 from 128 on;
 //! - `conv1.bn_mean`, `conv1.bn_var`: F32 `[cout]`, batch-norm statistics of the fully sampled network, and
 //!   `conv1.bn_mean_mode`, `conv1.bn_var_mode` of the mode network;
-//! - optionally `conv1.bn_mean_S`, `conv1.bn_var_S` for each further set S of [statistics](crate::workload::statistics), in
+//! - optionally `conv1.bn_mean_S`, `conv1.bn_var_S` for each further set S of [statistics], in
 //!   every layer: `fel_conv5` is sampled from layer `conv5` on; any other S is described in the file's metadata, whose key
 //!   `crossbayes` holds JSON: `{"statistics": {"S": {"first_ensembling_layer": "conv5", "eps": 0.05}}}`;
 //! - optionally what training learned beside the weights, F32 `[cout]`: `conv1.bias` of the linear operation,
