@@ -6,7 +6,9 @@ use crate::config::{
 };
 use crate::error::{Error, Problem};
 use crate::functional::choose::{CANDIDATES, Tried, choose};
-use crate::functional::{Evaluation, FunctionalModel, FunctionalSpec, Keep, Outputs, Recorded, metrics};
+use crate::functional::{
+    CalibratedLayer, Evaluation, FunctionalModel, FunctionalSpec, Keep, Outputs, Recorded, metrics,
+};
 use crate::meter::{Ledger, Tally};
 use crate::parts::{Outcome, RowActivity};
 use crate::report::closed_form::closed_form;
@@ -14,8 +16,9 @@ use crate::report::inventory::inventory;
 use crate::report::{EventFacts, LayerFacts, OutputFacts, RunFacts, content_hash};
 use crate::simulate::{Plan, network, plan_split, simulate};
 use crate::trace::SpanSink;
+use crate::workload::pack::{NewSet, with_set};
 use crate::workload::posterior::{is_frozen, is_probabilistic};
-use crate::workload::{LayerPosterior, LoadedImages, LoadedPosterior, Net, resolve, tensors};
+use crate::workload::{LayerPosterior, LoadedImages, LoadedPosterior, Net, NetLayer, StatisticsKey, resolve, tensors};
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,6 +32,8 @@ pub const ECE_BINS: usize = 15;
 pub enum RunPhase {
     /// Trying schemes on calibration images; the count is of schemes, the total the most that may be tried.
     Choosing,
+    /// Taking statistics; the count is of layers.
+    Calibrating,
     /// Answering images; the count is of images.
     Values,
     /// Simulating; the count is of answers that have left the chip.
@@ -135,6 +140,119 @@ fn resolve_scheme(
     let (scheme, tried) = choose(&spec, net, posterior, &images, ECE_BINS, threads, &tell)?;
     config.mapping.scheme = scheme;
     Ok(tried)
+}
+
+/// What `calibrate` has made.
+#[derive(Debug)]
+pub struct Calibration {
+    /// The posterior's file with the new set.
+    pub bytes: Vec<u8>,
+    /// Images and members that the statistics are of.
+    pub images: usize,
+    pub members: usize,
+    /// What changed, layer by layer.
+    pub layers: Vec<CalibrationLayer>,
+    /// Accuracy, expected calibration error and negative log-likelihood (nats) of these images with the statistics that
+    /// were used before, and with the new ones; none without labels.
+    pub before: Option<[f64; 3]>,
+    pub after: Option<[f64; 3]>,
+}
+
+/// What calibration has changed in a layer.
+#[derive(Debug)]
+pub struct CalibrationLayer {
+    /// Its name.
+    pub name: String,
+    /// Value of input code 1, after and before.
+    pub input_scale: f32,
+    pub input_scale_before: f32,
+    /// Mean over outputs of how far the mean moved, in standard deviations of before.
+    pub mean_moved_sd: f64,
+    /// Mean over outputs of the relative change of the standard deviation.
+    pub sd_changed: f64,
+}
+
+/// Estimates batch-norm statistics and input scales for the sampling configuration of `config` on the workload's calibration
+/// images, and adds them to its posterior as the set `name`.
+///
+/// # Errors
+/// Returns [`Error::Problems`] for a workload without calibration images or posterior file, and for the two schemes whose
+/// statistics every posterior has; otherwise as [`prepare`].
+pub fn calibrate(
+    config: &Config,
+    base: &Base,
+    name: &str,
+    threads: usize,
+    progress: Progress<'_>,
+) -> Result<Calibration, Error> {
+    let mut config = config.clone();
+    let net = network(&config).map_err(Error::Problems)?;
+    let problem = |path: &str, message: &str| Error::Problems(vec![Problem::new(path, message)]);
+    let Posterior::File { path, .. } = &config.workload.posterior else {
+        return Err(problem(
+            "workload.posterior",
+            "a set of statistics is added to a posterior file; this network has none",
+        ));
+    };
+    let (file, file_path) = read(base, path, "a posterior")?;
+    let posterior = LoadedPosterior::from_bytes(&file, &file_path, &config.workload.posterior, &net)?;
+    resolve_scheme(&mut config, &net, Some(&posterior), base, threads, progress)?;
+    let spec = FunctionalSpec::of(&config);
+    let key = spec.statistics_key(&net)?;
+    let first = match key.first_ensembling_layer {
+        Some(first) if key != StatisticsKey::SAMPLED => &net.layers[first].name,
+        _ => {
+            let message = "the fully sampled network and the mode network have the statistics of their training";
+            return Err(problem("mapping.scheme", &format!("{message}; expected Sparse(..) with a layer or an eps")));
+        }
+    };
+    let Some(images) = read_images(config.workload.calibration.as_ref(), base)? else {
+        return Err(problem(
+            "workload.calibration",
+            "statistics are taken on calibration images; this network has none",
+        ));
+    };
+    let images = images.load(&config.workload.input, &net)?;
+    let mut model = FunctionalModel::new(&spec, &net, &posterior)?;
+    let scores = |model: &FunctionalModel| -> Result<Option<[f64; 3]>, Error> {
+        let Some(labels) = images.labels() else { return Ok(None) };
+        let outputs = model.run(&images, 0..images.len(), threads, &|_| ())?;
+        let p = &outputs.mean_probabilities;
+        let ece = metrics::expected_calibration_error(p, labels, ECE_BINS);
+        Ok(Some([metrics::accuracy(p, labels), ece, metrics::negative_log_likelihood(p, labels)]))
+    };
+    let before = scores(&model)?;
+    let total = net.layers.len() as u64;
+    let tell = |done: usize| progress(RunPhase::Calibrating, done as u64, total);
+    let made = model.calibrate(&net, &posterior, &images, threads, &tell)?;
+    let after = scores(&model)?;
+    let change = |(l, (layer, made)): (usize, (&NetLayer, &CalibratedLayer))| {
+        let old = posterior.statistics(l, &key).batch_norm;
+        let outputs = old.mean.len() as f64;
+        let sd = |var: f32| (f64::from(var) + posterior.bn_eps).sqrt();
+        let old_sd = || old.var.iter().map(|&var| sd(var));
+        let moved = old.mean.iter().zip(&made.statistics.mean).zip(old_sd());
+        let changed = made.statistics.var.iter().map(|&var| sd(var)).zip(old_sd());
+        CalibrationLayer {
+            name: layer.name.clone(),
+            input_scale: made.input_scale,
+            input_scale_before: posterior.input_scale(l, &key),
+            mean_moved_sd: moved.map(|((old, new), sd)| (f64::from(*new) - f64::from(*old)).abs() / sd).sum::<f64>()
+                / outputs,
+            sd_changed: changed.map(|(new, old)| (new - old).abs() / old).sum::<f64>() / outputs,
+        }
+    };
+    let layers = net.layers.iter().zip(&made).enumerate().map(change).collect();
+    let of_set = |(layer, made): (&'_ NetLayer, &'_ CalibratedLayer)| (layer.tensors.clone(), made.clone());
+    let of_set: Vec<(String, CalibratedLayer)> = net.layers.iter().zip(&made).map(of_set).collect();
+    let set = NewSet {
+        name,
+        first_ensembling_layer: first,
+        eps: key.eps,
+        layers: of_set.iter().map(|(tensors, made)| (tensors.as_str(), &made.statistics, made.input_scale)).collect(),
+    };
+    let bytes = with_set(&file, &file_path, &set)?;
+    Ok(Calibration { bytes, images: images.len(), members: model.members(), layers, before, after })
 }
 
 /// Plans a run without running it. Its posterior is read where the scheme splits synapses by their p.

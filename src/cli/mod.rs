@@ -9,6 +9,7 @@ mod folder;
 mod interrupt;
 mod new;
 mod pack;
+mod calibrate;
 mod plot;
 mod posterior;
 mod progress;
@@ -92,6 +93,8 @@ enum Verb {
     New(new::Args),
     /// Make a compact posterior file: p in bytes, compressed.
     Pack(pack::Args),
+    /// Take batch-norm statistics for a sampling configuration.
+    Calibrate(calibrate::Args),
     /// Print the JSON Schema of a kind of file, for editors.
     Schema(schema::Args),
     /// Print the report of a stored run.
@@ -209,6 +212,7 @@ pub fn main() -> ExitCode {
         Verb::Show(args) => show::run(args, global),
         Verb::New(args) => new::run(args, global),
         Verb::Pack(args) => pack::run(args, global),
+        Verb::Calibrate(args) => calibrate::run(args, global),
         Verb::Schema(args) => schema::run(args),
         Verb::Report(args) => report::run(args, global),
         Verb::Plot(args) => plot::run(args, global),

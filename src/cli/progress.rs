@@ -30,6 +30,7 @@ impl Bar {
             self.bar.reset();
             self.bar.set_message(match stage {
                 RunPhase::Choosing => "choosing",
+                RunPhase::Calibrating => "calibrating",
                 RunPhase::Values => "answering",
                 RunPhase::Cycles => "simulating",
             });

@@ -51,6 +51,10 @@ impl Base {
         match (path.strip_prefix(BUILT_IN), self) {
             (Some(built_in), _) => Location::Embedded(built_in.to_owned()),
             (None, Base::Folder(folder)) => Location::File(folder.join(path)),
+            // A built-in network has no folder; paths that say where they start are the user's own.
+            (None, Base::Embedded) if Path::new(path).is_absolute() || path.starts_with("./") => {
+                Location::File(PathBuf::from(path))
+            }
             (None, Base::Embedded) => Location::Embedded(format!("{}/{path}", embedded::WORKLOADS)),
         }
     }

@@ -25,9 +25,11 @@ pub mod run;
 pub mod record;
 pub mod activity;
 pub mod choose;
+pub mod calibrate;
 pub mod metrics;
 
 pub use activity::{ActivityTable, LayerActivity};
+pub use calibrate::CalibratedLayer;
 pub use choose::Tried;
 pub use model::{ArraySpec, FunctionalModel, FunctionalSpec};
 pub use pass::{Clipping, Observer};

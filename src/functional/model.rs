@@ -71,6 +71,16 @@ impl FunctionalSpec {
         }
     }
 
+    /// The sampling configuration that batch-norm statistics belong to.
+    ///
+    /// # Errors
+    /// Returns [`Error::Config`] if the scheme names a first ensembling layer that is none.
+    pub fn statistics_key(&self, net: &Net) -> Result<StatisticsKey, Error> {
+        let first = first_ensembling_layer(&self.scheme, net).map_err(|problem| Error::Config(problem.message))?;
+        let first_ensembling_layer = (first < net.layers.len()).then_some(first);
+        Ok(StatisticsKey { first_ensembling_layer, eps: self.scheme.eps().unwrap_or(0.0) })
+    }
+
     /// The same with both planes on these arrays.
     #[must_use]
     pub fn on(self, arrays: ArraySpec) -> Self {
@@ -193,17 +203,14 @@ impl FunctionalModel {
         let members = if spec.scheme == Scheme::Deterministic { 1 } else { spec.members };
         let first_ensembling =
             first_ensembling_layer(&spec.scheme, net).map_err(|problem| Error::Config(problem.message))?;
-        let key = StatisticsKey {
-            first_ensembling_layer: (first_ensembling < net.layers.len()).then_some(first_ensembling),
-            eps: spec.scheme.eps().unwrap_or(0.0),
-        };
+        let key = spec.statistics_key(net)?;
         let mut layers = Vec::with_capacity(net.layers.len());
         for (index, (layer, of_layer)) in net.layers.iter().zip(&posterior.layers).enumerate() {
             let planes = Planes { spec, index, layer, posterior, sampled: index >= first_ensembling };
             let Built { products, row_sets, step } = planes.build()?;
             let statistics = posterior.statistics(index, &key).batch_norm;
-            let (bn_eps, scale, learned) = (posterior.bn_eps, of_layer.input_scale, &of_layer.learned);
-            let (affine, codes) = match output_scale(index, net, posterior)? {
+            let (bn_eps, scale, learned) = (posterior.bn_eps, posterior.input_scale(index, &key), &of_layer.learned);
+            let (affine, codes) = match output_scale(index, net, posterior, &key)? {
                 Some(output_scale) => (
                     Affine::hidden(statistics, learned, bn_eps, step, scale, output_scale),
                     Some(CodeRange::new(layer.output_bits, layer.relu)),
@@ -333,10 +340,15 @@ fn conversions_per_position(spec: &FunctionalSpec, layer: &NetLayer, row_sets: &
 }
 
 /// Scale of the codes that layer `index` puts out: the input scale of the layers that read it; None for the last layer.
-fn output_scale(index: usize, net: &Net, posterior: &LoadedPosterior) -> Result<Option<f32>, Error> {
+fn output_scale(
+    index: usize,
+    net: &Net,
+    posterior: &LoadedPosterior,
+    key: &StatisticsKey,
+) -> Result<Option<f32>, Error> {
     let mut scale = None;
     for consumer in net.consumers(index) {
-        let expected = posterior.layers[consumer].input_scale;
+        let expected = posterior.input_scale(consumer, key);
         match scale {
             None => scale = Some((consumer, expected)),
             Some((first, scale)) if scale != expected => {

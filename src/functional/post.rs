@@ -122,6 +122,18 @@ impl CodeRange {
         }
     }
 
+    /// Smallest code.
+    #[must_use]
+    pub fn lowest(self) -> f64 {
+        self.lowest
+    }
+
+    /// Largest code.
+    #[must_use]
+    pub fn highest(self) -> f64 {
+        self.highest
+    }
+
     /// The code of a value in units of the scale; two's complement in 16 bits.
     #[must_use]
     pub fn code(self, value: f64) -> u16 {

@@ -5,7 +5,7 @@
 
 use crate::error::{Error, nearest};
 use crate::workload::posterior::TENSORS;
-use crate::workload::statistics::{METADATA, metadata_object};
+use crate::workload::statistics::{BatchNorm, METADATA, metadata_object};
 use crate::workload::tensors::{self, TensorFile, index_text};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde_json::{Map, Value, json};
@@ -208,6 +208,46 @@ pub fn pack(bytes: &[u8], path: &Path, options: &PackOptions) -> Result<Packed, 
     let about = about(&file, bytes, options, &layers);
     let bytes = written(made, &about).map_err(|error| Error::Internal(error.to_string()))?;
     Ok(Packed { bytes, layers, sets: sets.into_iter().collect(), left_out })
+}
+
+/// A set of statistics to add to a posterior file.
+#[derive(Debug, Clone)]
+pub struct NewSet<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Name of the first ensembling layer that it belongs to.
+    pub first_ensembling_layer: &'a str,
+    /// Threshold of probabilistic synapses that it belongs to.
+    pub eps: f64,
+    /// For each layer the prefix of its tensors, its statistics and its input scale.
+    pub layers: Vec<(&'a str, &'a BatchNorm, f32)>,
+}
+
+/// A posterior file with a further set of statistics; a set of the same name is replaced. `path` names the file in messages.
+///
+/// # Errors
+/// Returns [`Error::Input`] if it is no safetensors file.
+pub fn with_set(bytes: &[u8], path: &Path, set: &NewSet<'_>) -> Result<Vec<u8>, Error> {
+    let unpacked = tensors::unpacked(bytes, path)?;
+    let file = TensorFile::parse(&unpacked, path)?;
+    let mut made = Made::new();
+    for name in file.names() {
+        let view = file.get(name, "a tensor of the file")?;
+        made.insert(name.to_owned(), (view.dtype(), view.shape().to_vec(), view.data().to_vec()));
+    }
+    for (prefix, statistics, input_scale) in &set.layers {
+        made.insert(format!("{prefix}.bn_mean_{}", set.name), floats(&statistics.mean));
+        made.insert(format!("{prefix}.bn_var_{}", set.name), floats(&statistics.var));
+        made.insert(format!("{prefix}.input_scale_{}", set.name), floats(&[*input_scale]));
+    }
+    let metadata = file.metadata();
+    let mut about = metadata_object(&metadata).unwrap_or_default();
+    for (key, text) in metadata.into_iter().filter(|(key, _)| key != METADATA) {
+        about.entry("source").or_insert_with(|| json!({}))[key] = Value::String(text);
+    }
+    let described = about.entry("statistics").or_insert_with(|| json!({}));
+    described[set.name] = json!({ "first_ensembling_layer": set.first_ensembling_layer, "eps": set.eps });
+    written(made, &Value::Object(about)).map_err(|error| Error::Internal(error.to_string()))
 }
 
 /// Compresses a file with zstd.

@@ -6,7 +6,8 @@
 //!   same shape, p in steps of 1/255, so that 0 and 1 are exact and the mode is +1 from 128 on;
 //! - `conv1.bn_mean`, `conv1.bn_var`: F32 `[cout]`, batch-norm statistics of the fully sampled network, and
 //!   `conv1.bn_mean_mode`, `conv1.bn_var_mode` of the mode network;
-//! - optionally `conv1.bn_mean_S`, `conv1.bn_var_S` for each further set S of [statistics], in
+//! - optionally `conv1.bn_mean_S`, `conv1.bn_var_S`, and with them `conv1.input_scale_S`, for each further set S of
+//!   [statistics], in
 //!   every layer: `fel_conv5` is sampled from layer `conv5` on; any other S is described in the file's metadata, whose key
 //!   `crossbayes` holds JSON: `{"statistics": {"S": {"first_ensembling_layer": "conv5", "eps": 0.05}}}`;
 //! - optionally what training learned beside the weights, F32 `[cout]`: `conv1.bias` of the linear operation,
@@ -205,7 +206,23 @@ impl LoadedPosterior {
         Ok(Self { path: path.to_owned(), layers, sets, metadata: file.metadata(), kappa: *kappa, bn_eps: *bn_eps })
     }
 
-    /// Statistics of layer `layer` in the configuration `key`.
+    /// The set of statistics that was taken in the configuration `key`, beside those that every posterior has.
+    #[must_use]
+    pub fn set(&self, key: &StatisticsKey) -> Option<&StatisticsSet> {
+        self.sets.iter().find(|set| set.key == *key)
+    }
+
+    /// Value of input code 1 of layer `layer` in the configuration `key`.
+    ///
+    /// # Panics
+    /// Panics if there is no such layer.
+    #[must_use]
+    pub fn input_scale(&self, layer: usize, key: &StatisticsKey) -> f32 {
+        let of_set = self.set(key).and_then(|set| set.input_scales.as_ref());
+        of_set.map_or(self.layers[layer].input_scale, |scales| scales[layer])
+    }
+
+    /// Statistics of layer `layer` in the configuration `key`: those of its own set, or else the nearest.
     ///
     /// Layers before the first ensembling layer see the mode network, so its statistics are exact. For a layer behind it
     /// those sets are candidates in which this layer is sampled, the fully sampled network's among them. Of these the set
@@ -217,6 +234,9 @@ impl LoadedPosterior {
     #[must_use]
     pub fn statistics(&self, layer: usize, key: &StatisticsKey) -> Statistics<'_> {
         let of_layer = &self.layers[layer];
+        if let Some(set) = self.set(key) {
+            return Statistics { batch_norm: &set.layers[layer], set: &set.name, exact: true };
+        }
         let Some(first) = key.first_ensembling_layer.filter(|first| *first <= layer) else {
             return Statistics { batch_norm: &of_layer.mode, set: "mode", exact: true };
         };
@@ -424,18 +444,24 @@ fn learned(file: &TensorFile, layer: &NetLayer) -> Result<Learned, Error> {
 
 /// Statistics beside those that every posterior has. Refuses a tensor that bears a layer's prefix and is none of those
 /// that a layer has.
-fn further_sets(file: &TensorFile, net: &Net, scales: Option<&str>, bn_eps: f64) -> Result<Vec<StatisticsSet>, Error> {
+fn further_sets(
+    file: &TensorFile,
+    net: &Net,
+    scales_of_all: Option<&str>,
+    bn_eps: f64,
+) -> Result<Vec<StatisticsSet>, Error> {
     let described = statistics::described(file)?;
     let prefixes: BTreeMap<&str, &NetLayer> = net.layers.iter().map(|layer| (layer.tensors.as_str(), layer)).collect();
     let indices = net.layers.iter().enumerate().map(|(index, layer)| (layer.name.as_str(), index)).collect();
     let mut keys: BTreeMap<String, StatisticsKey> = BTreeMap::new();
     let mut known = BTreeMap::from([((Some(0), 0), "bn_mean and bn_var".to_owned())]);
-    for name in file.names().into_iter().filter(|name| Some(*name) != scales) {
+    for name in file.names().into_iter().filter(|name| Some(*name) != scales_of_all) {
         // A prefix may contain dots itself; the longest one applies.
         let mut dots = name.char_indices().rev().filter(|(_, c)| *c == '.');
         let of_layer = dots.find_map(|(dot, _)| Some((*prefixes.get(&name[..dot])?, &name[dot + 1..])));
         let Some((layer, tensor)) = of_layer.filter(|(_, tensor)| !TENSORS.contains(tensor)) else { continue };
-        let set = tensor.strip_prefix("bn_mean_").or(tensor.strip_prefix("bn_var_"));
+        let kinds = ["bn_mean_", "bn_var_", "input_scale_"];
+        let set = kinds.iter().find_map(|kind| tensor.strip_prefix(kind));
         if set.is_some_and(|set| keys.contains_key(set)) {
             continue;
         }
@@ -453,7 +479,14 @@ fn further_sets(file: &TensorFile, net: &Net, scales: Option<&str>, bn_eps: f64)
     }
     let set = |(name, key): (String, StatisticsKey)| {
         let layers = net.layers.iter().map(|layer| batch_norm(file, layer, &format!("_{name}"), bn_eps));
-        Ok(StatisticsSet { layers: layers.collect::<Result<_, Error>>()?, name, key })
+        let scale = |layer: &NetLayer| format!("{}.input_scale_{name}", layer.tensors);
+        let has_scales = net.layers.iter().any(|layer| file.find(&scale(layer)).is_some());
+        let input_scales = has_scales.then(|| {
+            let of_layer = |layer| Ok(scales(file, &scale(layer), 1, "input scale of a set of statistics")?[0]);
+            net.layers.iter().map(of_layer).collect::<Result<Vec<f32>, Error>>()
+        });
+        let (layers, input_scales) = (layers.collect::<Result<_, Error>>()?, input_scales.transpose()?);
+        Ok(StatisticsSet { layers, input_scales, name, key })
     };
     keys.into_iter().map(set).collect()
 }

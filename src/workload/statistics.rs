@@ -42,6 +42,8 @@ pub struct StatisticsSet {
     pub key: StatisticsKey,
     /// One entry for each layer of the [`Net`](crate::network::Net), in its order.
     pub layers: Vec<BatchNorm>,
+    /// Input scales of all layers that belong to it, if it has any.
+    pub input_scales: Option<Vec<f32>>,
 }
 
 /// Statistics of one layer, as found for a sampling configuration.
