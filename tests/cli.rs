@@ -928,3 +928,22 @@ fn the_critical_path_of_a_stored_run_is_that_of_its_configuration() {
     assert!(told(&["--arch", "pcm_128"]).contains("cannot be used with"));
     assert!(critical(&["nowhere"]).failed(2).contains("nowhere"));
 }
+
+#[test]
+fn show_sparsity_draws_where_it_is_told_to() {
+    let folder = tempdir().unwrap();
+    let show = |more: &[&str]| crossbayes(&folder, &[&["show", "sparsity"], more].concat());
+    let table = show(&[]).fine();
+    assert!(contents(folder.path()).is_empty());
+    let drawn = show(&["--out", "drawn", "--png"]);
+    let names = ["first-layer", "histogram", "width"].map(|name| format!("drawn/sparsity-{name}"));
+    let written: Vec<String> = names.iter().flat_map(|name| [format!("{name}.svg"), format!("{name}.png")]).collect();
+    assert_eq!(drawn.err, format!("wrote {}\n", written.join(", ")));
+    assert_eq!(drawn.fine(), table);
+    assert!(written.iter().all(|name| folder.path().join(name).is_file()));
+    // The same again is fine; another picture is not replaced.
+    show(&["--out", "drawn", "-q"]).fine();
+    assert!(show(&["--out", "drawn", "--eps", "0.2"]).failed(2).contains("is there with other contents"));
+    show(&["--out", "drawn", "--eps", "0.2", "--force"]).fine();
+    assert!(show(&["--png"]).failed(2).contains("--out <DIR>"));
+}

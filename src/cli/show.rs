@@ -20,7 +20,8 @@ use std::fmt::Write as _;
   crossbayes show mapping --workload vgg_binaryconnect
   crossbayes show dataflow --dot | dot -Tsvg > dataflow.svg
   crossbayes show costs --arch pcm_128 --format json
-  crossbayes show sparsity --eps 0.05,0.3 --array-rows 128,256")]
+  crossbayes show sparsity --eps 0.05,0.3 --array-rows 128,256
+  crossbayes show sparsity --out plots/sparsity")]
 pub(super) struct Args {
     /// What to show.
     #[arg(value_enum)]
@@ -65,7 +66,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
         What::Costs if json => value(&config.arch.costs, json)?,
         What::Costs => costs(&config.arch.costs),
         What::Posterior => posterior::text(&loaded, json)?,
-        What::Sparsity => sparsity::text(&args.sparsity, &loaded, json)?,
+        What::Sparsity => sparsity::text(&args.sparsity, &loaded, global)?,
         What::Mapping | What::Dataflow => {
             let plan = run::planned(config, &loaded.workload_base).map_err(|error| match error {
                 Error::Problems(problems) => Failure::Config(loaded.locate(problems)),

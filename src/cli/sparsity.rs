@@ -1,12 +1,15 @@
 //! `show sparsity`: what a posterior leaves to sample, and what packings store of it.
 
+use super::plot::write;
 use super::text::{aligned, row, value};
-use super::{Failure, posterior};
+use super::{Failure, Format, Global, posterior};
 use crate::config::{Loaded, Posterior};
 use crate::error::Error;
+use crate::plot;
 use crate::report::quantity::{grouped, percent, significant};
 use crate::report::sparsity::{ArraySize, Counts, LayerSparsity, Sparsity, WIDTHS, sparsity};
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 /// Options of `show sparsity`.
 #[derive(Debug, clap::Args)]
@@ -17,6 +20,16 @@ pub(super) struct Options {
     /// `sparsity`: square arrays with this number of rows and bitlines instead of the chip's.
     #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(2..=4096))]
     array_rows: Vec<u32>,
+    /// `sparsity`: folder for pictures: what each first ensembling layer leaves to sample, a histogram of p, and the stored
+    /// share over the width of the stochastic plane.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Pictures as PNG too, beside the SVG.
+    #[arg(long, requires = "out")]
+    png: bool,
+    /// Replace files of the same names, whatever is in them.
+    #[arg(long, requires = "out")]
+    force: bool,
 }
 
 fn eps(text: &str) -> Result<f64, String> {
@@ -25,8 +38,8 @@ fn eps(text: &str) -> Result<f64, String> {
     if (0.0..0.5).contains(&eps) { Ok(eps) } else { Err(expected()) }
 }
 
-/// The sparsity as tables, or as JSON.
-pub(super) fn text(options: &Options, loaded: &Loaded, json: bool) -> Result<String, Failure> {
+/// The sparsity as tables, or as JSON. Draws pictures where a folder for them is named.
+pub(super) fn text(options: &Options, loaded: &Loaded, global: &Global) -> Result<String, Failure> {
     let config = &loaded.config;
     let (net, posterior) = posterior::load(loaded)?;
     let array = &config.arch.array;
@@ -38,7 +51,14 @@ pub(super) fn text(options: &Options, loaded: &Loaded, json: bool) -> Result<Str
     };
     let p = posterior.layers.iter().map(|layer| layer.p.as_slice());
     let sparsity = sparsity(&config.workload.name, &net, p, &options.eps, &sizes);
-    if json {
+    if let Some(out) = &options.out {
+        let pictures = plot::sparsity::pictures(&sparsity, &options.eps, sizes[0]);
+        let files = pictures.iter().map(|(name, picture)| plot::files(name, picture, options.png));
+        let files: Vec<Vec<_>> = files.collect::<Result<_, _>>()?;
+        let drawn = write(files.concat(), out, options.force)?;
+        global.say(&format!("wrote {}", drawn.join(", ")));
+    }
+    if global.format == Format::Json {
         return Ok(value(&sparsity, true)?);
     }
     let synthetic = matches!(config.workload.posterior, Posterior::Synthetic { .. });
@@ -49,7 +69,7 @@ fn tables(sparsity: &Sparsity, synthetic: bool, eps: &[f64], sizes: &[ArraySize]
     let mut text = String::new();
     let layers = &sparsity.layers;
     let origin = if synthetic { ", a synthetic posterior" } else { "" };
-    let total: u64 = layers.iter().map(synapses).sum();
+    let total: u64 = layers.iter().map(LayerSparsity::synapses).sum();
     writeln!(text, "{}{origin}: {} synapses in {} layers\n", sparsity.workload, grouped(total), layers.len())?;
 
     let mut sorted: Vec<f64> = eps.to_vec();
@@ -61,7 +81,7 @@ fn tables(sparsity: &Sparsity, synthetic: bool, eps: &[f64], sizes: &[ArraySize]
     let mut rows = vec![head];
     let of = |layer: &LayerSparsity, eps: f64| at(layer, eps, sizes[0]).probabilistic;
     for layer in layers {
-        let all = synapses(layer) as f64;
+        let all = layer.synapses() as f64;
         let mut cells = vec![
             layer.name.clone(),
             format!("{} x {}", layer.rows, layer.columns),
@@ -100,7 +120,7 @@ fn tables(sparsity: &Sparsity, synthetic: bool, eps: &[f64], sizes: &[ArraySize]
         |layer: &LayerSparsity, width: u32| at(layer, eps[0], sizes[0]).rows_packing_by_width[&width.to_string()];
     for layer in layers {
         let mut cells = vec![layer.name.clone()];
-        cells.extend(WIDTHS.map(|width| percent(stored(layer, width) as f64 / synapses(layer) as f64)));
+        cells.extend(WIDTHS.map(|width| percent(stored(layer, width) as f64 / layer.synapses() as f64)));
         rows.push(cells);
     }
     let mut cells = vec!["all".to_owned()];
@@ -159,14 +179,14 @@ fn packings(text: &mut String, layers: &[LayerSparsity], eps: f64, size: ArraySi
         ];
         sums.iter_mut().zip(arrays).for_each(|(sum, arrays)| *sum += arrays);
         slots += counts.lists_packing.slots;
-        all += synapses(layer);
+        all += layer.synapses();
         let mut cells = vec![layer.name.clone()];
         cells.extend(arrays.map(grouped));
         cells.extend([
             percent(f64::from(counts.rows_with_any) / f64::from(layer.rows)),
             percent(f64::from(counts.columns_with_any) / f64::from(layer.columns)),
             grouped(counts.lists_packing.longest_column),
-            percent(counts.lists_packing.slots as f64 / synapses(layer) as f64),
+            percent(counts.lists_packing.slots as f64 / layer.synapses() as f64),
         ]);
         rows.push(cells);
     }
@@ -176,10 +196,6 @@ fn packings(text: &mut String, layers: &[LayerSparsity], eps: f64, size: ArraySi
     rows.push(cells);
     *text += &aligned(&rows);
     Ok(())
-}
-
-fn synapses(layer: &LayerSparsity) -> u64 {
-    u64::from(layer.rows) * u64::from(layer.columns)
 }
 
 fn at(layer: &LayerSparsity, eps: f64, size: ArraySize) -> &Counts {

@@ -51,6 +51,10 @@ pub fn picture(config: &Config, chain: &Chain) -> Picture {
             }
         }
     }
+    // In thousandths, so that slices that are alike compare.
+    for part in slices.iter_mut().flat_map(|slice| slice.values_mut()) {
+        *part = (*part / width * 1000.0).round() / 1000.0;
+    }
     let share = |part: u64| percent(part as f64 / cycles as f64);
     let legend: Vec<(Colour, String)> = of_component
         .iter()
@@ -83,7 +87,7 @@ pub fn picture(config: &Config, chain: &Chain) -> Picture {
         }
         let mut heights = vec![0.0; labels.len()];
         for ((row, of), part) in &slices[first] {
-            let height = BAR * (part / width).min(1.0);
+            let height = BAR * part.min(1.0);
             let bottom = frame.row(*row) + (PITCH + BAR) / 2.0 - heights[*row];
             heights[*row] += height;
             if height > 0.25 {

@@ -14,6 +14,7 @@ pub mod energy;
 pub mod area;
 pub mod utilisation;
 pub mod critical;
+pub mod sparsity;
 
 pub use picture::Picture;
 

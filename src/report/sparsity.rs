@@ -59,6 +59,14 @@ pub struct LayerSparsity {
     pub histogram: [u64; BINS],
 }
 
+impl LayerSparsity {
+    /// Synapses of the layer: K M.
+    #[must_use]
+    pub fn synapses(&self) -> u64 {
+        u64::from(self.rows) * u64::from(self.columns)
+    }
+}
+
 /// Bins of the histogram of p.
 pub const BINS: usize = 20;
 
@@ -77,6 +85,9 @@ pub struct Counts {
     pub rows_packing: RowsCounts,
     /// Synapses that row packing stores in planes of other widths, by width in synapse columns.
     pub rows_packing_by_width: BTreeMap<String, u64>,
+    /// Places that packing by lists takes in planes of other widths, columns in the order of the layer, and sorted.
+    pub lists_slots_by_width: BTreeMap<String, u64>,
+    pub sorted_lists_slots_by_width: BTreeMap<String, u64>,
     /// Packing by lists, columns in the order of the layer.
     pub lists_packing: ListsCounts,
     /// Packing by lists, columns sorted by the length of their lists.
@@ -204,10 +215,10 @@ fn counts(split: &Split, size: ArraySize) -> Counts {
             .map(|block| f64::from(k) * (1.0 - libm::pow(1.0 - share, f64::from(block.columns))))
             .sum(),
     };
-    let by_width = WIDTHS.map(|width| {
-        let stored = pack(split, Packing::Rows, width).iter().map(|block| block.slots()).sum();
-        (width.to_string(), stored)
-    });
+    let by_width = |packing| {
+        let stored = |width: u32| pack(split, packing, width).iter().map(|block| block.slots()).sum();
+        WIDTHS.iter().map(|&width| (width.to_string(), stored(width))).collect()
+    };
     let lists = |sorted| {
         let blocks = pack(split, Packing::Lists { sorted }, size.synapse_columns);
         ListsCounts {
@@ -225,7 +236,9 @@ fn counts(split: &Split, size: ArraySize) -> Counts {
         rows_with_any: ones(&split.rows_with_any(0..m)),
         columns_with_any,
         rows_packing,
-        rows_packing_by_width: by_width.into_iter().collect(),
+        rows_packing_by_width: by_width(Packing::Rows),
+        lists_slots_by_width: by_width(Packing::Lists { sorted: false }),
+        sorted_lists_slots_by_width: by_width(Packing::Lists { sorted: true }),
         lists_packing: lists(false),
         sorted_lists_packing: lists(true),
         full: FullCounts { stored_synapses: synapses, arrays: arrays(&full, size.rows) },
