@@ -4,6 +4,7 @@ use crate::config::{
     Answer, Base, Config, Described, Images, Input, Location, Plane, Posterior, Record, Sampler, Samples, Scheme,
     Workload, embedded,
 };
+use crate::critical::Flow;
 use crate::error::{Error, Problem};
 use crate::functional::choose::{CANDIDATES, Tried, choose};
 use crate::functional::{
@@ -14,7 +15,7 @@ use crate::parts::{Outcome, RowActivity};
 use crate::report::closed_form::closed_form;
 use crate::report::inventory::inventory;
 use crate::report::{EventFacts, LayerFacts, OutputFacts, RunFacts, content_hash};
-use crate::simulate::{Plan, network, plan_split, simulate};
+use crate::simulate::{Critical, Plan, network, plan_split, simulate};
 use crate::trace::SpanSink;
 use crate::workload::pack::{NewSet, with_set};
 use crate::workload::posterior::{is_frozen, is_probabilistic};
@@ -485,6 +486,31 @@ impl Prepared {
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// The configuration, with what `Auto` stood for.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Runs it and follows its critical path.
+    ///
+    /// # Errors
+    /// As [`Plan::critical`].
+    pub fn critical(&self, progress: Progress<'_>) -> Result<Critical, Error> {
+        let total = self.plan.answers(&self.config);
+        let tell = |answers: u64, _| progress(RunPhase::Cycles, answers, total);
+        self.plan.critical(&self.config, self.activity.clone(), tell)
+    }
+
+    /// Cycles of the run.
+    ///
+    /// # Errors
+    /// Returns [`Error::Deadlock`] if parts wait for each other.
+    pub fn cycles(&self) -> Result<u64, Error> {
+        let assembly = self.plan.assemble(&self.config, self.activity.clone())?;
+        Ok(simulate(&self.config, assembly, None::<Flow>, |_, _| ())?.0.cycles)
     }
 
     /// Answers the images and counts the driven rows of those that are simulated in time.

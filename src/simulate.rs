@@ -128,12 +128,17 @@ impl Plan {
         Ok(Timing::new(&assembly, self.mapping.members, self.mapping.first_ensembling_layer))
     }
 
-    /// Runs the plan and follows its critical path. Memory holds 40 bytes for each piece of work at each port.
+    /// Runs the plan and follows its critical path. Memory holds 48 bytes for each piece of work at each port.
     ///
     /// # Errors
     /// Returns [`Error::Deadlock`] if parts wait for each other.
-    pub fn critical(&self, config: &Config, progress: impl FnMut(u64, Cycle)) -> Result<Critical, Error> {
-        let assembly = self.assemble(config, None)?;
+    pub fn critical(
+        &self,
+        config: &Config,
+        activity: Option<Arc<dyn RowActivity>>,
+        progress: impl FnMut(u64, Cycle),
+    ) -> Result<Critical, Error> {
+        let assembly = self.assemble(config, activity)?;
         let timing = Timing::new(&assembly, self.mapping.members, self.mapping.first_ensembling_layer);
         let stages = assembly.names.clone();
         let (outcome, flow) = simulate(config, assembly, Flow::new(timing.departures()), progress)?;

@@ -1,13 +1,12 @@
 //! What a run would gain from other times: estimated from its critical path, and run.
 
 use crate::config::path::{Segment, split_path};
-use crate::config::{Base, Chip, Config, Interconnect, Sampler};
-use crate::critical::Flow;
+use crate::config::{Chip, Config, Interconnect, Sampler};
 use crate::error::{Error, Problem, nearest};
 use crate::report::critical::WhatIf;
 use crate::report::settings::differences;
-use crate::run::planned;
-use crate::simulate::{Critical, simulate};
+use crate::run::Prepared;
+use crate::simulate::Critical;
 use crate::units::{QUANTITIES, Time};
 use serde_json::Value;
 
@@ -152,19 +151,14 @@ fn with_times_of(config: &Config, other: &Config) -> Config {
     same
 }
 
-/// The length of the critical path of a run with the times of `other`, and how long a run of `other` is. `change` is what
-/// was asked for; paths in their networks start at `base`.
+/// The length of the critical path of a run of `config` with the times of `other`, and how long that run is. `change` is what
+/// was asked for.
 ///
 /// # Errors
 /// Returns [`Error::Problems`] if `other` changes more than times and widths: then its jobs are not those of the chain;
 /// [`Error::Deadlock`] if its parts wait for each other.
-pub fn what_if(
-    critical: &Critical,
-    config: &Config,
-    other: &Config,
-    base: &Base,
-    change: String,
-) -> Result<WhatIf, Error> {
+pub fn what_if(critical: &Critical, config: &Config, prepared: &Prepared, change: String) -> Result<WhatIf, Error> {
+    let other = prepared.config();
     if let Some(more) = differences(config, &with_times_of(config, other)).first() {
         let message = format!("the critical path of a run says nothing about another value of {}", more.key);
         return Err(Error::Problems(vec![Problem::new(more.key.clone(), message).hint(
@@ -172,9 +166,8 @@ pub fn what_if(
              for the others, compare two runs",
         )]));
     }
-    let plan = planned(other, base)?;
-    let timing = plan.timing(other)?;
-    let (outcome, _) = simulate(other, plan.assemble(other, None)?, None::<Flow>, |_, _| ())?;
+    let timing = prepared.plan().timing(other)?;
+    let run_cycles = prepared.cycles()?;
     let same_cycles = critical.chain.same_cycles(&critical.timing, &timing);
     let seconds = |cycles: u64, config: &Config| cycles as f64 / config.arch.clock.0 as f64;
     let gain = |cycles: u64| 1.0 - seconds(cycles, other) / seconds(critical.cycles, config);
@@ -183,9 +176,9 @@ pub fn what_if(
         change,
         settings: differences(config, other),
         estimated_cycles: estimated,
-        run_cycles: outcome.cycles,
+        run_cycles,
         estimated_gain: gain(estimated),
-        run_gain: gain(outcome.cycles),
+        run_gain: gain(run_cycles),
         same_cycles,
     })
 }

@@ -11,7 +11,7 @@ use crossbayes::plot::palette::component;
 use crossbayes::plot::picture::Mark;
 use crossbayes::report::critical::WhatIf;
 use crossbayes::report::quantity::percent;
-use crossbayes::run::planned;
+use crossbayes::run::{Prepared, planned, prepare};
 use crossbayes::simulate::{Critical, Plan, simulate};
 use crossbayes::trace::Component;
 use crossbayes::what_if::{setting, what_if};
@@ -21,9 +21,12 @@ fn plan(config: &Config) -> Plan {
     planned(config, &Base::Embedded).expect("the test's configuration is valid")
 }
 
+fn ready(config: &Config) -> Prepared {
+    prepare(config.clone(), &Base::Embedded, 1, &|_, _, _| ()).expect("the test's configuration is valid")
+}
+
 fn critical(config: &Config) -> Critical {
-    let plan = plan(config);
-    plan.critical(config, |_, _| ()).expect("every moment follows from an earlier one")
+    ready(config).critical(&|_, _, _| ()).expect("every moment follows from an earlier one")
 }
 
 fn timing(config: &Config) -> Timing {
@@ -40,9 +43,10 @@ fn order(config: &Config) -> Vec<u32> {
 
 /// The same where some layers run once an image, and synapses are split between two planes.
 fn split() -> impl Strategy<Value = Config> {
-    let packing = prop::sample::select(vec![Packing::Full, Packing::Rows]);
-    let choices = (0..5usize, any::<[bool; 3]>(), packing, prop::collection::vec(0..11u32, 5));
-    (tied(), choices).prop_map(|(config, (first, [splits, keep, layer], packing, shares))| {
+    let lists = [true, false].map(|sorted| Packing::Lists { sorted });
+    let packing = prop::sample::select([&[Packing::Full, Packing::Rows], &lists[..]].concat());
+    let choices = (0..5usize, any::<[bool; 4]>(), packing, prop::collection::vec(0..11u32, 5));
+    (tied(), choices).prop_map(|(config, (first, [splits, keep, layer, skips], packing, shares))| {
         let layers = &config.workload.layers;
         let first = &layers[first % layers.len()].name;
         let scheme = Scheme::Sparse {
@@ -50,7 +54,7 @@ fn split() -> impl Strategy<Value = Config> {
             eps: if splits { Eps::Above(0.05) } else { Eps::Everything },
             packing,
             keep_deterministic_part: keep,
-            skip_zero_rows: false,
+            skip_zero_rows: skips,
         };
         let probabilistic = shares[..layers.len()].iter().map(|share| f64::from(*share) / 10.0).collect();
         let mut other = config.clone();
@@ -197,7 +201,7 @@ fn the_path_stays_in_the_slower_of_two_layers() {
 fn asked(config: &Config, change: impl Fn(&mut Config)) -> WhatIf {
     let mut other = config.clone();
     change(&mut other);
-    what_if(&critical(config), config, &other, &Base::Embedded, String::new()).expect("times change")
+    what_if(&critical(config), config, &ready(&other), String::new()).expect("times change")
 }
 
 #[test]
@@ -238,7 +242,7 @@ fn what_if_is_refused_for_what_changes_the_jobs() {
     ] {
         let mut other = config.clone();
         change(&mut other);
-        let error = what_if(&found, &config, &other, &Base::Embedded, String::new()).unwrap_err().to_string();
+        let error = what_if(&found, &config, &ready(&other), String::new()).unwrap_err().to_string();
         assert!(error.starts_with(&format!("{key}: the critical path of a run says nothing about")), "{error}");
     }
 }

@@ -4,10 +4,11 @@ use super::folder::CONFIG;
 use super::plot::write;
 use super::progress::Bar;
 use super::{Failure, Format, Global, Target, print};
+use crate::config::{Answer, Loaded, Scheme};
 use crate::error::Error;
 use crate::plot;
 use crate::report::critical::Critical;
-use crate::run::{RunPhase, planned};
+use crate::run::prepare;
 use crate::what_if::{setting, what_if};
 use std::path::PathBuf;
 
@@ -46,23 +47,37 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     }
     let loaded = target.load(global.seed)?;
     let config = &loaded.config;
-    let located = |error| Failure::of(error, &loaded);
     // Before anything runs.
     let changes: Vec<(String, String)> = args
         .what_if
         .iter()
         .map(|change| setting(change, config).map_err(|message| Error::Config(format!("--what-if: {message}"))))
         .collect::<Result<_, _>>()?;
-    let plan = planned(config, &loaded.workload_base).map_err(located)?;
     let bar = Bar::new(global);
-    let total = plan.answers(config);
-    let critical = plan.critical(config, |answers, _| bar.tell(RunPhase::Cycles, answers, total))?;
+    let tell = |stage, done, total| bar.tell(stage, done, total);
+    let ready = |loaded: &Loaded, scheme: Option<&Scheme>| {
+        let mut config = loaded.config.clone();
+        if let Some(scheme) = scheme {
+            config.mapping.scheme = scheme.clone();
+        }
+        // Images are answered where the time of a run depends on them.
+        if !matches!(config.mapping.scheme, Scheme::Sparse { skip_zero_rows: true, .. }) {
+            config.values.answer = Answer::Nothing;
+        }
+        prepare(config, &loaded.workload_base, global.threads(), &tell).map_err(|error| Failure::of(error, loaded))
+    };
+    let prepared = ready(&loaded, None)?;
+    let config = prepared.config();
+    let critical = prepared.critical(&tell)?;
     let mut answers = Vec::new();
     for (change, (key, value)) in args.what_if.iter().zip(&changes) {
         let mut other = target.clone();
         other.set.push(format!("{key}={value}"));
         let other = other.load(global.seed)?;
-        let answer = what_if(&critical, config, &other.config, &other.workload_base, change.clone());
+        // What `Auto` stood for stays.
+        let same_scheme =
+            (other.config.mapping.scheme == loaded.config.mapping.scheme).then_some(&config.mapping.scheme);
+        let answer = what_if(&critical, config, &ready(&other, same_scheme)?, change.clone());
         answers.push(answer.map_err(|error| Failure::of(error, &other))?);
     }
     bar.clear();

@@ -14,6 +14,8 @@ pub struct Passage {
     pub key: Key,
     /// Neighbouring positions, or pixels.
     pub lanes: u32,
+    /// Reads of the position; 0 outside arrays.
+    pub pulses: u32,
     /// Cycles at which its first and its last sample were sent.
     pub first: Cycle,
     pub last: Cycle,
@@ -21,7 +23,7 @@ pub struct Passage {
     pub taken: Cycle,
 }
 
-/// Takes down what passes the ports of a run: 40 bytes for each piece of work at each port. Spans are not kept.
+/// Takes down what passes the ports of a run: 48 bytes for each piece of work at each port. Spans are not kept.
 #[derive(Debug, Default)]
 pub struct Flow {
     ports: Vec<Vec<Passage>>,
@@ -87,7 +89,14 @@ impl SpanSink for Flow {
                 Some(last) if last.key == key => last.last = at,
                 last => {
                     debug_assert!(last.is_none_or(|last| last.key.cmp(&key) == Ordering::Less), "out of order");
-                    passages.push(Passage { key, lanes: moved.lanes, first: at, last: at, taken: Cycle::MAX });
+                    passages.push(Passage {
+                        key,
+                        lanes: moved.lanes,
+                        pulses: moved.pulses,
+                        first: at,
+                        last: at,
+                        taken: Cycle::MAX,
+                    });
                 }
             }
             return;

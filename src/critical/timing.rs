@@ -40,6 +40,8 @@ pub(super) enum Work {
         position: u32,
         lanes: u32,
     },
+    /// The inputs of a packed plane are gathered.
+    Gather,
     /// A read of the arrays.
     Read,
     /// The conversions of a read.
@@ -267,6 +269,7 @@ impl Timing {
             Work::Hop | Work::Pass { .. } | Work::Spread => link().transfer,
             Work::Store { .. } => link().write,
             Work::Window { .. } => self.buffers[&stage].fetch,
+            Work::Gather => self.group(stage).crossbar.gather.map_or(self.group(stage).crossbar.drive, |(job, _)| job),
             Work::Read => self.group(stage).crossbar.read,
             Work::Convert => self.group(stage).converter.convert_all,
             Work::Draw => self.samplers[&stage].draw,
@@ -290,6 +293,7 @@ impl Timing {
             Work::Spread => link().spread,
             Work::Store { bytes } => link().ends(bytes).1,
             Work::Window { position, lanes } => self.buffers[&stage].fetch(position, lanes).1,
+            Work::Gather => self.group(stage).crossbar.gather.map_or(0, |(_, gather)| gather.cycles),
             Work::Read => self.group(stage).crossbar.block.read,
             Work::Convert => self.group(stage).crossbar.block.convert,
             Work::Draw => self.samplers[&stage].draw.duration,

@@ -165,6 +165,11 @@ impl<'a> Walk<'a> {
         &self.flow.at(self.group(l, g).wiring.input)[q]
     }
 
+    /// Reads of a group's window `q`.
+    fn pulses(&self, l: usize, g: usize, q: usize) -> u64 {
+        u64::from(self.flow.at(self.group(l, g).wiring.output)[q].pulses)
+    }
+
     /// Place of a group's window among those of its layer.
     fn place_of(&self, l: usize, g: usize, q: usize) -> usize {
         self.place(l, self.window(l, g, q).key)
@@ -268,7 +273,7 @@ impl<'a> Walk<'a> {
             Node::Sampled(l, g, q, _) => self.flow.at(self.group(l, g).wiring.output)[q].first,
             Node::Freed(l, g, q) => {
                 let block = self.group(l, g).crossbar.block;
-                let last = self.time(Node::Sampled(l, g, q, false)) + u64::from(block.pulses - 1) * block.period();
+                let last = self.time(Node::Sampled(l, g, q, false)) + (self.pulses(l, g, q) - 1) * block.period();
                 last + if block.overlapped { 0 } else { block.convert }
             }
             Node::Converted(l, g, q) => self.flow.at(self.group(l, g).sums)[q].last,
@@ -465,11 +470,17 @@ impl<'a> Walk<'a> {
                 }
             }
             Node::Begun(l, g, q) => {
+                let group = self.group(l, g);
+                // Rows gather their inputs while the position before is read, lists while the first read is made.
+                let (gather, ahead) = match group.crossbar.gather {
+                    Some((_, gather)) => (vec![(group.arrays, Work::Gather, 1)], gather.ahead),
+                    None => (Vec::new(), true),
+                };
                 if let Some(before) = q.checked_sub(1) {
-                    after(Node::Freed(l, g, before), &[], None);
+                    after(Node::Freed(l, g, before), if ahead { &[] } else { &gather }, None);
                 }
                 let waits = |reason| Some((Component::Crossbar, reason));
-                after(Node::Issued(l, self.place_of(l, g, q)), &[], waits(Action::WaitOperand));
+                after(Node::Issued(l, self.place_of(l, g, q)), &gather, waits(Action::WaitOperand));
                 if let Some(sample) = self.sample(l, g, q) {
                     after(Node::Drawn(l, g, sample), &[], waits(Action::WaitRandom));
                 }
@@ -493,7 +504,7 @@ impl<'a> Walk<'a> {
             }
             Node::Freed(l, g, q) => {
                 let group = self.group(l, g);
-                let more = u64::from(group.crossbar.block.pulses - 1);
+                let more = self.pulses(l, g, q) - 1;
                 let (reads, converts) = ((group.arrays, Work::Read, more), (group.converters, Work::Convert, more));
                 if group.crossbar.block.overlapped {
                     after(Node::Sampled(l, g, q, false), &[reads], None);
@@ -507,7 +518,7 @@ impl<'a> Walk<'a> {
             Node::Converted(l, g, q) => {
                 let group = self.group(l, g);
                 let component = group.converter.convert.site.component;
-                let pulses = u64::from(group.crossbar.block.pulses);
+                let pulses = self.pulses(l, g, q);
                 let reads = (group.arrays, Work::Read, pulses - 1);
                 let converts = |times| (group.converters, Work::Convert, times);
                 if group.crossbar.block.overlapped {

@@ -308,8 +308,9 @@ impl<S: EventQueue, K: SpanSink> Context<'_, S, K> {
 
     #[inline(always)]
     fn tell(&mut self, port: PortId, taken: bool, token: &Token) {
-        let Token { image, member, position, lanes, .. } = *token;
-        self.shared.sink.moved(&Moved { port, taken, at: self.now, image, member, position, lanes });
+        let Token { image, member, position, lanes, pulses, pulses_left } = *token;
+        let pulses = pulses + pulses_left;
+        self.shared.sink.moved(&Moved { port, taken, at: self.now, image, member, position, lanes, pulses });
     }
 
     /// Gives credits of a port back.

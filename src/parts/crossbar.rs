@@ -131,8 +131,8 @@ pub struct Crossbar {
     pulse: u32,
     /// Reads of the current position.
     pulses: u32,
-    /// Cycle at which the latest window has arrived.
-    arrived: Cycle,
+    /// Cycle at which the window in the port has arrived, where its inputs are gathered ahead.
+    arrived: Option<Cycle>,
     /// Cycle at which the current token was taken.
     started: Cycle,
     /// Cycle at which the converters finish what they have received, if nothing delays them.
@@ -240,7 +240,7 @@ impl Crossbar {
             driven_by_each: None,
             pulse: 0,
             pulses: 0,
-            arrived: 0,
+            arrived: None,
             started: 0,
             converted: 0,
             idle_since: 0,
@@ -320,6 +320,7 @@ impl Crossbar {
         cx.wait_between(Action::WaitRandom, self.spec.read.site, since, cx.now, token, all);
         cx.take(self.wiring.input);
         cx.release(self.wiring.input, 1);
+        self.arrived = None;
         self.token = token;
         self.copies = token.copies(&self.wiring.replicas);
         self.units = self.wiring.arrays.times(self.copies);
@@ -344,10 +345,28 @@ impl Crossbar {
             && gather.ahead
             && let Some(token) = cx.shared.ports.peek(self.wiring.input)
         {
-            self.arrived = cx.now;
-            self.book_gather(&job, &gather, token, cx);
+            self.gather_ahead(&job, &gather, token, cx);
         }
         self.begin(cx);
+    }
+
+    /// The cycle in which the window has arrived: the first in which it is seen, be it when it is told of or, before that
+    /// in the same cycle, when the array is free.
+    fn gather_ahead<S: EventQueue, K: SpanSink>(
+        &mut self,
+        job: &Job,
+        gather: &Gather,
+        token: Token,
+        cx: &mut Context<'_, S, K>,
+    ) -> Cycle {
+        match self.arrived {
+            Some(arrived) => arrived,
+            None => {
+                self.arrived = Some(cx.now);
+                self.book_gather(job, gather, token, cx);
+                cx.now
+            }
+        }
     }
 
     fn book_gather<S: EventQueue, K: SpanSink>(
@@ -366,10 +385,13 @@ impl Crossbar {
     #[inline(never)]
     fn gathered<S: EventQueue, K: SpanSink>(&mut self, token: Token, cx: &mut Context<'_, S, K>) -> bool {
         let Some((job, gather)) = self.spec.gather else { return true };
-        if !gather.ahead {
+        let start = if gather.ahead {
+            self.gather_ahead(&job, &gather, token, cx)
+        } else {
             self.book_gather(&job, &gather, token, cx);
-        }
-        let until = if gather.ahead { self.arrived } else { cx.now } + gather.cycles;
+            cx.now
+        };
+        let until = start + gather.cycles;
         if until > cx.now {
             self.phase = Phase::Gathering(until);
             cx.schedule(until, Tag::Gathered);

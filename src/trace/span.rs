@@ -374,6 +374,8 @@ pub struct Moved {
     pub position: u32,
     /// Number of neighbouring positions, or pixels.
     pub lanes: u32,
+    /// Reads of the position from this sample on; 0 outside arrays.
+    pub pulses: u32,
 }
 
 /// Receives the spans of a run, one after another, in the order in which they were booked.
