@@ -360,7 +360,7 @@ proptest! {
     #[test]
     fn the_critical_path_goes_through_both_planes(case in any_case()) {
         let plan = case.plan();
-        let critical = plan.critical(&case.config, |_, _| ());
+        let critical = plan.critical(&case.config, None, |_, _| ());
         let critical = critical.map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert_eq!(critical.chain.cycles(), critical.cycles);
         prop_assert_eq!(critical.chain.cycles_with(&critical.timing), critical.cycles);
