@@ -30,6 +30,7 @@
 //! - [`plot`]: the pictures of a run;
 //! - [`simulate`], [`run`]: the arrows of the diagram, one behind the other;
 //! - [`what_if`]: what other times would change;
+//! - [`compare`]: runs side by side;
 //! - [`cli`]: the command line.
 #![forbid(unsafe_code)]
 #![warn(missing_debug_implementations)]
@@ -57,6 +58,7 @@ pub mod plot;
 pub mod simulate;
 pub mod run;
 pub mod what_if;
+pub mod compare;
 pub mod cli;
 
 pub use error::{Error, Problem};

@@ -2,7 +2,7 @@
 
 use crate::config::{
     Answer, Base, Config, Described, Images, Input, Location, Plane, Posterior, Record, Sampler, Samples, Scheme,
-    Workload, embedded,
+    ValuesSpec, Workload, embedded,
 };
 use crate::critical::Flow;
 use crate::error::{Error, Problem};
@@ -10,17 +10,19 @@ use crate::functional::choose::{CANDIDATES, Tried, choose};
 use crate::functional::{
     CalibratedLayer, Evaluation, FunctionalModel, FunctionalSpec, Keep, Outputs, Recorded, metrics,
 };
+use crate::mapping::Split;
 use crate::meter::{Ledger, Tally};
 use crate::parts::{Outcome, RowActivity};
 use crate::report::closed_form::closed_form;
 use crate::report::inventory::inventory;
 use crate::report::{EventFacts, LayerFacts, OutputFacts, RunFacts, content_hash};
-use crate::simulate::{Critical, Plan, network, plan_split, simulate};
+use crate::simulate::{Critical, Plan, network, plan_split, plan_with, simulate};
 use crate::trace::SpanSink;
 use crate::workload::pack::{NewSet, with_set};
 use crate::workload::posterior::{is_frozen, is_probabilistic};
 use crate::workload::{LayerPosterior, LoadedImages, LoadedPosterior, Net, NetLayer, StatisticsKey, resolve, tensors};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -50,9 +52,7 @@ pub struct Prepared {
     config: Config,
     plan: Plan,
     workload_hash: String,
-    activity: Option<Arc<dyn RowActivity>>,
-    outputs: Option<OutputFacts>,
-    recorded: Option<Recorded>,
+    values: Option<Values>,
     probabilistic: Option<Vec<u64>>,
     frozen: Option<Vec<u64>>,
     tried: Vec<Tried>,
@@ -73,74 +73,8 @@ pub struct Finished {
 /// # Errors
 /// Returns [`Error::Problems`] if the network does not fit the chip or more images are asked for than there are,
 /// [`Error::Input`] for posterior and images.
-pub fn prepare(mut config: Config, base: &Base, threads: usize, progress: Progress<'_>) -> Result<Prepared, Error> {
-    let net = network(&config).map_err(Error::Problems)?;
-    let answers = config.values.answer != Answer::Nothing && config.workload.images.is_some();
-    // Bits of the p that a generator's planes store.
-    let bits = match (&config.mapping.scheme, &config.arch.sampler) {
-        (Scheme::Dense | Scheme::Sparse { .. }, Sampler::Generator { probability_bits, .. }) => Some(*probability_bits),
-        _ => None,
-    };
-    let (posterior, contents, probabilistic, frozen) = match &config.workload.posterior {
-        // Millions of made-up p that nothing looks at are not made up.
-        Posterior::Synthetic { probabilistic, .. }
-            if !answers && config.mapping.scheme.eps().is_none() && !config.mapping.scheme.is_auto() =>
-        {
-            let frozen = bits.map(|bits| LoadedPosterior::synthetic_frozen(probabilistic, &net, bits));
-            (None, None, Some(LoadedPosterior::synthetic_counts(probabilistic, &net)?), frozen.transpose()?)
-        }
-        _ => {
-            let (posterior, contents) = load_posterior(&config.workload, &net, base)?;
-            let count = |is: &dyn Fn(f32) -> bool| {
-                let layers = posterior.iter().flat_map(|posterior| &posterior.layers);
-                let counts = layers.map(|layer| layer.p.iter().map(|p| u64::from(is(*p))).sum()).collect();
-                posterior.is_some().then_some(counts)
-            };
-            let (probabilistic, frozen) =
-                (count(&is_probabilistic), bits.and_then(|bits| count(&|p| is_frozen(p, bits))));
-            (posterior, contents, probabilistic, frozen)
-        }
-    };
-    let tried = resolve_scheme(&mut config, &net, posterior.as_ref(), base, threads, progress)?;
-    let plan = plan_split(&config, posterior.as_ref()).map_err(Error::Problems)?;
-    // Their contents are part of the network's hash, whether they are answered or not.
-    let images = read_images(config.workload.images.as_ref(), base)?;
-    let workload_hash = workload_hash(&config.workload, contents, images.as_ref().map(|images| hash(&images.bytes)));
-    let (activity, outputs, recorded) = (None, None, None);
-    let mut prepared =
-        Prepared { config, plan, workload_hash, activity, outputs, recorded, probabilistic, frozen, tried };
-    if let (Some(posterior), Some(images), true) = (posterior, images, answers) {
-        let images = images.load(&prepared.config.workload.input, &prepared.plan.net)?;
-        prepared.answer(&posterior, &images, threads, progress)?;
-    }
-    Ok(prepared)
-}
-
-/// Replaces `Auto` in the scheme by what the calibration images allow, and tells what was tried.
-fn resolve_scheme(
-    config: &mut Config,
-    net: &Net,
-    posterior: Option<&LoadedPosterior>,
-    base: &Base,
-    threads: usize,
-    progress: Progress<'_>,
-) -> Result<Vec<Tried>, Error> {
-    if !config.mapping.scheme.is_auto() {
-        return Ok(Vec::new());
-    }
-    let problem = |message: &str| Error::Problems(vec![Problem::new("mapping.scheme", message)]);
-    let Some(posterior) = posterior else {
-        return Err(problem("Auto finds what to sample by the network's answers, and it has no posterior"));
-    };
-    let Some(images) = read_images(config.workload.calibration.as_ref(), base)? else {
-        return Err(problem("Auto finds what to sample on the workload's calibration images, and it has none"));
-    };
-    let images = images.load(&config.workload.input, net)?;
-    let tell = |tried: usize| progress(RunPhase::Choosing, tried as u64, (net.layers.len() + CANDIDATES.len()) as u64);
-    let spec = FunctionalSpec::of(config);
-    let (scheme, tried) = choose(&spec, net, posterior, &images, ECE_BINS, threads, &tell)?;
-    config.mapping.scheme = scheme;
-    Ok(tried)
+pub fn prepare(config: Config, base: &Base, threads: usize, progress: Progress<'_>) -> Result<Prepared, Error> {
+    Shared::new(&config, base)?.prepare(config, threads, progress)
 }
 
 /// What `calibrate` has made.
@@ -256,21 +190,238 @@ pub fn calibrate(
     Ok(Calibration { bytes, images: images.len(), members: model.members(), layers, before, after })
 }
 
+/// Replaces `Auto` in the scheme by what the calibration images allow, and tells what was tried.
+fn resolve_scheme(
+    config: &mut Config,
+    net: &Net,
+    posterior: Option<&LoadedPosterior>,
+    base: &Base,
+    threads: usize,
+    progress: Progress<'_>,
+) -> Result<Vec<Tried>, Error> {
+    if !config.mapping.scheme.is_auto() {
+        return Ok(Vec::new());
+    }
+    let problem = |message: &str| Error::Problems(vec![Problem::new("mapping.scheme", message)]);
+    let Some(posterior) = posterior else {
+        return Err(problem("Auto finds what to sample by the network's answers, and it has no posterior"));
+    };
+    let Some(images) = read_images(config.workload.calibration.as_ref(), base)? else {
+        return Err(problem("Auto finds what to sample on the workload's calibration images, and it has none"));
+    };
+    let images = images.load(&config.workload.input, net)?;
+    let tell = |tried: usize| progress(RunPhase::Choosing, tried as u64, (net.layers.len() + CANDIDATES.len()) as u64);
+    let spec = FunctionalSpec::of(config);
+    let (scheme, tried) = choose(&spec, net, posterior, &images, ECE_BINS, threads, &tell)?;
+    config.mapping.scheme = scheme;
+    Ok(tried)
+}
+
 /// Plans a run without running it. Its posterior is read where the scheme splits synapses by their p.
 ///
 /// # Errors
 /// As [`prepare`].
 pub fn planned(config: &Config, base: &Base) -> Result<Plan, Error> {
-    let net = network(config).map_err(Error::Problems)?;
-    let posterior = if config.mapping.scheme.eps().is_some() || config.mapping.scheme.is_auto() {
-        load_posterior(&config.workload, &net, base)?.0
-    } else {
-        None
-    };
+    let mut shared = Shared::new(config, base)?;
+    if config.mapping.scheme.eps().is_some() || config.mapping.scheme.is_auto() {
+        shared.read_posterior()?;
+    }
     let mut config = config.clone();
     let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get());
-    resolve_scheme(&mut config, &net, posterior.as_ref(), base, threads, &|_, _, _| ())?;
-    plan_split(&config, posterior.as_ref()).map_err(Error::Problems)
+    resolve_scheme(&mut config, &shared.net, shared.posterior(), base, threads, &|_, _, _| ())?;
+    shared.plan(&config)
+}
+
+/// What runs of one network have in common, whatever chip, scheme and schedule: its files, the splits of its layers, and
+/// values. Each is read or computed when a run first needs it.
+#[derive(Debug)]
+pub struct Shared {
+    workload: Workload,
+    base: Base,
+    net: Net,
+    /// The posterior, if the network has one, and the hash of its file, if that has one.
+    posterior: Option<(Option<LoadedPosterior>, Option<String>)>,
+    /// The hash of the images' file, if the network names one.
+    images_hash: Option<Option<String>>,
+    /// That file, until a run answers its images.
+    image_file: Option<ImageFile>,
+    images: Option<LoadedImages>,
+    /// Probabilistic synapses by layer.
+    probabilistic: Option<Option<Vec<u64>>>,
+    /// Frozen synapses by layer, by the bits of the stored p.
+    frozen: BTreeMap<u32, Option<Vec<u64>>>,
+    /// By layer and the bits of eps.
+    splits: BTreeMap<(usize, u64), Arc<Split>>,
+    values: Vec<(ValuesKey, Values)>,
+}
+
+/// What values depend on, within a network.
+#[derive(Debug, Clone, PartialEq)]
+struct ValuesKey {
+    spec: FunctionalSpec,
+    values: ValuesSpec,
+    /// Images that are simulated in time.
+    timed: u32,
+}
+
+/// Answers to images, and what is kept beside them.
+#[derive(Debug, Clone)]
+struct Values {
+    outputs: OutputFacts,
+    activity: Arc<dyn RowActivity>,
+    recorded: Option<Arc<Recorded>>,
+}
+
+impl Shared {
+    /// Of the network of `config`, whose paths start from `base`. Nothing is read yet.
+    ///
+    /// # Errors
+    /// Returns [`Error::Problems`] if the layers do not fit each other.
+    pub fn new(config: &Config, base: &Base) -> Result<Self, Error> {
+        Ok(Self {
+            workload: config.workload.clone(),
+            base: base.clone(),
+            net: network(config).map_err(Error::Problems)?,
+            posterior: None,
+            images_hash: None,
+            image_file: None,
+            images: None,
+            probabilistic: None,
+            frozen: BTreeMap::new(),
+            splits: BTreeMap::new(),
+            values: Vec::new(),
+        })
+    }
+
+    /// As [`prepare`], with what earlier runs had in common with this one.
+    ///
+    /// # Errors
+    /// As [`prepare`]; and [`Error::Internal`] if `config` has another network.
+    pub fn prepare(&mut self, mut config: Config, threads: usize, progress: Progress<'_>) -> Result<Prepared, Error> {
+        if config.workload != self.workload {
+            return Err(Error::Internal("runs that share files have one network".to_owned()));
+        }
+        let answers = config.values.answer != Answer::Nothing && config.workload.images.is_some();
+        // Bits of the p that a generator's planes store.
+        let bits = match (&config.mapping.scheme, &config.arch.sampler) {
+            (Scheme::Dense | Scheme::Sparse { .. }, Sampler::Generator { probability_bits, .. }) => {
+                Some(*probability_bits)
+            }
+            _ => None,
+        };
+        let (probabilistic, frozen) = match &config.workload.posterior {
+            // Millions of made-up p that nothing looks at are not made up.
+            Posterior::Synthetic { probabilistic, .. }
+                if !answers && config.mapping.scheme.eps().is_none() && !config.mapping.scheme.is_auto() =>
+            {
+                let frozen = bits.map(|bits| LoadedPosterior::synthetic_frozen(probabilistic, &self.net, bits));
+                (Some(LoadedPosterior::synthetic_counts(probabilistic, &self.net)?), frozen.transpose()?)
+            }
+            _ => {
+                self.read_posterior()?;
+                (self.probabilistic(), bits.and_then(|bits| self.frozen(bits)))
+            }
+        };
+        let tried = resolve_scheme(&mut config, &self.net, self.posterior(), &self.base, threads, progress)?;
+        let plan = self.plan(&config)?;
+        // Their contents are part of the network's hash, whether they are answered or not.
+        self.read_images()?;
+        let contents = self.posterior.as_ref().and_then(|(_, hash)| hash.clone());
+        let workload_hash = workload_hash(&config.workload, contents, self.images_hash.clone().flatten());
+        let values = if answers { self.values(&config, &plan, threads, progress)? } else { None };
+        Ok(Prepared { config, plan, workload_hash, values, probabilistic, frozen, tried })
+    }
+
+    fn read_posterior(&mut self) -> Result<(), Error> {
+        if self.posterior.is_none() {
+            self.posterior = Some(load_posterior(&self.workload, &self.net, &self.base)?);
+        }
+        Ok(())
+    }
+
+    fn read_images(&mut self) -> Result<(), Error> {
+        if self.images_hash.is_none() {
+            self.image_file = read_images(self.workload.images.as_ref(), &self.base)?;
+            self.images_hash = Some(self.image_file.as_ref().map(|file| hash(&file.bytes)));
+        }
+        Ok(())
+    }
+
+    fn posterior(&self) -> Option<&LoadedPosterior> {
+        self.posterior.as_ref().and_then(|(posterior, _)| posterior.as_ref())
+    }
+
+    /// Synapses by layer whose p are such.
+    fn count(&self, is: impl Fn(f32) -> bool) -> Option<Vec<u64>> {
+        let of_layer = |layer: &LayerPosterior| layer.p.iter().map(|p| u64::from(is(*p))).sum();
+        self.posterior().map(|posterior| posterior.layers.iter().map(of_layer).collect())
+    }
+
+    fn probabilistic(&mut self) -> Option<Vec<u64>> {
+        if self.probabilistic.is_none() {
+            self.probabilistic = Some(self.count(is_probabilistic));
+        }
+        self.probabilistic.clone().flatten()
+    }
+
+    fn frozen(&mut self, bits: u32) -> Option<Vec<u64>> {
+        if !self.frozen.contains_key(&bits) {
+            let counts = self.count(|p| is_frozen(p, bits));
+            self.frozen.insert(bits, counts);
+        }
+        self.frozen[&bits].clone()
+    }
+
+    /// Plans a run with the posterior as far as it was read.
+    fn plan(&mut self, config: &Config) -> Result<Plan, Error> {
+        let posterior = self.posterior.as_ref().and_then(|(posterior, _)| posterior.as_ref());
+        let (net, splits) = (&self.net, &mut self.splits);
+        let split = |layer: usize, eps: f64| {
+            let posterior = posterior?;
+            let compute = || {
+                let of_net = &net.layers[layer];
+                Arc::new(Split::new(of_net.rows, of_net.columns, &posterior.layers[layer].p, eps))
+            };
+            Some(splits.entry((layer, eps.to_bits())).or_insert_with(compute).clone())
+        };
+        plan_with(config, net, split).map_err(Error::Problems)
+    }
+
+    /// Answers the images and counts the driven rows of those that are simulated in time; none without images or posterior.
+    fn values(
+        &mut self,
+        config: &Config,
+        plan: &Plan,
+        threads: usize,
+        progress: Progress<'_>,
+    ) -> Result<Option<Values>, Error> {
+        if let (None, Some(file)) = (&self.images, self.image_file.take()) {
+            self.images = Some(file.load(&self.workload.input, &self.net)?);
+        }
+        let (Some((Some(posterior), _)), Some(images)) = (&self.posterior, &self.images) else { return Ok(None) };
+        let timed = config.schedule.images;
+        let key = ValuesKey { spec: FunctionalSpec::of(config), values: config.values.clone(), timed };
+        if let Some((_, values)) = self.values.iter().find(|(of, _)| *of == key) {
+            return Ok(Some(values.clone()));
+        }
+        let mut problems = too_many_images(config, images);
+        let (count, timed) = (answered(config, images), timed as usize);
+        problems.extend(too_much_to_record(config, &plan.net, count));
+        if !problems.is_empty() {
+            return Err(Error::Problems(problems));
+        }
+        let model = FunctionalModel::new(&key.spec, &plan.net, posterior)?;
+        let record = config.values.record;
+        let keep = Keep { activity: timed, accumulators: record == Record::Accumulators };
+        let tell = |done: usize| progress(RunPhase::Values, done as u64, count.max(timed) as u64);
+        let Evaluation { outputs, activity, accumulators } = model.evaluate(images, 0..count, keep, threads, &tell)?;
+        let facts = output_facts(&outputs, images, &model);
+        let labels = images.labels().map(|labels| labels[..count].to_vec());
+        let recorded = (record != Record::Nothing).then(|| Arc::new(Recorded { outputs, labels, accumulators }));
+        let values = Values { outputs: facts, activity: Arc::new(activity), recorded };
+        self.values.push((key, values.clone()));
+        Ok(Some(values))
+    }
 }
 
 /// Problems that only show when a network is placed on its chip, and when the files that it names are read. `base` is
@@ -384,6 +535,7 @@ pub(crate) fn load_posterior(
 }
 
 /// A file of images that is in memory.
+#[derive(Debug)]
 struct ImageFile {
     bytes: Contents,
     path: PathBuf,
@@ -501,7 +653,7 @@ impl Prepared {
     pub fn critical(&self, progress: Progress<'_>) -> Result<Critical, Error> {
         let total = self.plan.answers(&self.config);
         let tell = |answers: u64, _| progress(RunPhase::Cycles, answers, total);
-        self.plan.critical(&self.config, self.activity.clone(), tell)
+        self.plan.critical(&self.config, self.activity(), tell)
     }
 
     /// Cycles of the run.
@@ -509,40 +661,19 @@ impl Prepared {
     /// # Errors
     /// Returns [`Error::Deadlock`] if parts wait for each other.
     pub fn cycles(&self) -> Result<u64, Error> {
-        let assembly = self.plan.assemble(&self.config, self.activity.clone())?;
+        let assembly = self.plan.assemble(&self.config, self.activity())?;
         Ok(simulate(&self.config, assembly, None::<Flow>, |_, _| ())?.0.cycles)
     }
 
-    /// Answers the images and counts the driven rows of those that are simulated in time.
-    fn answer(
-        &mut self,
-        posterior: &LoadedPosterior,
-        images: &LoadedImages,
-        threads: usize,
-        progress: Progress<'_>,
-    ) -> Result<(), Error> {
-        let mut problems = too_many_images(&self.config, images);
-        let (count, timed) = (answered(&self.config, images), self.config.schedule.images as usize);
-        problems.extend(too_much_to_record(&self.config, &self.plan.net, count));
-        if !problems.is_empty() {
-            return Err(Error::Problems(problems));
-        }
-        let model = FunctionalModel::new(&FunctionalSpec::of(&self.config), &self.plan.net, posterior)?;
-        let record = self.config.values.record;
-        let keep = Keep { activity: timed, accumulators: record == Record::Accumulators };
-        let tell = |done: usize| progress(RunPhase::Values, done as u64, count.max(timed) as u64);
-        let Evaluation { outputs, activity, accumulators } = model.evaluate(images, 0..count, keep, threads, &tell)?;
-        self.outputs = Some(output_facts(&outputs, images, &model));
-        self.activity = Some(Arc::new(activity));
-        let labels = images.labels().map(|labels| labels[..count].to_vec());
-        self.recorded = (record != Record::Nothing).then_some(Recorded { outputs, labels, accumulators });
-        Ok(())
+    /// Driven rows of the images that are simulated in time, where there are any.
+    fn activity(&self) -> Option<Arc<dyn RowActivity>> {
+        self.values.as_ref().map(|values| values.activity.clone())
     }
 
     /// The values that the configuration asks to be written.
     #[must_use]
     pub fn recorded(&self) -> Option<&Recorded> {
-        self.recorded.as_ref()
+        self.values.as_ref()?.recorded.as_deref()
     }
 
     /// Simulates time and energy. Spans go to `sink` as well as to the ledger; `command` is stated in the report.
@@ -556,7 +687,7 @@ impl Prepared {
         progress: Progress<'_>,
     ) -> Result<(Finished, K), Error> {
         let (config, plan) = (&self.config, &self.plan);
-        let assembly = plan.assemble(config, self.activity.clone())?;
+        let assembly = plan.assemble(config, self.activity())?;
         let links = assembly.network.links() as u64;
         // Read off the parts before the run takes them.
         let expected = closed_form(config, &plan.net, &plan.mapping, &assembly, 0);
@@ -584,7 +715,7 @@ impl Prepared {
                 simulation_s: all.saturating_sub(waited).as_secs_f64(),
                 wall_s: all.as_secs_f64(),
             },
-            outputs: self.outputs.clone(),
+            outputs: self.values.as_ref().map(|values| values.outputs.clone()),
             tried: self.tried.clone(),
             closed_form: expected.beside(ledger.makespan()),
             config: config.clone(),

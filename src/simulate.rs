@@ -8,7 +8,7 @@ use crate::kernel::{Cycle, ReferenceQueue, Ring};
 use crate::mapping::{self, Mapping, Split, Splits};
 use crate::parts::{Assembly, Outcome, RowActivity, Simulation, assemble, limits};
 use crate::trace::SpanSink;
-use crate::workload::{self, LayerPosterior, LoadedPosterior, Net, NetLayer};
+use crate::workload::{self, LoadedPosterior, Net};
 use std::sync::Arc;
 
 /// A network on a chip, ready to be simulated.
@@ -46,28 +46,49 @@ pub fn plan(config: &Config) -> Result<Plan, Vec<Problem>> {
 /// As [`plan`], and if the scheme needs a posterior and there is none.
 pub fn plan_split(config: &Config, posterior: Option<&LoadedPosterior>) -> Result<Plan, Vec<Problem>> {
     let net = network(config)?;
-    let splits = splits(config, &net, posterior)?;
-    let mapping = mapping::map(config, &net, splits.as_ref())?;
-    let problems = limits(config, &net, &mapping);
+    plan_with(config, &net, |layer, eps| {
+        let (of_net, of_layer) = (&net.layers[layer], &posterior?.layers[layer]);
+        Some(Arc::new(Split::new(of_net.rows, of_net.columns, &of_layer.p, eps)))
+    })
+}
+
+/// The same with the splits of layers that `split` gives for a layer and an eps; none where there is no posterior.
+///
+/// # Errors
+/// As [`plan_split`].
+pub fn plan_with(
+    config: &Config,
+    net: &Net,
+    split: impl FnMut(usize, f64) -> Option<Arc<Split>>,
+) -> Result<Plan, Vec<Problem>> {
+    let splits = splits(config, net, split)?;
+    let mapping = mapping::map(config, net, splits.as_ref())?;
+    let problems = limits(config, net, &mapping);
     if !problems.is_empty() {
         return Err(problems);
     }
-    let dataflow = dataflow::build(config, &net, &mapping)?;
-    Ok(Plan { net, mapping, dataflow })
+    let dataflow = dataflow::build(config, net, &mapping)?;
+    Ok(Plan { net: net.clone(), mapping, dataflow })
 }
 
 /// Which synapses each layer samples, if the scheme splits them.
-fn splits(config: &Config, net: &Net, posterior: Option<&LoadedPosterior>) -> Result<Option<Splits>, Vec<Problem>> {
+fn splits(
+    config: &Config,
+    net: &Net,
+    mut split: impl FnMut(usize, f64) -> Option<Arc<Split>>,
+) -> Result<Option<Splits>, Vec<Problem>> {
     let Some(eps) = config.mapping.scheme.eps() else { return Ok(None) };
-    let Some(posterior) = posterior else {
-        let message = "eps splits synapses by their p, and the network has no posterior";
-        return Err(vec![Problem::new("mapping.scheme.eps", message).hint("expected eps: Everything, or a posterior")]);
-    };
     let first = mapping::first_ensembling_layer(&config.mapping.scheme, net).map_err(|problem| vec![problem])?;
-    let of_layer = |(l, (layer, of_layer)): (usize, (&NetLayer, &LayerPosterior))| {
-        (l >= first).then(|| Split::new(layer.rows, layer.columns, &of_layer.p, eps))
-    };
-    Ok(Some(net.layers.iter().zip(&posterior.layers).enumerate().map(of_layer).collect()))
+    let mut splits = vec![None; first];
+    for layer in first..net.layers.len() {
+        let Some(split) = split(layer, eps) else {
+            let message = "eps splits synapses by their p, and the network has no posterior";
+            let problem = Problem::new("mapping.scheme.eps", message);
+            return Err(vec![problem.hint("expected eps: Everything, or a posterior")]);
+        };
+        splits.push(Some(split));
+    }
+    Ok(Some(splits))
 }
 
 impl Plan {

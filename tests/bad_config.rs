@@ -510,7 +510,7 @@ help: taps of full period are 8: [8, 6, 5, 4], 16: [16, 15, 13, 4], 32: [32, 22,
     (
         "a cost table that is not there",
         &[Arch("parts/neurosim_22nm.ron", "parts/neurosm_22nm.ron")],
-        r#"chip.ron:7:12: error: costs: there is no file "parts/neurosm_22nm.ron", and none of that name is built in (ideal_periphery, neurosim_22nm, survey_22nm)
+        r#"chip.ron:7:12: error: costs: there is no file "parts/neurosm_22nm.ron", and none of that name is built in (equal_mac, ideal_periphery, neurosim_22nm, survey_22nm)
 7 |     costs: "parts/neurosm_22nm.ron",
   |            ^^^^^^^^^^^^^^^^^^^^^^^^
 help: did you mean "parts/neurosim_22nm.ron"?
@@ -866,7 +866,7 @@ help: did you mean "conv1"?
     (
         "a cost table that is not built in",
         &[Set("arch.costs=servey_22nm")],
-        r#"--set arch.costs=servey_22nm: error: costs: there is no file "servey_22nm", and none of that name is built in (ideal_periphery, neurosim_22nm, survey_22nm)
+        r#"--set arch.costs=servey_22nm: error: costs: there is no file "servey_22nm", and none of that name is built in (equal_mac, ideal_periphery, neurosim_22nm, survey_22nm)
 help: did you mean "parts/survey_22nm.ron"?
 "#,
     ),
@@ -914,7 +914,7 @@ help: did you mean "10 ns"?
     (
         "a base that is not there",
         &[Table(r#"(name: "mine", base: "neurosm_22nm")"#)],
-        r#"parts/neurosim_22nm.ron:1:22: error: base: there is no file "neurosm_22nm", and none of that name is built in (ideal_periphery, neurosim_22nm, survey_22nm)
+        r#"parts/neurosim_22nm.ron:1:22: error: base: there is no file "neurosm_22nm", and none of that name is built in (equal_mac, ideal_periphery, neurosim_22nm, survey_22nm)
 1 | (name: "mine", base: "neurosm_22nm")
   |                      ^^^^^^^^^^^^^^
 help: did you mean "neurosim_22nm"?

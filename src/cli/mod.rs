@@ -3,6 +3,7 @@
 //! Exit codes: 0 fine, 1 the run failed, 2 usage or bad input; of a shell also 130, 143 and 129, ended by Ctrl-C, SIGTERM and SIGHUP.
 
 mod check;
+mod compare;
 mod critical;
 mod folder;
 #[cfg(unix)]
@@ -34,6 +35,7 @@ use std::process::ExitCode;
 #[command(after_help = "Examples:
   crossbayes run                                     the built-in network on the built-in chip
   crossbayes run --arch arch/pcm_256.ron --set schedule.mode=sequential
+  crossbayes compare                                 what sparsity saves, side by side
   crossbayes check arch/*.ron workloads/*.ron        every problem, with its place
   crossbayes show mapping --workload vgg_binaryconnect")]
 struct Cli {
@@ -85,6 +87,8 @@ enum Colour {
 enum Verb {
     /// Simulate a network on a chip: report, trace and pictures.
     Run(run::Args),
+    /// Compare schemes, schedules, chips and cost tables, and stored runs, in one table.
+    Compare(compare::Args),
     /// Validate files without running; reports every problem.
     Check(check::Args),
     /// Print expanded values: chip, network, mapping, dataflow, costs.
@@ -208,6 +212,7 @@ pub fn main() -> ExitCode {
     let global = &cli.global;
     let done = match &cli.verb {
         Verb::Run(args) => run::run(args, global),
+        Verb::Compare(args) => compare::run(args, global),
         Verb::Check(args) => check::run(args, global),
         Verb::Show(args) => show::run(args, global),
         Verb::New(args) => new::run(args, global),

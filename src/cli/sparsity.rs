@@ -32,7 +32,8 @@ pub(super) struct Options {
     force: bool,
 }
 
-fn eps(text: &str) -> Result<f64, String> {
+/// Checks a threshold.
+pub(super) fn eps(text: &str) -> Result<f64, String> {
     let expected = || format!("expected a number in 0..0.5, got `{text}`");
     let eps: f64 = text.parse().map_err(|_| expected())?;
     if (0.0..0.5).contains(&eps) { Ok(eps) } else { Err(expected()) }

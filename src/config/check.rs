@@ -263,7 +263,7 @@ fn scheme(config: &Config, names: &BTreeSet<&str>) -> Vec<Problem> {
 }
 
 /// What a run asks of its chip and network.
-fn config(config: &Config) -> Vec<Problem> {
+pub(crate) fn config(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
     let names: BTreeSet<&str> = config.workload.layers.iter().map(|layer| layer.name.as_str()).collect();
     let mut given = BTreeSet::new();

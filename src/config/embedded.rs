@@ -18,6 +18,7 @@ macro_rules! embed {
 /// All of them, by path.
 pub const FILES: &[Embedded] = embed![
     "arch/ideal_periphery.ron",
+    "arch/parts/equal_mac.ron",
     "arch/parts/ideal_periphery.ron",
     "arch/parts/neurosim_22nm.ron",
     "arch/parts/survey_22nm.ron",

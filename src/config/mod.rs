@@ -23,6 +23,7 @@ pub mod costs;
 pub mod run;
 
 pub use crate::network::{Images, Input, Layer, Operation, Posterior, Workload};
+pub(crate) use check::config as check_config;
 pub use chip::*;
 pub use costs::{AdcCost, Cost, CostTable};
 pub use diagnostic::ConfigErrors;

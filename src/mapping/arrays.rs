@@ -10,6 +10,7 @@ use crate::workload::Net;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Arrays of a layer that hold blocks of the same size in the same plane, so that they do the same work at the same time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -201,7 +202,7 @@ pub fn first_ensembling_layer(scheme: &Scheme, net: &Net) -> Result<usize, Probl
 }
 
 /// The synapses that each layer samples, for a scheme that splits them; none for layers before the first ensembling one.
-pub type Splits = Vec<Option<Split>>;
+pub type Splits = Vec<Option<Arc<Split>>>;
 
 /// Cuts the layers into arrays and places them. `splits` has one entry for each layer where the scheme has an eps.
 ///
@@ -234,7 +235,7 @@ pub fn map(config: &Config, net: &Net, splits: Option<&Splits>) -> Result<Mappin
             ));
             continue;
         }
-        let split = splits.and_then(|splits| splits[index].as_ref());
+        let split = splits.and_then(|splits| splits[index].as_deref());
         let kinds: &[(Plane, Contents<'_>)] = match split {
             _ if index < first_ensembling_layer => &[(Plane::Deterministic, Contents::Everything)],
             None => &[(Plane::Stochastic, Contents::Everything)],

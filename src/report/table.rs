@@ -28,12 +28,13 @@ impl fmt::Display for Report {
     }
 }
 
-pub(super) fn title(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+/// An underlined title with an empty line before it.
+pub(crate) fn title(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     writeln!(f, "\n{text}\n{}", "-".repeat(text.len()))
 }
 
 /// A line `name  value`; a long value goes on below itself.
-pub(super) fn line(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
+pub(crate) fn line(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
     let mut text = format!("  {name:<24}");
     let indent = text.len();
     for word in value.split(' ') {
@@ -62,12 +63,32 @@ pub(super) fn grid<const N: usize>(f: &mut fmt::Formatter<'_>, head: [&str; N], 
     rows.iter().try_for_each(|row| put(std::array::from_fn(|i| row[i].as_str())))
 }
 
+/// Columns of text, the first to the left, the others to the right.
+#[must_use]
+pub fn aligned(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |c: usize| rows.iter().filter_map(|row| row.get(c)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells = row
+            .iter()
+            .enumerate()
+            .map(|(c, cell)| if c == 0 { format!("{cell:<0$}", widths[c]) } else { format!("{cell:>0$}", widths[c]) });
+        let line = cells.collect::<Vec<_>>().join("  ");
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
 /// A percentage in a column that is headed `%`.
 fn bare_percent(share: f64) -> String {
     percent(share).replace(" %", "")
 }
 
-fn cut(name: &str) -> String {
+/// A name, cut if it is long.
+pub(crate) fn cut(name: &str) -> String {
     if name.chars().count() <= NAME {
         return name.to_owned();
     }
