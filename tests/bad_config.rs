@@ -540,7 +540,7 @@ help: did you mean "parts/neurosim_22nm.ron"?
         "an unknown part",
         &[Parts("    pool: (", "    pol: (")],
         r#"parts/neurosim_22nm.ron:209:5: error: unknown key "pol" of costs; expected one of name, description, node, cell, wordline, sample_and_hold, multiplexer, adc, comparator, sampled_accumulate, random_bit, true_random_bit, lfsr_register, lfsr_gate, draw_compare, draw_latch, probability_fetch, index_bit, gather, shift_add, adder, post_process, pool, buffer_read, buffer_write, global_read, global_write, link
-193 |     pol: (
+209 |     pol: (
     |     ^^^
 help: did you mean "pool"?
 "#,
