@@ -3,9 +3,9 @@
 //! Each case edits a good chip (`pcm_128`), cost table (`neurosim_22nm`) or network (`toy_two_layers`), or gives
 //! overrides, and states the whole answer.
 
+use crossbayes::Error;
 use crossbayes::config::{LoadRequest, check_files, embedded, load, load_expanded};
-use crossbayes::run::check_described;
-use crossbayes::simulate::plan;
+use crossbayes::run::{check_described, planned};
 use proptest::prelude::*;
 use std::path::Path;
 
@@ -966,6 +966,216 @@ parts/neurosim_22nm.ron:1:73: error: missing keys "energy", "area", "leakage" of
   |                                                                         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 "#,
     ),
+    // Two planes a layer.
+    (
+        "a first ensembling layer that is no layer",
+        &[Set(r#"mapping.scheme=Sparse(first_ensembling_layer: Layer("conv2"))"#)],
+        r#"--set mapping.scheme=Sparse(first_ensembling_layer: Layer("conv2")): error: first_ensembling_layer is "conv2", which is no layer
+help: did you mean "conv1"?
+"#,
+    ),
+    (
+        "a first ensembling layer like none",
+        &[Set(r#"mapping.scheme=Sparse(first_ensembling_layer: Layer("everything"))"#)],
+        r#"--set mapping.scheme=Sparse(first_ensembling_layer: Layer("everything")): error: first_ensembling_layer is "everything", which is no layer
+"#,
+    ),
+    (
+        "an eps of one half",
+        &[Set(r#"mapping.scheme=Sparse(eps: Above(0.5))"#)],
+        r#"--set mapping.scheme=Sparse(eps: Above(0.5)): error: eps is 0.5; expected 0..=0.499999
+"#,
+    ),
+    (
+        "an eps below 0",
+        &[Set(r#"mapping.scheme=Sparse(eps: Above(-0.1))"#)],
+        r#"--set mapping.scheme=Sparse(eps: Above(-0.1)): error: eps is -0.1; expected 0..=0.499999
+"#,
+    ),
+    (
+        "an eps that is no number",
+        &[Set(r#"mapping.scheme=Sparse(eps: Above("small"))"#)],
+        r#"--set mapping.scheme=Sparse(eps: Above("small")): error: eps: expected a number, found the text "small"
+"#,
+    ),
+    (
+        "an eps without its variant",
+        &[Set(r#"mapping.scheme=Sparse(eps: 0.05)"#)],
+        r#"--set mapping.scheme=Sparse(eps: 0.05): error: eps: expected one of Everything, Above, Auto, found the number 0.05
+"#,
+    ),
+    (
+        "lists on a plane that converters read",
+        &[Set(r#"mapping.scheme=Sparse(eps: Above(0.05), packing: Lists())"#)],
+        r#"--set mapping.scheme=Sparse(eps: Above(0.05), packing: Lists()): error: packing is Lists, whose rows hold another input in each column, and the stochastic plane is read by converters, with an input on each row
+help: expected a Comparator sampler, or stochastic.readout: SenseAmplifiers(..), or packing: Rows
+"#,
+    ),
+    (
+        "zero rows skipped by converters",
+        &[Set(r#"mapping.scheme=Sparse(eps: Above(0.05), skip_zero_rows: true)"#)],
+        r#"--set mapping.scheme=Sparse(eps: Above(0.05), skip_zero_rows: true): error: skip_zero_rows is set, and the stochastic plane is read by converters, all rows at once
+help: expected a Comparator sampler, or stochastic.readout: SenseAmplifiers(..)
+"#,
+    ),
+    (
+        "a packing of a plane that samples everything",
+        &[Set(r#"mapping.scheme=Sparse(packing: Rows)"#)],
+        r#"--set mapping.scheme=Sparse(packing: Rows): error: packing stores what is probabilistic, and eps is Everything: every synapse is sampled
+help: expected eps: Above(..), or packing: Full
+"#,
+    ),
+    (
+        "nothing to keep",
+        &[Set(r#"mapping.scheme=Sparse(keep_deterministic_part: true)"#)],
+        r#"--set mapping.scheme=Sparse(keep_deterministic_part: true): error: keep_deterministic_part is set, and eps is Everything: there is no deterministic plane to keep
+help: expected eps: Above(..)
+"#,
+    ),
+    (
+        "a key of a scheme that is misspelt",
+        &[Set(r#"mapping.scheme=Sparse(first_ensembling_leyer: Layer("fc1"))"#)],
+        r#"--set mapping.scheme=Sparse(first_ensembling_leyer: Layer("fc1")): error: unknown key "first_ensembling_leyer" of Sparse; expected one of first_ensembling_layer, eps, packing, keep_deterministic_part, skip_zero_rows
+help: did you mean "first_ensembling_layer"?
+"#,
+    ),
+    (
+        "a packing that is misspelt",
+        &[Set(r#"mapping.scheme=Sparse(eps: Above(0.05), packing: Row)"#)],
+        r#"--set mapping.scheme=Sparse(eps: Above(0.05), packing: Row): error: unknown variant "Row" of packing; expected one of Full, Rows, Lists
+help: did you mean Rows?
+"#,
+    ),
+    (
+        "a key of lists that is misspelt",
+        &[Set(r#"mapping.scheme=Sparse(eps: Above(0.05), packing: Lists(sort: false))"#)],
+        r#"--set mapping.scheme=Sparse(eps: Above(0.05), packing: Lists(sort: false)): error: packing is Lists, whose rows hold another input in each column, and the stochastic plane is read by converters, with an input on each row
+help: expected a Comparator sampler, or stochastic.readout: SenseAmplifiers(..), or packing: Rows
+--set mapping.scheme=Sparse(eps: Above(0.05), packing: Lists(sort: false)): error: unknown key "sort" of Lists; expected one of sorted
+help: did you mean "sorted"?
+"#,
+    ),
+    (
+        "a scheme that is misspelt",
+        &[Set(r#"mapping.scheme=Sparce(eps: Above(0.05))"#)],
+        r#"--set mapping.scheme=Sparce(eps: Above(0.05)): error: unknown variant "Sparce" of scheme; expected one of Dense, Deterministic, Sparse
+help: did you mean Sparse?
+"#,
+    ),
+    (
+        "an eps without a posterior",
+        &[
+            Workload("posterior: Synthetic(seed: 1, probabilistic: [0.5, 0.5]),", "posterior: Absent,"),
+            Set(r#"mapping.scheme=Sparse(eps: Above(0.05))"#),
+        ],
+        r#"--set mapping.scheme=Sparse(eps: Above(0.05)): error: eps splits synapses by their p, and the network has no posterior
+help: expected eps: Everything, or a posterior
+"#,
+    ),
+    (
+        "a network that forks before the first ensembling layer",
+        &[
+            Workload(
+                r#"(name: "fc1", op: Linear(outputs: 2), relu: false, activation_bits: 2),"#,
+                r#"(name: "fc1", op: Linear(outputs: 8), activation_bits: 2), (name: "fc2", op: Linear(outputs: 2), inputs: ["conv1"], activation_bits: 2),"#,
+            ),
+            Workload("[0.5, 0.5]", "[0.5, 0.5, 0.5]"),
+            Set(r#"mapping.scheme=Sparse(first_ensembling_layer: Layer("fc1"))"#),
+        ],
+        r#"network.ron:8:16: error: expected one layer that no other reads (the logits), found 2: fc1, fc2
+8 |         (name: "fc1", op: Linear(outputs: 8), activation_bits: 2), (name: "fc2", op: Linear(outputs: 2), inputs: ["conv1"], activation_bits: 2),
+  |                ^^^^^
+"#,
+    ),
+    (
+        "stochastic columns that hold half a synapse",
+        &[Set(r#"arch.stochastic.columns=17"#)],
+        r#"--set arch.stochastic.columns=17: error: columns is 17; expected a multiple of cells_per_synapse (2)
+"#,
+    ),
+    (
+        "stochastic columns that their converters do not divide",
+        &[Set(r#"arch.stochastic.columns=24"#)],
+        r#"--set arch.stochastic.columns=24: error: columns_per_adc is 8; expected a divisor of the 12 pairs of an array
+help: the nearest is 6: set stochastic.columns_per_adc
+"#,
+    ),
+    (
+        "stochastic columns that one converter serves",
+        &[Set(r#"arch.stochastic.columns=8"#)],
+        r#"no problem
+"#,
+    ),
+    (
+        "stochastic columns that no converter reads",
+        &[Set(r#"arch.stochastic.columns=24"#), Set(r#"arch.stochastic.readout=SenseAmplifiers(sub_arrays: 4)"#)],
+        r#"no problem
+"#,
+    ),
+    (
+        "stochastic columns that comparators read",
+        &[Set(r#"arch.stochastic.columns=24"#), Set(r#"arch.sampler=Comparator(noise_rows: 16)"#)],
+        r#"no problem
+"#,
+    ),
+    (
+        "columns per stochastic converter",
+        &[Set(r#"arch.stochastic.columns_per_adc=7"#)],
+        r#"--set arch.stochastic.columns_per_adc=7: error: columns_per_adc is 7; expected a divisor of the 64 pairs of an array
+help: the nearest is 8
+"#,
+    ),
+    (
+        "a resolution of stochastic converters without a cost",
+        &[Set(r#"arch.stochastic.adc_bits=13"#)],
+        r#"--set arch.stochastic.adc_bits=13: error: cost table "neurosim_22nm" has no converter of 13 bits; expected one of 4, 5, 6, 7, 8, 9, 10
+"#,
+    ),
+    (
+        "a resolution of both without a cost",
+        &[Set(r#"arch.adc.bits=13"#), Set(r#"arch.stochastic.rows=64"#)],
+        r#"--set arch.adc.bits=13: error: cost table "neurosim_22nm" has no converter of 13 bits; expected one of 4, 5, 6, 7, 8, 9, 10
+"#,
+    ),
+    (
+        "sub-arrays of stochastic arrays",
+        &[Set(r#"arch.stochastic.readout=SenseAmplifiers(sub_arrays: 3)"#)],
+        r#"--set arch.stochastic.readout=SenseAmplifiers(sub_arrays: 3): error: sub_arrays is 3; expected a divisor of the 128 rows of an array
+"#,
+    ),
+    (
+        "stochastic rows that the chip's sub-arrays do not divide",
+        &[Set(r#"arch.array.readout=SenseAmplifiers(sub_arrays: 64)"#), Set(r#"arch.stochastic.rows=32"#)],
+        r#"--set arch.stochastic.rows=32: error: sub_arrays is 64; expected a divisor of the 32 rows of an array
+"#,
+    ),
+    (
+        "stochastic rows that comparators share",
+        &[Set(r#"arch.sampler=Comparator(noise_rows: 16, sub_arrays: 64)"#), Set(r#"arch.stochastic.rows=32"#)],
+        r#"--set arch.sampler=Comparator(noise_rows: 16, sub_arrays: 64): error: sub_arrays is 64; expected a divisor of the 32 rows of an array
+"#,
+    ),
+    (
+        "too many stochastic rows",
+        &[Set(r#"arch.stochastic.rows=8192"#)],
+        r#"--set arch.stochastic.rows=8192: error: rows is 8192; expected 1..=4096
+"#,
+    ),
+    (
+        "a stochastic key that is misspelt",
+        &[Arch("accumulator:", "stochastic: (colums: 16), accumulator:")],
+        r#"chip.ron:26:18: error: unknown key "colums" of stochastic; expected one of rows, columns, read_time, readout, adc_bits, columns_per_adc, adc_range, gather_banks
+26 |     stochastic: (colums: 16), accumulator: (depth: 2),
+   |                  ^^^^^^
+help: did you mean "columns"?
+"#,
+    ),
+    (
+        "a stochastic range of nothing",
+        &[Set(r#"arch.stochastic.adc_range=Fixed(0)"#)],
+        r#"--set arch.stochastic.adc_range=Fixed(0): error: adc_range is 0; expected 0.5..=1000000000
+"#,
+    ),
     // Found when the network is placed on the chip.
     (
         "more copies than output positions",
@@ -1068,7 +1278,12 @@ fn answer(edits: &[Edit]) -> String {
     write("parts/neurosim_22nm.ron", table);
     request.set =
         edits.iter().filter_map(|e| if let Set(text) = e { Some((*text).to_owned()) } else { None }).collect();
-    let planned = load(&request).and_then(|loaded| plan(&loaded.config).map_err(|problems| loaded.locate(problems)));
+    let planned = load(&request).and_then(|loaded| {
+        planned(&loaded.config, &loaded.workload_base).map_err(|error| match error {
+            Error::Problems(problems) => loaded.locate(problems),
+            other => panic!("{other}"),
+        })
+    });
     match planned {
         Ok(_) => "no problem\n".to_owned(),
         Err(errors) => relative(folder.path(), &errors.render(false)),
@@ -1182,7 +1397,7 @@ fn files_that_cannot_be_read_are_named() {
     let request = LoadRequest { arch: Some("pmc_128".to_owned()), ..LoadRequest::default() };
     assert_eq!(
         load(&request).unwrap_err().to_string(),
-        "pmc_128: error: there is no such file, and none of that name is built in (ideal_periphery, pcm_128, pcm_256, \
+        "pmc_128: error: there is no such file, and none of that name is built in (ideal_periphery, pcm_128, pcm_128_narrow, pcm_128_rowserial, pcm_256, \
          toy_2x2)\nhelp: did you mean pcm_128?"
     );
 }

@@ -452,13 +452,36 @@ fn what_does_not_fit_the_chip_is_reported_with_its_place() {
     assert_eq!(contents(folder.path()), BTreeMap::new());
 }
 
+/// Both planes of a layer have blocks and arrays of their own. digits on arrays of 64 synapse columns: conv1 9 x 16, conv2
+/// 144 x 32, fc1 512 x 64 and fc2 64 x 10; in arrays of 16 synapse columns the stochastic plane of fc1 has 4 column blocks.
+#[test]
+fn a_mapping_shows_both_planes() {
+    let folder = tempdir().unwrap();
+    let scheme = "mapping.scheme=Sparse(first_ensembling_layer: Layer(\"fc1\"), eps: Above(0.05))";
+    let shown = ["show", "mapping", "--set", scheme, "--set", "arch.stochastic.columns=32"];
+    let text = crossbayes(&folder, &shown).fine();
+    let columns: Vec<Vec<&str>> = text
+        .lines()
+        .take(5)
+        .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect())
+        .collect();
+    let place = |name| columns[0].iter().position(|cell| *cell == name).unwrap();
+    let of = |name| columns[1..].iter().map(|row| row[place(name)]).collect::<Vec<_>>();
+    assert_eq!(of("R x C"), ["1 x 1", "2 x 1", "4 x 1 + 4 x 4", "1 x 1 + 1 x 1"], "{text}");
+    assert_eq!(of("arrays"), ["1", "2", "20", "2"], "{text}");
+    assert_eq!(of("passes"), ["1", "1", "10", "10"], "{text}");
+    let arrays = "25 arrays on 6 tiles: 8 deterministic of 128 x 128 cells, 17 stochastic of 128 x 32 cells; ";
+    assert!(text.contains(arrays), "{text}");
+}
+
 #[test]
 fn missing_files_are_bad_input_and_named() {
     let folder = tempdir().unwrap();
     let told = |arguments: &[&str]| crossbayes(&folder, arguments).failed(2);
     assert_eq!(
         told(&["run", "--arch", "pcm_129"]),
-        "pcm_129: error: there is no such file, and none of that name is built in (ideal_periphery, pcm_128, pcm_256, toy_2x2)\n\
+        "pcm_129: error: there is no such file, and none of that name is built in (ideal_periphery, pcm_128, \
+         pcm_128_narrow, pcm_128_rowserial, pcm_256, toy_2x2)\n\
          help: did you mean pcm_128?\n"
     );
     let expected = "expected the folder of a run, or its trace.parquet";

@@ -10,7 +10,9 @@ use common::tied::{cases, tied};
 use common::*;
 use crossbayes::config::*;
 use crossbayes::functional::{ActivityTable, Evaluation, FunctionalModel, FunctionalSpec, Keep, Observer};
+use crossbayes::mapping::EMPTY;
 use crossbayes::meter::{Account, Ledger};
+use crossbayes::parts::accumulator::{HeldSums, PartialSums, adders};
 use crossbayes::parts::{Outcome, RowActivity};
 use crossbayes::report::ClosedForm;
 use crossbayes::report::closed_form::{LayerTime, closed_form, layer_times};
@@ -66,6 +68,14 @@ impl Case {
         self.with(|config| {
             if let Scheme::Sparse { packing: of_scheme, .. } = &mut config.mapping.scheme {
                 *of_scheme = packing;
+            }
+        })
+    }
+
+    fn without_skips(&self) -> Self {
+        self.with(|config| {
+            if let Scheme::Sparse { skip_zero_rows, .. } = &mut config.mapping.scheme {
+                *skip_zero_rows = false;
             }
         })
     }
@@ -167,6 +177,7 @@ struct Knobs {
     eps: Eps,
     packing: Packing,
     keep: bool,
+    skip: bool,
     rows: Option<u32>,
     columns: Option<u32>,
     readout: usize,
@@ -191,12 +202,13 @@ fn knobs() -> impl Strategy<Value = Knobs> {
         Packing::Lists { sorted: true },
     ]);
     let size = (prop::option::of(1..4u32), prop::option::of(1..5u32));
-    (0..6usize, eps, packing, any::<bool>(), size, 0..3usize, 0..3usize, any::<u64>()).prop_map(
-        |(first, eps, packing, keep, (rows, columns), readout, source, seed)| Knobs {
+    (0..6usize, eps, packing, any::<[bool; 2]>(), size, 0..3usize, 0..3usize, any::<u64>()).prop_map(
+        |(first, eps, packing, [keep, skip], (rows, columns), readout, source, seed)| Knobs {
             first,
             eps,
             packing: if eps == Eps::Everything { Packing::Full } else { packing },
             keep: keep && eps != Eps::Everything,
+            skip,
             rows: rows.map(|rows| 2 * rows),
             columns: columns.map(|columns| 2 * columns),
             readout,
@@ -208,13 +220,17 @@ fn knobs() -> impl Strategy<Value = Knobs> {
 
 /// Puts a scheme on a run of the dense one.
 fn sparse(mut config: Config, knobs: Knobs) -> Case {
+    let skips = knobs.skip && {
+        let comparators = matches!(config.arch.sampler, Sampler::Comparator { .. });
+        comparators || (knobs.readout == 2 || matches!(knobs.packing, Packing::Lists { .. }))
+    };
     let first = config.workload.layers.get(knobs.first).map(|layer| FirstLayer::Layer(layer.name.clone()));
     config.mapping.scheme = Scheme::Sparse {
         first_ensembling_layer: first.unwrap_or_default(),
         eps: knobs.eps,
         packing: knobs.packing,
         keep_deterministic_part: knobs.keep,
-        skip_zero_rows: false,
+        skip_zero_rows: skips,
     };
     let lists = matches!(knobs.packing, Packing::Lists { .. });
     let readout = match knobs.readout {
@@ -413,7 +429,8 @@ proptest! {
                 }
                 let of = |component| {
                     let all = both.ledger.entries().filter(move |(of, _)| {
-                        (of.layer, of.plane, of.component) == (Some(l as u32), Some(plane), component) && !of.action.is_wait()
+                        let here = (of.layer, of.plane, of.component) == (Some(l as u32), Some(plane), component);
+                        here && !of.action.is_wait() && of.action != Action::Gather
                     });
                     all.map(|(_, entry)| entry.count).sum::<u128>()
                 };
@@ -427,7 +444,11 @@ proptest! {
                 }).sum();
                 let converted = of(Component::Adc) + of(Component::Comparator);
                 let expected = if arrays.is_empty() { 0 } else { results * passes * u64::from(layer.positions) };
-                prop_assert_eq!(converted, u128::from(expected), "{} {:?}", &layer.name, plane);
+                if choices.skip_zero_rows && plane == Plane::Stochastic {
+                    prop_assert!(converted <= u128::from(expected), "{} {:?}", &layer.name, plane);
+                } else {
+                    prop_assert_eq!(converted, u128::from(expected), "{} {:?}", &layer.name, plane);
+                }
             }
             // Partial sums of both planes become one for each column; to sums that are held those of the stochastic plane
             // are added.
@@ -633,7 +654,7 @@ proptest! {
     /// slower.
     #[test]
     fn cycles_are_those_of_the_closed_form_where_nothing_contends(case in any_case()) {
-        let mut case = idle(&case);
+        let mut case = idle(&case).without_skips();
         let mut of_mode = Vec::new();
         for mode in [Mode::Sequential, Mode::Layer, Mode::Streaming] {
             case.config.schedule.mode = mode;
@@ -836,4 +857,135 @@ proptest! {
             prop_assert_eq!((clipping.clipped, clipping.conversions), (clipped, conversions));
         }
     }
+}
+
+/// What planes take, by hand. Of 3 x 2 synapses (row by row)
+///
+/// ```text
+/// # .        `#` is probabilistic
+/// # #
+/// . .
+/// ```
+/// on arrays of 2 x 1 synapses.
+#[test]
+fn planes_take_the_arrays_that_a_page_of_paper_says() {
+    let p = [[0.5, 0.0], [0.5, 0.5], [0.0, 1.0]];
+    let mapped = |case: &Case| {
+        let plan = case.plan();
+        let [fixed, drawn] = &plan.mapping.layers[0].planes[..] else { panic!("two planes") };
+        let of_layer = &plan.mapping.layers[0];
+        let groups = of_layer.groups.iter().filter(|group| group.plane == Plane::Stochastic);
+        let of_groups: Vec<_> = groups.map(|g| (g.rows, g.columns, g.drawn.clone().unwrap())).collect();
+        let sums = PartialSums::new(&case.config.arch, &plan.net.layers[0], of_layer);
+        let lanes = |_| 1;
+        let adders = adders(&case.config.arch, &plan.net.layers[0], of_layer, lanes);
+        assert_eq!(
+            (fixed.plane, fixed.arrays, fixed.weights, &fixed.tallest),
+            (Plane::Deterministic, 4, 3, &vec![2, 1])
+        );
+        assert_eq!((drawn.plane, drawn.weights), (Plane::Stochastic, 3));
+        (drawn.clone(), of_groups, (sums.most, sums.additions, sums.additions_to_held), adders)
+    };
+    let wide = |config: &mut Config| config.arch.stochastic.columns = Some(4);
+
+    // As large as the layer: row blocks of 2 and 1, two column blocks. Each column has 2 partial sums of each plane: 8, of
+    // which 2 are left. A tree of one adder for each column and plane, and one to merge the planes of each column.
+    let (plane, groups, sums, adders) = mapped(&small(p, Packing::Full, |_| ()));
+    assert_eq!((plane.arrays, plane.slots, plane.most_drawn, plane.row_blocks(), plane.column_blocks), (4, 6, 2, 2, 2));
+    assert_eq!(groups, [(2, 1, vec![2, 1]), (1, 1, vec![0, 0])]);
+    assert_eq!((sums, adders), ((4, 6, 4), 2 + 2 + 2));
+
+    // Column 0 stores rows 0 and 1, column 1 row 1: a partial sum each.
+    let (plane, groups, sums, adders) = mapped(&small(p, Packing::Rows, |_| ()));
+    assert_eq!((plane.arrays, plane.slots, plane.most_drawn, plane.row_blocks(), plane.column_blocks), (2, 3, 2, 1, 2));
+    assert_eq!(groups, [(2, 1, vec![2]), (1, 1, vec![1])]);
+    let inputs: Vec<_> = plane.packed.unwrap().iter().map(|array| (array.first_column, array.inputs.clone())).collect();
+    assert_eq!(inputs, [(0, vec![0, 1]), (1, vec![1])]);
+    assert_eq!((sums, adders), ((3, 4, 2), 2 + 2));
+
+    // In one array of both columns: rows 0 and 1, one of whose four pairs is fixed.
+    let (plane, groups, sums, adders) = mapped(&small(p, Packing::Rows, wide));
+    assert_eq!((plane.arrays, plane.slots, plane.most_drawn, plane.row_blocks(), plane.column_blocks), (1, 4, 3, 1, 1));
+    assert_eq!(groups, [(2, 2, vec![3])]);
+    // A lane of the stochastic plane is as wide as one of the deterministic one here.
+    assert_eq!((sums, adders), ((3, 4, 2), 2 + 2));
+
+    // Lists of rows 0, 1 and of row 1 side by side, row by row; the last place is empty.
+    let lists = |sorted| {
+        move |config: &mut Config| {
+            wide(config);
+            config.arch.stochastic.readout = Some(ArrayReadout::SenseAmplifiers { sub_arrays: 1 });
+            assert!(
+                matches!(config.mapping.scheme, Scheme::Sparse { packing: Packing::Lists { sorted: s }, .. } if s == sorted)
+            );
+        }
+    };
+    let (plane, groups, ..) = mapped(&small(p, Packing::Lists { sorted: false }, lists(false)));
+    assert_eq!((plane.arrays, plane.slots, plane.most_drawn), (1, 4, 3));
+    assert_eq!(groups, [(2, 2, vec![3])]);
+    assert_eq!(plane.packed.unwrap()[0].inputs, [0, 1, 1, EMPTY]);
+
+    // Columns exchanged: sorting puts the longer list first again.
+    let exchanged = p.map(|[a, b]| [b, a]);
+    let (plane, ..) = mapped(&small(exchanged, Packing::Lists { sorted: false }, lists(false)));
+    assert_eq!(plane.packed.unwrap()[0].inputs, [1, 0, EMPTY, 1]);
+    let (plane, ..) = mapped(&small(exchanged, Packing::Lists { sorted: true }, lists(true)));
+    assert_eq!(plane.packed.unwrap()[0].inputs, [0, 1, 1, EMPTY]);
+}
+
+/// A list of 3 on arrays of 2 rows takes two arrays; a column without probabilistic synapses takes none.
+#[test]
+fn a_plane_is_as_tall_as_its_tallest_block() {
+    let p = [[0.5, 0.0], [0.5, 1.0], [0.5, 1.0]];
+    let case = small(p, Packing::Rows, |_| ());
+    let plan = case.plan();
+    let layer = &plan.mapping.layers[0];
+    let drawn = layer.plane(Plane::Stochastic).unwrap();
+    assert_eq!((&drawn.tallest, drawn.column_blocks, drawn.arrays), (&vec![2, 1], 1, 2));
+    // Column 0: 2 + 2 partial sums, column 1: 2 of the deterministic plane; 2 are left.
+    let sums = PartialSums::new(&case.config.arch, &plan.net.layers[0], layer);
+    assert_eq!((sums.most, sums.additions, sums.additions_to_held), (4, 4, 2));
+}
+
+/// Sums of 3 rows of 2-bit codes lie within -12..=12: 5 bits, and 10 of two columns are 2 bytes.
+#[test]
+fn held_sums_have_the_bits_of_any_sum() {
+    let case = small([[0.5, 0.0]; 3], Packing::Full, |config| {
+        if let Scheme::Sparse { keep_deterministic_part, .. } = &mut config.mapping.scheme {
+            *keep_deterministic_part = true;
+        }
+    });
+    let plan = case.plan();
+    let held = HeldSums::new(&plan.net.layers[0], &plan.mapping.layers[0]).unwrap();
+    assert_eq!((held.bits, held.bytes_of_position, held.bytes), (5, 2, 2));
+    let one_member = case.with(|config| config.ensemble.members = 1).plan();
+    assert_eq!(HeldSums::new(&one_member.net.layers[0], &one_member.mapping.layers[0]), None);
+}
+
+/// Each plane fits 32 bits, 32767 (2^16 - 1); both together do not.
+#[test]
+fn sums_of_both_planes_that_need_more_than_32_bits_are_refused() {
+    let sums = |p| {
+        let mut workload = workload(vec![layer("fc", Operation::Linear { outputs: 1 })]);
+        workload.input = Input { channels: 2, height: 1, width: 1, bits: 16, signed: false };
+        let mut case = small([[0.5; 2]; 3], Packing::Full, |config| {
+            config.workload = workload;
+            config.arch.costs.adc = vec![AdcCost { bits: 16, convert: cost(1, 1) }];
+            (config.arch.adc.bits, config.arch.adc.range) = (16, AdcRange::Fixed(0.5));
+        });
+        case.posterior.layers[0].p = p;
+        let model = FunctionalModel::new(&FunctionalSpec::of(&case.config), &case.net(), &case.posterior);
+        model.map(|model| model.accumulate(0, 0, 0, &[u16::MAX; 2], &mut ()).0)
+    };
+    assert_eq!(sums(vec![1.0, 1.0]).unwrap(), [32_767 * 65_535]);
+    let message = sums(vec![1.0, 0.89]).unwrap_err().to_string();
+    assert!(message.contains("the sums of both planes reach 4294836224 units"), "{message}");
+}
+
+#[test]
+fn lists_on_converters_have_no_values() {
+    let case = small([[0.5, 0.0]; 3], Packing::Lists { sorted: true }, |_| ());
+    let model = FunctionalModel::new(&FunctionalSpec::of(&case.config), &case.net(), &case.posterior);
+    let message = model.unwrap_err().to_string();
+    assert!(message.contains("packing is Lists and the stochastic plane is read by converters"), "{message}");
 }

@@ -106,23 +106,29 @@ fn chip(chip: &Chip) -> Vec<Problem> {
         if stochastic && (&arrays.array, &arrays.adc) == (&chip.array, &chip.adc) {
             continue;
         }
-        // What the chip says of both planes is wrong at its own key.
-        let key =
-            |of_both: &str, own: &str, set: bool| if set { format!("stochastic.{own}") } else { of_both.to_owned() };
         let other = &chip.stochastic;
         if stochastic {
             let columns =
                 array(&arrays.array).into_iter().filter(|problem| problem.path == "columns" && other.columns.is_some());
             problems.extend(columns.map(|problem| Problem { path: "stochastic.columns".to_owned(), ..problem }));
         }
-        let shared = key("adc.columns_per_adc", "columns_per_adc", stochastic && other.columns_per_adc.is_some());
-        // Narrow arrays have their converters shared by all columns that there are.
-        problems.extend(converters(&arrays.array, &arrays.adc).map(|problem| Problem { path: shared, ..problem }));
+        let by_comparators = stochastic && matches!(chip.sampler, Sampler::Comparator { .. });
+        let by_converters = !by_comparators && arrays.array.readout == ArrayReadout::Adc;
+        if !stochastic {
+            problems.extend(converters(&arrays.array, &arrays.adc));
+        } else if by_converters && (other.columns.is_some() || other.columns_per_adc.is_some()) {
+            problems.extend(
+                converters(&arrays.array, &arrays.adc).and_then(|problem| stochastic_converters(chip, problem)),
+            );
+        }
         let bits = arrays.adc.bits;
-        if !chip.costs.adc.is_empty() && !chip.costs.adc.iter().any(|entry| entry.bits == bits) {
+        if (!stochastic || other.adc_bits.is_some())
+            && !chip.costs.adc.is_empty()
+            && !chip.costs.adc.iter().any(|entry| entry.bits == bits)
+        {
             let known: Vec<String> = chip.costs.adc.iter().map(|entry| entry.bits.to_string()).collect();
             problems.push(Problem::new(
-                key("adc.bits", "adc_bits", stochastic && other.adc_bits.is_some()),
+                if stochastic { "stochastic.adc_bits" } else { "adc.bits" },
                 format!(
                     "cost table \"{}\" has no converter of {bits} bits; expected one of {}",
                     chip.costs.name,
@@ -130,9 +136,17 @@ fn chip(chip: &Chip) -> Vec<Problem> {
                 ),
             ));
         }
-        if let ArrayReadout::SenseAmplifiers { sub_arrays } = arrays.array.readout {
-            let path = key("array.readout.sub_arrays", "readout.sub_arrays", stochastic && other.readout.is_some());
-            problems.extend(divides_rows(&path, sub_arrays, arrays.array.rows));
+        if let ArrayReadout::SenseAmplifiers { sub_arrays } = arrays.array.readout
+            && !by_comparators
+        {
+            let path = match (stochastic, &other.readout, other.rows) {
+                (true, Some(_), _) => "stochastic.readout.sub_arrays",
+                // What the chip says of both planes is wrong at its own key.
+                (true, None, None) => continue,
+                (true, None, Some(_)) => "stochastic.rows",
+                (false, ..) => "array.readout.sub_arrays",
+            };
+            problems.extend(divides_rows(path, sub_arrays, arrays.array.rows));
         }
     }
     if chip.node != chip.costs.node {
@@ -203,6 +217,24 @@ fn converters(array: &Array, adc: &Adc) -> Option<Problem> {
         format!("columns_per_adc is {shared}; expected a divisor of the {inputs} {what} of an array"),
     );
     Some(problem.hint(format!("the nearest is {near}")))
+}
+
+/// What `problem` says of the converters of stochastic arrays, at the key that makes them differ from the others. Where
+/// narrow arrays have fewer inputs than share a converter elsewhere, all of them share one.
+fn stochastic_converters(chip: &Chip, problem: Problem) -> Option<Problem> {
+    let arrays = chip.plane(Plane::Stochastic);
+    let inputs = if arrays.adc.input == AdcInput::Pair { arrays.synapse_columns() } else { arrays.array.columns };
+    if chip.stochastic.columns_per_adc.is_some() {
+        return Some(Problem { path: "stochastic.columns_per_adc".to_owned(), ..problem });
+    }
+    (inputs > arrays.adc.columns_per_adc).then(|| {
+        let hint = problem.hint.unwrap_or_default();
+        Problem {
+            path: "stochastic.columns".to_owned(),
+            hint: Some(format!("{hint}: set stochastic.columns_per_adc")),
+            ..problem
+        }
+    })
 }
 
 /// The network, and a posterior that belongs to it.

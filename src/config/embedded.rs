@@ -23,6 +23,8 @@ pub const FILES: &[Embedded] = embed![
     "arch/parts/neurosim_22nm.ron",
     "arch/parts/survey_22nm.ron",
     "arch/pcm_128.ron",
+    "arch/pcm_128_narrow.ron",
+    "arch/pcm_128_rowserial.ron",
     "arch/pcm_256.ron",
     "arch/toy_2x2.ron",
     "workloads/digits.ron",

@@ -287,6 +287,12 @@ fn check_sizes(spec: &FunctionalSpec, net: &Net) -> Result<(), Error> {
     {
         return refuse(format!("arch.sampler.probability_bits is {probability_bits}; expected 1..=16"));
     }
+    let lists = spec.scheme.choices().is_some_and(|choices| matches!(choices.packing, Packing::Lists { .. }));
+    if lists && spec.stochastic.adc.is_some() {
+        return refuse(
+            "packing is Lists and the stochastic plane is read by converters; expected Rows or Full".to_owned(),
+        );
+    }
     if spec.members == 0 {
         return refuse("ensemble.members is 0; expected at least 1".to_owned());
     }
@@ -306,17 +312,35 @@ fn check_sizes(spec: &FunctionalSpec, net: &Net) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses a converter whose codes, added up over pulses and the most arrays of a column, could need more than 32 bits.
-fn check_accumulators(layer: &NetLayer, sums: &Sums, blocks: usize) -> Result<(), Error> {
-    let Sums::Quantised(quantiser) = sums else { return Ok(()) };
+/// The largest magnitude of a plane's sums in units of its step, over pulses and the most arrays of a column.
+///
+/// # Errors
+/// Returns an error if a converter's codes could need more than 32 bits.
+fn largest_sum(layer: &NetLayer, sums: &Sums, blocks: usize) -> Result<u64, Error> {
+    let Sums::Quantised(quantiser) = sums else { return Ok(u64::from(layer.rows) << layer.input_bits) };
     // A column's result is the difference of two codes, each of them at most this large and not negative.
-    if (u64::from(quantiser.largest_code()) * blocks as u64) << layer.input_bits > i32::MAX as u64 {
+    let largest = (u64::from(quantiser.largest_code()) * blocks as u64) << layer.input_bits;
+    if largest > i32::MAX as u64 {
         return Err(Error::Config(format!(
             "the accumulators of layer {} would need more than 32 bits: {blocks} row blocks of codes up to {} by \
              {}-bit inputs; expected a wider arch.adc.range or fewer arch.adc.bits",
             layer.name,
             quantiser.largest_code(),
             layer.input_bits
+        )));
+    }
+    Ok(largest)
+}
+
+/// Refuses planes whose sums together could need more than 32 bits. `largest` holds those of each plane.
+fn check_both(layer: &NetLayer, products: &[PlaneProduct], largest: &[u64]) -> Result<(), Error> {
+    let in_units = |(product, largest): (&PlaneProduct, &u64)| *largest as f64 * product.scale.unwrap_or(1.0);
+    let sum: f64 = products.iter().zip(largest).map(in_units).sum();
+    if sum > f64::from(i32::MAX) {
+        return Err(Error::Config(format!(
+            "the accumulators of layer {} would need more than 32 bits: the sums of both planes reach {sum} units; \
+             expected wider ranges or fewer bits of arch.adc and arch.stochastic",
+            layer.name
         )));
     }
     Ok(())
@@ -389,10 +413,11 @@ impl Planes<'_> {
         RowBlocks::new(self.layer.rows, self.spec.arrays(plane).rows)
     }
 
-    fn sums(&self, plane: Plane, largest_block: usize, blocks: usize) -> Result<Sums, Error> {
+    /// How a plane's sums are converted, and the largest of them in units of its step.
+    fn sums(&self, plane: Plane, largest_block: usize, blocks: usize) -> Result<(Sums, u64), Error> {
         let sums = Sums::new(self.spec.arrays(plane).adc.as_ref(), largest_block as u32);
-        check_accumulators(self.layer, &sums, blocks)?;
-        Ok(sums)
+        let largest = largest_sum(self.layer, &sums, blocks)?;
+        Ok((sums, largest))
     }
 
     fn build(&self) -> Result<Built, Error> {
@@ -402,7 +427,7 @@ impl Planes<'_> {
             return self.split(&split);
         }
         let blocks = self.blocks(plane);
-        let sums = self.sums(plane, blocks.rows_per_block(), blocks.count())?;
+        let (sums, _) = self.sums(plane, blocks.rows_per_block(), blocks.count())?;
         let weights = if self.sampled {
             self.drawn(self.of_layer(), blocks, None)?
         } else {
@@ -422,11 +447,13 @@ impl Planes<'_> {
         let arrays = &spec.stochastic;
         let packed = (packing != Packing::Full)
             .then(|| Arc::new(packed_plane(split, packing, arrays.columns, arrays.rows).arrays));
-        let (mut row_sets, mut products) = (Vec::new(), Vec::new());
+        let (mut row_sets, mut products, mut largest_sums) = (Vec::new(), Vec::new(), Vec::new());
         let mode = || BitMatrix::mode(self.of_layer(), fixed_blocks, columns);
         if fixed > 0 {
             row_sets.push((Plane::Deterministic, RowSets::Blocks(fixed_blocks)));
-            let sums = self.sums(Plane::Deterministic, fixed_blocks.rows_per_block(), fixed_blocks.count())?;
+            let (sums, largest) =
+                self.sums(Plane::Deterministic, fixed_blocks.rows_per_block(), fixed_blocks.count())?;
+            largest_sums.push(largest);
             let present = BitMatrix::of_split(split, fixed_blocks, false);
             let weights = Weights::Shared(mode().masked(&present));
             products.push(PlaneProduct {
@@ -449,7 +476,8 @@ impl Planes<'_> {
             let sets =
                 packed.as_ref().map_or(RowSets::Blocks(sampled_blocks), |arrays| RowSets::Packed(Arc::clone(arrays)));
             row_sets.push((Plane::Stochastic, sets));
-            let sums = self.sums(Plane::Stochastic, largest, in_column)?;
+            let (sums, largest) = self.sums(Plane::Stochastic, largest, in_column)?;
+            largest_sums.push(largest);
             products.push(PlaneProduct {
                 blocks: sampled_blocks,
                 weights: Weights::Shared(BitMatrix::new(sampled_blocks, columns)),
@@ -483,6 +511,7 @@ impl Planes<'_> {
             }
         }
         let step = common_step(self.layer, &mut products);
+        check_both(self.layer, &products, &largest_sums)?;
         Ok(Built { products, row_sets, step })
     }
 

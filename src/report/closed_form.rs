@@ -6,9 +6,9 @@
 //! within a layer, so pass q of layer l follows from maxima and sums alone, a closed form in the (max, +) algebra:
 //!
 //! ```text
-//! start(l, g, q) = max(input(l, q) + fetch(l), done(l, q-1), drawn(l, g, q))      of each group g of arrays
-//! done(l, q) = max over g of max(start(l, g, q) + tau(l, g), second(l, q) + rest(l, g))
-//! second(l, q) = max over g of start(l, g, q)
+//! start(l, g, q) = max(max(input(l, q) + fetch(l), done(l, q-1)) + gather(g), drawn(l, g, q))     of each group g of arrays
+//! done(l, q) = max over g of max(start(l, g, q) + reads(l, g), second(l, q) + gather(g) + rest(l, g))
+//! second(l, q) = max over g of start(l, g, q);     tau(l) = done(l, q) - max(input(l, q) + fetch(l), done(l, q-1)) where all is drawn
 //! drawn(l, g, q+1) = start(l, g, q) + redraw(l, g)              drawn(l, g, 0) = 0: the first sample is preloaded
 //! ```
 //! All groups get a window at the same time, once each has taken the one before: rest is what a group takes from the second
@@ -44,13 +44,15 @@ use crate::workload::{LayerInput, Net};
 pub struct PlaneTime {
     /// Runs of one pass that weights are held for: 1, or the positions where each has a sample of its own.
     pub runs: u64,
+    /// Gathering the inputs of the first position of a pass; 0 where rows have those of the layer's matrix.
+    pub gather: u64,
     /// From the first read of a run to its last conversion.
     pub run: u64,
     /// Least distance between the starts of two runs that follow each other without a gap.
     pub step: u64,
-    /// From the start of a pass to the sample of the next one; 0 where none is drawn.
+    /// From the first read of a pass to the sample of the next one; 0 where none is drawn.
     pub redraw: u64,
-    /// From the start of the second position of a pass to the last conversion; 0 where there is one position.
+    /// From the first read of the second position of a pass to the last conversion; 0 where there is one position.
     pub rest: u64,
     /// Whether it works for the first member only.
     pub first_member_only: bool,
@@ -63,8 +65,13 @@ impl PlaneTime {
     }
 
     /// `passes` passes without a gap, from the first read to the last conversion.
-    fn back_to_back(&self, passes: u64) -> u64 {
+    fn reads(&self, passes: u64) -> u64 {
         (passes * self.runs).checked_sub(1).map_or(0, |gaps| gaps * self.step + self.run)
+    }
+
+    /// The same with the gather before them.
+    fn back_to_back(&self, passes: u64) -> u64 {
+        self.gather + self.reads(passes)
     }
 }
 
@@ -89,10 +96,27 @@ impl LayerTime {
         self.most(|group| group.back_to_back(images * if group.first_member_only { 1 } else { members }))
     }
 
-    /// One pass of a member, from the first read to the last conversion (tau).
+    /// One pass of a member whose weights are drawn, from the first windows to the last conversion (tau).
     #[must_use]
     pub fn pass(&self, member: u32) -> u64 {
-        self.most(|group| if group.takes_part(member) { group.back_to_back(1) } else { 0 })
+        self.done(0, &mut vec![0; self.groups.len()], member)
+    }
+
+    /// The end of the pass of a member whose first windows come at `start`; `drawn` tells for each group when its weights
+    /// are drawn, and then when those of its next pass are.
+    fn done(&self, start: u64, drawn: &mut [u64], member: u32) -> u64 {
+        let groups = || self.groups.iter().enumerate().filter(|(_, group)| group.takes_part(member));
+        let reads = |group: &PlaneTime, drawn: u64| (start + group.gather).max(drawn);
+        // The second windows come to all groups when each has taken its first one.
+        let second = groups().map(|(g, group)| reads(group, drawn[g])).max().unwrap_or(start);
+        let mut done = start;
+        for (g, group) in groups() {
+            let begun = reads(group, drawn[g]);
+            let rest = if group.rest > 0 { second + group.gather + group.rest } else { 0 };
+            done = done.max(begun + group.reads(1)).max(rest);
+            drawn[g] = begun + group.redraw;
+        }
+        done
     }
 
     /// From the start of a pass to the sample of the next one; 0 where none is drawn.
@@ -115,7 +139,9 @@ impl LayerTime {
     /// Whether one group takes longest and draws longest, or draws do not show.
     fn slowest_is_one(&self) -> bool {
         let (pass, redraw) = (self.pass(1), self.redraw());
-        redraw <= pass || self.groups.iter().any(|group| (group.back_to_back(1), group.redraw) == (pass, redraw))
+        let gather = self.most(|group| group.gather);
+        let slowest = |group: &PlaneTime| (group.back_to_back(1), group.redraw, group.gather) == (pass, redraw, gather);
+        redraw <= pass || self.groups.iter().any(slowest)
     }
 
     /// The same for the passes of all members of an image.
@@ -206,10 +232,10 @@ fn plane_time(sampler: &Sampler, block: Block, gather: Option<&Gather>, position
     };
     // With gathers: the first position waits for its own, and later ones follow as fast as reads and gathers allow.
     let one = u64::from(block.pulses) * block.period();
-    let (first, interval) = gather.map_or((0, one), |gather| (gather.cycles, gather.interval(one)));
-    let run = block.back_to_back(length) + first + (length - 1) * (interval - one);
+    let (gather, interval) = gather.map_or((0, one), |gather| (gather.cycles, gather.interval(one)));
+    let run = block.back_to_back(length) + (length - 1) * (interval - one);
     let reads = length * interval;
-    let mut time = PlaneTime { runs, run, step: reads, ..PlaneTime::default() };
+    let mut time = PlaneTime { runs, gather, run, step: reads, ..PlaneTime::default() };
     if draw > 0 {
         // The array is free once the last sample is taken, or converted where nothing holds it.
         let converting = if block.overlapped { block.convert } else { 0 };
@@ -218,8 +244,7 @@ fn plane_time(sampler: &Sampler, block: Block, gather: Option<&Gather>, position
         time.redraw = (runs - 1) * time.step + drawn;
     }
     if positions > 1 {
-        let of_position = if runs > 1 { time.step } else { u64::from(block.pulses) * block.period() };
-        time.rest = time.back_to_back(1) - of_position;
+        time.rest = time.reads(1) - if runs > 1 { time.step } else { interval };
     }
     time
 }
@@ -275,15 +300,7 @@ impl Passes<'_> {
     /// Runs the pass of a member, whose input is there at `input`; gives the cycle at which its output has arrived.
     fn run(&mut self, input: u64, member: u32) -> u64 {
         let start = (input + self.time.fetch).max(self.done);
-        let groups = || self.time.groups.iter().enumerate().filter(|(_, group)| group.takes_part(member));
-        // The second window goes to all groups when each has taken its first one.
-        let second = groups().map(|(g, _)| start.max(self.drawn[g])).max().unwrap_or(start);
-        for (g, group) in groups() {
-            let start = start.max(self.drawn[g]);
-            let rest = if group.rest > 0 { second + group.rest } else { 0 };
-            self.done = self.done.max(start + group.back_to_back(1)).max(rest);
-            self.drawn[g] = start + group.redraw;
-        }
+        self.done = self.time.done(start, &mut self.drawn, member);
         self.done + self.time.after
     }
 }
@@ -297,8 +314,9 @@ fn formula(mode: Mode, times: &[LayerTime], first_sampled: usize) -> &'static st
             // From a layer's pass to its next one all sampled layers have a turn.
             let turns: u64 = sampled.iter().map(|time| time.pass(1)).sum();
             if sampled.iter().any(|time| time.redraw() > turns) {
-                "start(l,g,q) = max(turn(l,q) + fetch_l, start(l,g,q-1) + redraw_g); turn = done + after of the pass whose turn \
-                 was before, load for an image; done(l,q) = max_g max(start(l,g,q) + tau_g, max_g start(l,g,q) + rest_g)"
+                "start(l,g,q) = max(turn(l,q) + fetch_l + gather_g, start(l,g,q-1) + redraw_g); turn = done + after of the \
+                 pass whose turn was before, load for an image; done(l,q) = max_g max(start(l,g,q) + reads_g, max_g \
+                 start(l,g,q) + gather_g + rest_g)"
             } else if keeps {
                 "images (load + sum_l (tau_l + fixed_l) + (T-1) sum_{l>=L0} (tau'_l + fixed_l)); tau' without the plane whose \
                  sums are kept"
@@ -307,9 +325,9 @@ fn formula(mode: Mode, times: &[LayerTime], first_sampled: usize) -> &'static st
             }
         }
         Mode::Layer if keeps || !sampled.iter().all(LayerTime::slowest_is_one) => {
-            "start(l,g,q) = max(input(l,q) + fetch_l, done(l,q-1), start(l,g,q-1) + redraw_g); done(l,q) = max_g \
-             max(start(l,g,q) + tau_g, max_g start(l,g,q) + rest_g); input = done + after of the pass before it, load for an \
-             image"
+            "start(l,g,q) = max(max(input(l,q) + fetch_l, done(l,q-1)) + gather_g, start(l,g,q-1) + redraw_g); done(l,q) = max_g \
+             max(start(l,g,q) + reads_g, max_g start(l,g,q) + gather_g + rest_g); input = done + after of the pass before \
+             it, load for an image"
         }
         Mode::Layer => {
             "load + sum_l (tau_l + fixed_l) + (T-1) max_{l>=L0} interval_l + (images-1) max(max_{l<L0} interval_l, \

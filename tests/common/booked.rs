@@ -25,7 +25,7 @@ pub fn assert_every_cycle_is_booked_once(config: &Config, plan: &Plan, outcome: 
     let mut reads = drives.clone();
     for span in &both.spans {
         match (span.component, span.action) {
-            (Component::Driver, _) => drives.entry(span.unit).or_default().extend(pieces(span)),
+            (Component::Driver, Action::Drive) => drives.entry(span.unit).or_default().extend(pieces(span)),
             (Component::Crossbar, Action::Read) => reads.entry(span.unit).or_default().extend(pieces(span)),
             _ => {}
         }
