@@ -12,7 +12,7 @@ use crate::functional::{
 };
 use crate::mapping::Split;
 use crate::meter::{Ledger, Tally};
-use crate::parts::{Outcome, RowActivity};
+use crate::parts::{At, Outcome, RowActivity};
 use crate::report::closed_form::closed_form;
 use crate::report::inventory::inventory;
 use crate::report::{EventFacts, LayerFacts, OutputFacts, RunFacts, content_hash};
@@ -50,12 +50,45 @@ pub type Progress<'a> = &'a (dyn Fn(RunPhase, u64, u64) + Sync);
 #[derive(Debug)]
 pub struct Prepared {
     config: Config,
+    /// The network as described; the plan's may have copies of layers.
+    net: Net,
     plan: Plan,
     workload_hash: String,
     values: Option<Values>,
     probabilistic: Option<Vec<u64>>,
     frozen: Option<Vec<u64>>,
     tried: Vec<Tried>,
+}
+
+/// Counts of the network's layers for the layers of a plan, of which some may be copies for a member.
+#[derive(Debug)]
+struct OfCopies {
+    counts: Arc<dyn RowActivity>,
+    /// For each layer of the plan, the layer of the network and the member, where it is a copy.
+    layers: Vec<(u32, Option<u32>)>,
+}
+
+impl OfCopies {
+    fn new(counts: Arc<dyn RowActivity>, net: &Net) -> Self {
+        let member = |layer: &NetLayer| layer.copy.as_ref().map(|copy| copy.member);
+        let layers = net.layers.iter().enumerate().map(|(l, layer)| (net.described(l) as u32, member(layer)));
+        Self { counts, layers: layers.collect() }
+    }
+
+    fn at(&self, at: At) -> At {
+        let (layer, member) = self.layers[at.layer as usize];
+        At { layer, member: member.unwrap_or(at.member), ..at }
+    }
+}
+
+impl RowActivity for OfCopies {
+    fn driven(&self, at: At, pulse: u32, row_block: u32) -> u32 {
+        self.counts.driven(self.at(at), pulse, row_block)
+    }
+
+    fn non_zero(&self, at: At, row_block: u32) -> u32 {
+        self.counts.non_zero(self.at(at), row_block)
+    }
 }
 
 /// What a simulated run leaves beside its spans.
@@ -328,8 +361,8 @@ impl Shared {
         self.read_images()?;
         let contents = self.posterior.as_ref().and_then(|(_, hash)| hash.clone());
         let workload_hash = workload_hash(&config.workload, contents, self.images_hash.clone().flatten());
-        let values = if answers { self.values(&config, &plan, threads, progress)? } else { None };
-        Ok(Prepared { config, plan, workload_hash, values, probabilistic, frozen, tried })
+        let values = if answers { self.values(&config, threads, progress)? } else { None };
+        Ok(Prepared { config, net: self.net.clone(), plan, workload_hash, values, probabilistic, frozen, tried })
     }
 
     fn read_posterior(&mut self) -> Result<(), Error> {
@@ -388,13 +421,7 @@ impl Shared {
     }
 
     /// Answers the images and counts the driven rows of those that are simulated in time; none without images or posterior.
-    fn values(
-        &mut self,
-        config: &Config,
-        plan: &Plan,
-        threads: usize,
-        progress: Progress<'_>,
-    ) -> Result<Option<Values>, Error> {
+    fn values(&mut self, config: &Config, threads: usize, progress: Progress<'_>) -> Result<Option<Values>, Error> {
         if let (None, Some(file)) = (&self.images, self.image_file.take()) {
             self.images = Some(file.load(&self.workload.input, &self.net)?);
         }
@@ -406,11 +433,11 @@ impl Shared {
         }
         let mut problems = too_many_images(config, images);
         let (count, timed) = (answered(config, images), timed as usize);
-        problems.extend(too_much_to_record(config, &plan.net, count));
+        problems.extend(too_much_to_record(config, &self.net, count));
         if !problems.is_empty() {
             return Err(Error::Problems(problems));
         }
-        let model = FunctionalModel::new(&key.spec, &plan.net, posterior)?;
+        let model = FunctionalModel::new(&key.spec, &self.net, posterior)?;
         let record = config.values.record;
         let keep = Keep { activity: timed, accumulators: record == Record::Accumulators };
         let tell = |done: usize| progress(RunPhase::Values, done as u64, count.max(timed) as u64);
@@ -667,7 +694,15 @@ impl Prepared {
 
     /// Driven rows of the images that are simulated in time, where there are any.
     fn activity(&self) -> Option<Arc<dyn RowActivity>> {
-        self.values.as_ref().map(|values| values.activity.clone())
+        let counts = self.values.as_ref()?.activity.clone();
+        let copies = self.plan.net.layers.iter().any(|layer| layer.copy.is_some());
+        Some(if copies { Arc::new(OfCopies::new(counts, &self.plan.net)) } else { counts })
+    }
+
+    /// The network as it is described.
+    #[must_use]
+    pub fn net(&self) -> &Net {
+        &self.net
     }
 
     /// The values that the configuration asks to be written.
@@ -741,8 +776,8 @@ impl Prepared {
                 passes_per_image: mapped.passes,
                 macs_per_pass: layer.macs(),
                 synapses: layer.synapses(),
-                probabilistic_synapses: self.probabilistic.as_ref().map(|counts| counts[l]),
-                frozen_synapses: self.frozen.as_ref().map(|counts| counts[l]),
+                probabilistic_synapses: self.probabilistic.as_ref().map(|counts| counts[self.plan.net.described(l)]),
+                frozen_synapses: self.frozen.as_ref().map(|counts| counts[self.plan.net.described(l)]),
                 stored_synapses: mapped.plane(Plane::Stochastic).map_or(0, |plane| plane.slots),
                 sampled_synapses: mapped.plane(Plane::Stochastic).map_or(0, |plane| plane.weights),
                 random_bits: outcome.random_bits.get(l).copied().unwrap_or(0),

@@ -1,6 +1,6 @@
 //! From a configuration to spans: the steps of the diagram in `lib.rs`, one after another.
 
-use crate::config::{Config, Queue};
+use crate::config::{Config, Execution, Queue};
 use crate::critical::{Chain, Flow, Timing, walk};
 use crate::dataflow::{self, Dataflow};
 use crate::error::{Error, Problem};
@@ -61,14 +61,24 @@ pub fn plan_with(
     net: &Net,
     split: impl FnMut(usize, f64) -> Option<Arc<Split>>,
 ) -> Result<Plan, Vec<Problem>> {
-    let splits = splits(config, net, split)?;
-    let mapping = mapping::map(config, net, splits.as_ref())?;
-    let problems = limits(config, net, &mapping);
+    if config.mapping.scheme.is_auto() {
+        let message = "Auto is found by running values, which planning does not";
+        return Err(vec![Problem::new("mapping.scheme", message)]);
+    }
+    let mut splits = splits(config, net, split)?;
+    let mut net = net.clone();
+    let first = mapping::first_ensembling_layer(&config.mapping.scheme, &net).map_err(|problem| vec![problem])?;
+    if config.ensemble.execution == Execution::Spatial && first < net.layers.len() {
+        net = net.side_by_side(first, config.members());
+        splits = splits.map(|splits| (0..net.layers.len()).map(|l| splits[net.described(l)].clone()).collect());
+    }
+    let mapping = mapping::map(config, &net, splits.as_ref())?;
+    let problems = limits(config, &net, &mapping);
     if !problems.is_empty() {
         return Err(problems);
     }
-    let dataflow = dataflow::build(config, net, &mapping)?;
-    Ok(Plan { net: net.clone(), mapping, dataflow })
+    let dataflow = dataflow::build(config, &net, &mapping)?;
+    Ok(Plan { net, mapping, dataflow })
 }
 
 /// Which synapses each layer samples, if the scheme splits them.
@@ -104,7 +114,8 @@ impl Plan {
     /// Number of answers that a run produces: the total of its progress.
     #[must_use]
     pub fn answers(&self, config: &Config) -> u64 {
-        u64::from(config.schedule.images) * u64::from(self.mapping.layers[self.net.output].passes)
+        let passes = self.net.outputs().map(|l| u64::from(self.mapping.layers[l].passes));
+        u64::from(config.schedule.images) * passes.sum::<u64>()
     }
 }
 

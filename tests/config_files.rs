@@ -2,8 +2,8 @@
 
 use crossbayes::config::tree::{self, Node, Value};
 use crossbayes::config::{
-    AdcRange, Answer, Base, EnsembleSpec, Grain, Grouping, Location, Mode, Operation, Posterior, Queue, Sampler,
-    Samples, Scheme,
+    AdcRange, Answer, Base, EnsembleSpec, Execution, Grain, Grouping, Location, Mode, Operation, Posterior, Queue,
+    Sampler, Samples, Scheme,
 };
 use crossbayes::config::{
     Config, CostTable, FileKind, LoadRequest, check_files, embedded, json_schema, load, load_expanded,
@@ -266,7 +266,7 @@ fn overrides_take_words_quantities_and_ron() {
     assert_eq!(config.seed, 7);
     // What is not given has its default.
     assert_eq!(config.schedule.images, 1);
-    assert_eq!(config.ensemble, EnsembleSpec { members: 10, samples: Samples::Drawn });
+    assert_eq!(config.ensemble, EnsembleSpec { members: 10, samples: Samples::Drawn, execution: Execution::Temporal });
 }
 
 #[test]

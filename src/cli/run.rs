@@ -124,7 +124,7 @@ fn write(
     bar: &Bar,
 ) -> Result<(Report, PathBuf), Error> {
     let tell = |stage, done, total| bar.tell(stage, done, total);
-    let names: Vec<&str> = prepared.plan().net.layers.iter().map(|layer| layer.name.as_str()).collect();
+    let names: Vec<&str> = prepared.net().layers.iter().map(|layer| layer.name.as_str()).collect();
     let sink = ParquetSink::create(folder.file(TRACE)?, &names)?;
     let (Finished { mut facts, ledger }, sink) = prepared.simulate(sink, command, &tell)?;
     facts.settings = settings;
@@ -135,7 +135,7 @@ fn write(
     folder.write("report.txt", report.to_string())?;
     folder.write(CONFIG, config)?;
     if let Some(recorded) = prepared.recorded() {
-        recorded.write(&prepared.plan().net, &folder.file(VALUES)?)?;
+        recorded.write(prepared.net(), &folder.file(VALUES)?)?;
     }
     for &kind in plot::KINDS {
         for (name, contents) in plot::draw(kind, &facts, &ledger, png)? {

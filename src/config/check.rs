@@ -3,8 +3,8 @@
 use crate::config::de::from_node;
 use crate::config::tree::Node;
 use crate::config::{
-    Adc, AdcInput, Array, ArrayReadout, Chip, Config, CostTable, Driver, MAX_PASSES, Packing, Plane, Posterior,
-    RandomSource, Sampler, Samples, ScheduleSpec, TraceWindow, Workload,
+    Adc, AdcInput, Array, ArrayReadout, Chip, Config, CostTable, Driver, Execution, MAX_PASSES, Mode, Packing, Plane,
+    Posterior, RandomSource, Sampler, Samples, ScheduleSpec, TraceWindow, Workload,
 };
 use crate::error::{MOST_COMPARED, Problem, nearest};
 use crate::lfsr::{MOST_BITS, has_full_period};
@@ -290,6 +290,18 @@ fn scheme(config: &Config, names: &BTreeSet<&str>) -> Vec<Problem> {
     if choices.keep_deterministic_part && choices.eps.is_none() {
         let message = "keep_deterministic_part is set, and eps is Everything: there is no deterministic plane to keep";
         problems.push(Problem::new("mapping.scheme.keep_deterministic_part", message).hint("expected eps: Above(..)"));
+    }
+    if config.ensemble.execution == Execution::Spatial {
+        if config.schedule.mode == Mode::Sequential {
+            let message = "execution is Spatial, and the sequential schedule runs one layer of one member at a time";
+            problems
+                .push(Problem::new("ensemble.execution", message).hint("expected schedule.mode Layer or Streaming"));
+        }
+        if choices.keep_deterministic_part {
+            let message = "keep_deterministic_part keeps sums for later members, and with ensemble.execution=Spatial each \
+                           member has planes of its own";
+            problems.push(Problem::new("mapping.scheme.keep_deterministic_part", message));
+        }
     }
     problems
 }

@@ -329,11 +329,23 @@ pub struct EnsembleSpec {
     pub members: u32,
     /// Where the weight samples come from.
     pub samples: Samples,
+    /// Whether members share the layers that run for each of them, or have copies of their own.
+    pub execution: Execution,
+}
+
+/// How members run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default, Copy, Eq)]
+pub enum Execution {
+    /// One after another on the same arrays.
+    #[default]
+    Temporal,
+    /// Side by side: from the first ensembling layer on each member has tiles of its own.
+    Spatial,
 }
 
 impl Default for EnsembleSpec {
     fn default() -> Self {
-        Self { members: 10, samples: Samples::default() }
+        Self { members: 10, samples: Samples::default(), execution: Execution::default() }
     }
 }
 

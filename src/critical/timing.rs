@@ -168,7 +168,7 @@ impl Timing {
                     before.extend(part.spec().outputs.iter().map(|port| (*port, End::Layer(layer(id)))));
                     digitals.insert(id, part.spec().clone());
                 }
-                Part::Sink(part) => drop(behind.insert(part.input, End::Sink)),
+                Part::Sink(part) => behind.extend(part.inputs.iter().map(|&input| (input, End::Sink))),
                 Part::Crossbar(_) | Part::Converter(_) | Part::Link(_) => {}
             }
         }

@@ -136,18 +136,20 @@ pub fn build(config: &Config, net: &Net, mapping: &Mapping) -> Result<Dataflow, 
         graph.add_edge(producer, link, channel(out_bytes));
         graph.add_edge(link, buffers[l], channel(in_bytes));
     }
-    let last = &net.layers[net.output];
-    let link = graph.add_node(stage(format!("{}->sink.link", last.name), Role::Link, Some(net.output), None));
-    let answer = |bytes| Channel {
-        capacity: pixels(bytes, last.output.channels, LOGIT_BITS),
-        credit: "pixel",
-        shape: Some(last.output),
-        feedback: false,
-    };
-    let out_bytes = mapping.layers[net.output].tiles.len() as u64 * chip.tile.output_buffer.capacity.0;
-    let in_bytes = chip.global_buffer.capacity.0;
-    problems.extend(room::answer_problems(net, mapping, out_bytes, in_bytes));
-    graph.add_edge(digitals[net.output], link, answer(out_bytes));
-    graph.add_edge(link, sink, answer(in_bytes));
+    for output in net.outputs() {
+        let last = &net.layers[output];
+        let link = graph.add_node(stage(format!("{}->sink.link", last.name), Role::Link, Some(output), None));
+        let answer = |bytes| Channel {
+            capacity: pixels(bytes, last.output.channels, LOGIT_BITS),
+            credit: "pixel",
+            shape: Some(last.output),
+            feedback: false,
+        };
+        let out_bytes = mapping.layers[output].tiles.len() as u64 * chip.tile.output_buffer.capacity.0;
+        let in_bytes = chip.global_buffer.capacity.0;
+        problems.extend(room::answer_problems(net, mapping, output, out_bytes, in_bytes));
+        graph.add_edge(digitals[output], link, answer(out_bytes));
+        graph.add_edge(link, sink, answer(in_bytes));
+    }
     if problems.is_empty() { Ok(Dataflow { graph, source, sink }) } else { Err(problems) }
 }

@@ -66,11 +66,17 @@ pub(super) fn message_problem(net: &Net, mapping: &Mapping, l: usize, bytes: u64
 }
 
 /// The last layer's output buffer and the global buffer must each hold a message with logits.
-pub(super) fn answer_problems(net: &Net, mapping: &Mapping, output: u64, global: u64) -> Vec<Problem> {
-    let last = &net.layers[net.output];
-    let pixels = u64::from(Arrivals::from_layer(net, mapping, net.output).largest());
+pub(super) fn answer_problems(
+    net: &Net,
+    mapping: &Mapping,
+    last_layer: usize,
+    output: u64,
+    global: u64,
+) -> Vec<Problem> {
+    let last = &net.layers[last_layer];
+    let pixels = u64::from(Arrivals::from_layer(net, mapping, last_layer).largest());
     let message = pixels * pixel_bytes(last.output.channels, LOGIT_BITS);
-    let tiles = mapping.layers[net.output].tiles.len() as u64;
+    let tiles = mapping.layers[last_layer].tiles.len() as u64;
     let buffers = [
         ("arch.tile.output_buffer.capacity", format!("output buffer of layer \"{}\"", last.name), output, tiles),
         ("arch.global_buffer.capacity", "global buffer".to_owned(), global, 1),

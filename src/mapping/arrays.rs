@@ -178,7 +178,7 @@ pub fn first_ensembling_layer(scheme: &Scheme, net: &Net) -> Result<usize, Probl
     let Some(choices) = scheme.choices() else { return Ok(net.layers.len()) };
     let Some(name) = choices.first_ensembling_layer else { return Ok(0) };
     let path = "mapping.scheme.first_ensembling_layer";
-    let Some(first) = net.layers.iter().position(|layer| layer.name == name) else {
+    let Some(first) = net.layers.iter().position(|layer| layer.described_name() == name) else {
         let problem = Problem::new(path, format!("first_ensembling_layer is \"{name}\", which is no layer"));
         let near = nearest(name, net.layers.iter().map(|layer| layer.name.as_str()));
         return Err(match near {
@@ -186,7 +186,9 @@ pub fn first_ensembling_layer(scheme: &Scheme, net: &Net) -> Result<usize, Probl
             None => problem,
         });
     };
-    let behind = net.layers.iter().enumerate().skip(first + 1).find(|(_, layer)| match layer.source {
+    let behind = net.layers.iter().enumerate().skip(first + 1).find(|(l, layer)| match layer.source {
+        // Copies of the layer for other members.
+        _ if net.described(*l) == first => false,
         LayerInput::Input => true,
         LayerInput::Layer(source) => source < first,
     });
@@ -210,7 +212,9 @@ pub type Splits = Vec<Option<Arc<Split>>>;
 /// Returns an error if copies exceed a layer's positions, the first ensembling layer is none, or the arrays exceed what can
 /// be numbered.
 pub fn map(config: &Config, net: &Net, splits: Option<&Splits>) -> Result<Mapping, Vec<Problem>> {
-    let members = config.members();
+    // Members that run side by side have layers of their own.
+    let spatial = net.layers.iter().any(|layer| layer.copy.is_some());
+    let members = if spatial { 1 } else { config.members() };
     let first_ensembling_layer =
         first_ensembling_layer(&config.mapping.scheme, net).map_err(|problem| vec![problem])?;
     let choices = config.mapping.scheme.choices().unwrap_or_default();
@@ -221,7 +225,7 @@ pub fn map(config: &Config, net: &Net, splits: Option<&Splits>) -> Result<Mappin
     let copies: BTreeMap<&str, (usize, u32)> =
         entries.map(|(i, (name, copies))| (name.as_str(), (i, *copies))).collect();
     for (index, layer) in net.layers.iter().enumerate() {
-        let entry = copies.get(layer.name.as_str());
+        let entry = copies.get(layer.described_name());
         let replication = entry.map_or(1, |(_, copies)| *copies);
         if let Some((i, _)) = entry
             && (replication == 0 || replication > layer.positions)
@@ -301,6 +305,8 @@ pub fn map(config: &Config, net: &Net, splits: Option<&Splits>) -> Result<Mappin
         next_tile += tiles;
     }
     if problems.is_empty() {
+        // Each copy runs once an image.
+        let first_ensembling_layer = if spatial { net.layers.len() } else { first_ensembling_layer };
         Ok(Mapping { layers, tiles: next_tile, arrays: next_array, first_ensembling_layer, members })
     } else {
         Err(problems)

@@ -87,9 +87,28 @@ pub struct NetLayer {
     pub activity: f64,
     /// Prefix of its tensors in the posterior file.
     pub tensors: String,
+    /// The layer that it is a copy of, where members run side by side.
+    pub copy: Option<LayerCopy>,
+}
+
+/// A layer's copy for one member.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LayerCopy {
+    /// Name of the layer in the network.
+    pub name: String,
+    /// Its index there.
+    pub layer: usize,
+    /// The member that the copy works for.
+    pub member: u32,
 }
 
 impl NetLayer {
+    /// Name of the layer in the network that was described, of which this may be a copy.
+    #[must_use]
+    pub fn described_name(&self) -> &str {
+        self.copy.as_ref().map_or(&self.name, |copy| &copy.name)
+    }
+
     /// Synapses: K M.
     #[must_use]
     pub fn synapses(&self) -> u64 {
@@ -191,6 +210,42 @@ impl Net {
     /// Layers that read the network's input.
     pub fn first_layers(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.layers.len()).filter(|&i| self.layers[i].source == LayerInput::Input)
+    }
+
+    /// Layers that give logits: one, or the copy of it for each member.
+    pub fn outputs(&self) -> impl Iterator<Item = usize> + '_ {
+        let last = self.layers[self.output].described_name();
+        (0..self.layers.len()).filter(move |&i| self.layers[i].described_name() == last)
+    }
+
+    /// The network with a copy of every layer from `first` on for each of `members` members: they run side by side, and
+    /// each reads what its own copies put out.
+    #[must_use]
+    pub fn side_by_side(&self, first: usize, members: u32) -> Self {
+        let mut layers = self.layers[..first].to_vec();
+        let copied = self.layers.len() - first;
+        for member in 0..members {
+            let offset = member as usize * copied;
+            layers.extend(self.layers[first..].iter().enumerate().map(|(i, layer)| NetLayer {
+                name: format!("{}[{member}]", layer.name),
+                source: match layer.source {
+                    LayerInput::Layer(source) if source >= first => LayerInput::Layer(source + offset),
+                    source => source,
+                },
+                copy: Some(LayerCopy { name: layer.name.clone(), layer: first + i, member }),
+                ..layer.clone()
+            }));
+        }
+        Self { layers, ..self.clone() }
+    }
+
+    /// Index of a layer in the network that was described, of which it may be a copy.
+    ///
+    /// # Panics
+    /// Panics if there is no such layer.
+    #[must_use]
+    pub fn described(&self, layer: usize) -> usize {
+        self.layers[layer].copy.as_ref().map_or(layer, |copy| copy.layer)
     }
 
     /// Number of classes.
@@ -503,5 +558,6 @@ fn infer(
         relu: layer.relu,
         activity: layer.activity.unwrap_or(activity),
         tensors: layer.tensors.clone().unwrap_or_else(|| layer.name.clone()),
+        copy: None,
     })
 }

@@ -107,7 +107,10 @@ pub fn assemble(
         names: graph.node_weights().map(|stage| stage.name.clone()).collect(),
         layers: graph.node_weights().map(|stage| stage.layer).collect(),
         turn: (config.schedule.mode == Mode::Sequential).then(|| turn(net, mapping, dataflow)),
-        answers: u64::from(config.schedule.images) * u64::from(mapping.layers[net.output].passes),
+        answers: {
+            let passes = net.outputs().map(|l| u64::from(mapping.layers[l].passes));
+            u64::from(config.schedule.images) * passes.sum::<u64>()
+        },
         window: match config.schedule.window {
             TraceWindow::Nowhere => 0..0,
             TraceWindow::Cycles { from, to } => from..to,

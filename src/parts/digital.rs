@@ -62,7 +62,7 @@ impl DigitalSpec {
             input: at.input(),
             outputs: at.outputs().collect(),
             layer: layer.clone(),
-            output_bits: if l == at.net.output { LOGIT_BITS } else { layer.output_bits },
+            output_bits: if at.net.outputs().any(|output| output == l) { LOGIT_BITS } else { layer.output_bits },
             lanes: tiles.times(at.chip.digital.lanes),
             process,
             // Comparisons run at the rate of post-processing.

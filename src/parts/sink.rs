@@ -17,8 +17,8 @@ tags! {
 /// Takes the answers.
 #[derive(Debug)]
 pub struct Sink {
-    /// Port from the link of the last layer.
-    pub input: PortId,
+    /// Ports from the links of the last layer, or of its copies for each member.
+    pub inputs: Vec<PortId>,
     /// Pixels of an answer; 1 for a vector of logits.
     pub pixels: u32,
 }
@@ -26,16 +26,19 @@ pub struct Sink {
 impl Sink {
     /// The sink of a network's answers.
     pub(super) fn build(at: &Build<'_>) -> Self {
-        Self { input: at.input(), pixels: at.net.layers[at.net.output].output.positions() }
+        let inputs = at.inputs().map(|(_, port)| port).collect();
+        Self { inputs, pixels: at.net.layers[at.net.output].output.positions() }
     }
 
     /// Handles an event.
     #[inline(never)]
     pub fn handle<S: EventQueue, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
         let Tag::Answer = tag;
-        while let Some(token) = cx.take(self.input) {
-            cx.release(self.input, token.lanes);
-            cx.shared.answers += u64::from(token.position + token.lanes == self.pixels);
+        for &input in &self.inputs {
+            while let Some(token) = cx.take(input) {
+                cx.release(input, token.lanes);
+                cx.shared.answers += u64::from(token.position + token.lanes == self.pixels);
+            }
         }
     }
 }

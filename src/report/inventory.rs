@@ -87,7 +87,7 @@ pub fn inventory(config: &Config, net: &Net, mapping: &Mapping, links: u64) -> V
         add(Component::Buffer, "input_buffer", at, input, 2 * tiles, &costs.buffer_read);
         let output = tiles * chip.tile.output_buffer.capacity.0;
         let consumers = net.layers.iter().filter(|layer| layer.source == LayerInput::Layer(l)).count();
-        let leaving = consumers as u64 + u64::from(l == net.output);
+        let leaving = consumers as u64 + u64::from(net.outputs().any(|output| output == l));
         add(Component::Buffer, "output_buffer", at, output, tiles + leaving, &costs.buffer_read);
     }
     let tiles = u64::from(mapping.tiles);

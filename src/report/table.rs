@@ -1,6 +1,6 @@
 //! The report as a table for people: plain ASCII, at most 100 columns.
 
-use crate::config::{Config, Mode, Packing, Sampler};
+use crate::config::{Config, Execution, Mode, Packing, Sampler};
 use crate::report::quantity::{grouped, percent, si, significant, square_millimetres};
 use crate::report::{Report, Setting, efficiency::GOPS_DEFINITION};
 use crate::trace::Action;
@@ -163,6 +163,9 @@ fn scheme(config: &Config) -> String {
     let name = config.mapping.scheme.name();
     let Some(choices) = config.mapping.scheme.choices() else { return name.to_owned() };
     let mut text = format!("{name}, {} members", config.ensemble.members);
+    if config.ensemble.execution == Execution::Spatial {
+        text.push_str(" side by side");
+    }
     if let Some(layer) = choices.first_ensembling_layer {
         let _ = write!(text, ", from {layer} on");
     }

@@ -211,7 +211,7 @@ pub fn config(arch: Chip, workload: Workload) -> Config {
             grouping: Grouping::Grouped,
             queue: Queue::Ring,
         },
-        ensemble: EnsembleSpec { members: 10, samples: Samples::Drawn },
+        ensemble: EnsembleSpec { members: 10, samples: Samples::Drawn, execution: Execution::Temporal },
         values: ValuesSpec { answer: Answer::Nothing, record: Record::Nothing },
         seed: 1,
     }
