@@ -1,9 +1,13 @@
 //! Does `compare` put the runs side by side that it says, with the figures of those runs, and write whole files?
 
+use crossbayes::compare::simulated;
+use crossbayes::config::{LoadRequest, load};
+use crossbayes::run::{RunPhase, Shared};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tempfile::{TempDir, tempdir};
 
 /// What a command has left: its exit code, stdout and stderr.
@@ -263,4 +267,55 @@ fn random_bits_are_those_of_the_draws() {
     let anew = ["--schemes", "dense", "--set", "arch.sampler.draws=PerPosition"];
     let anew = rows(&folder, &[&VGG[..], &bit, &anew].concat());
     assert_eq!(number(&anew[0], "random_bits"), 6_170_583_040.0);
+}
+
+/// The energy and area ratios that the page about the published figures states, on the trained posterior.
+#[test]
+fn the_published_figures_are_as_far_as_the_book_says() {
+    let folder = tempdir().unwrap();
+    let network = concat!(env!("CARGO_MANIFEST_DIR"), "/workloads/vgg_cifar100.ron");
+    let close = |ratio: f64, told: f64| assert!((ratio / told - 1.0).abs() < 0.03, "{ratio} instead of {told}");
+    for (costs, schedule, energy, area) in [
+        ("neurosim_22nm", "layer", [5.33, 4.76], [1.25, 0.95]),
+        ("neurosim_22nm", "sequential", [8.65, 7.72], [1.25, 0.95]),
+        ("survey_22nm", "layer", [6.41, 5.88], [1.18, 0.83]),
+        ("survey_22nm", "sequential", [7.80, 7.11], [1.18, 0.83]),
+    ] {
+        let lists = ["--schemes", "dense,ls,ls+rs", "--costs", costs, "--schedules", schedule];
+        let rows = rows(&folder, &[&["--workload", network][..], &lists].concat());
+        for (row, (energy, area)) in rows[1..].iter().zip(energy.into_iter().zip(area)) {
+            close(1.0 / number(row, "ratio.energy"), energy);
+            close(1.0 / number(row, "ratio.area"), area);
+        }
+        // Of the synapses that ls samples, ls+rs at eps 0.05 samples a quarter.
+        close(number(&rows[2], "sampled_synapses") / number(&rows[1], "sampled_synapses"), 0.253);
+    }
+}
+
+/// Values depend on neither schedule nor cost table: rows that differ in these alone answer the images once.
+#[test]
+fn rows_share_values() {
+    let load = |set: &[&str]| {
+        let set = set.iter().map(|set| (*set).to_owned()).collect();
+        load(&LoadRequest { set, ..LoadRequest::default() }).unwrap()
+    };
+    let first = load(&["values.answer=First(3)"]);
+    let mut shared = Shared::new(&first.config, &first.workload_base).unwrap();
+    let answered = AtomicU64::new(0);
+    let tell = |phase: RunPhase, _: u64, _: u64| {
+        answered.fetch_add(u64::from(phase == RunPhase::Values), Ordering::Relaxed);
+    };
+    let mut row = |set: &[&str]| {
+        let row = simulated(&load(set).config, &mut shared, 1, &tell).unwrap();
+        (row.outputs.unwrap(), row.latency_cycles.unwrap(), answered.swap(0, Ordering::Relaxed))
+    };
+    let (outputs, latency, work) = row(&["values.answer=First(3)"]);
+    assert_eq!(work, 3);
+    for other in ["schedule.mode=sequential", "arch.costs=survey_22nm"] {
+        let (again, cycles, work) = row(&["values.answer=First(3)", other]);
+        assert_eq!((&again, work), (&outputs, 0), "{other}");
+        assert_ne!(cycles, latency);
+    }
+    // Converters of other bits answer anew.
+    assert_eq!(row(&["values.answer=First(3)", "arch.adc.bits=5"]).2, 3);
 }

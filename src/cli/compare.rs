@@ -4,7 +4,7 @@ use super::progress::Bar;
 use super::report::trace_of;
 use super::sparsity::eps;
 use super::{Failure, Format, Global, discard_on_signals, print};
-use crate::compare::{Axes, Comparison, PackingName, Preset, Row, default_first_layer, simulated, stored};
+use crate::compare::{Axes, Comparison, Figures, PackingName, Preset, Row, default_first_layer, simulated, stored};
 use crate::config::{Config, LoadRequest, Loaded, Mode, load};
 use crate::error::Error;
 use crate::plot::paint;
@@ -244,6 +244,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     let written = Output::finish(outputs)?;
     print(&match global.format {
         Format::Json => comparison.to_json(),
+        Format::Table if global.quiet => Figures(&comparison).to_string(),
         Format::Table => comparison.to_string(),
     })?;
     if !written.is_empty() {

@@ -9,50 +9,66 @@ pub(super) struct Part {
     /// Its name.
     pub(super) name: &'static str,
     /// What it is in a row.
-    pub(super) text: fn(&Row) -> Option<String>,
-    /// The same in a label, where it goes without saying if it is the usual.
-    label: fn(&Row) -> Option<String>,
+    of: fn(&Row) -> Option<String>,
+    /// Whether a row's scheme takes it.
+    concerns: fn(&Row) -> bool,
+}
+
+impl Part {
+    /// What it is in a row whose scheme takes it.
+    pub(super) fn text(&self, row: &Row) -> Option<String> {
+        (self.of)(row).filter(|_| (self.concerns)(row))
+    }
+
+    /// The same in a label, without what goes without saying.
+    fn label(&self, row: &Row) -> Option<String> {
+        let text = self.text(row)?;
+        match self.head {
+            "T" => Some(format!("T={text}")),
+            "kept" => (text == "yes").then(|| "kept".to_owned()),
+            "packing" => (text != "full").then_some(text),
+            _ => Some(text),
+        }
+    }
 }
 
 /// All parts.
 const PARTS: [Part; 11] = {
-    const fn part(head: &'static str, name: &'static str, text: fn(&Row) -> Option<String>) -> Part {
-        Part { head, name, text, label: text }
+    const fn part(head: &'static str, of: fn(&Row) -> Option<String>) -> Part {
+        Part { head, name: head, of, concerns: |_| true }
     }
     [
-        part("network", "network", |row| Some(row.workload.clone())),
-        part("scheme", "scheme", |row| Some(row.scheme.to_owned())),
+        part("network", |row| Some(row.workload.clone())),
+        part("scheme", |row| Some(row.scheme.to_owned())),
         Part {
-            label: |row| row.first_ensembling_layer.clone().filter(|_| row.scheme.starts_with("ls")),
-            ..part("L0", "first ensembling layer", |row| row.first_ensembling_layer.clone())
+            name: "first ensembling layer",
+            concerns: |row| row.scheme.starts_with("ls"),
+            ..part("L0", |row| row.first_ensembling_layer.clone())
         },
-        part("eps", "eps", |row| row.eps.map(|eps| eps.to_string())),
+        part("eps", |row| row.eps.map(|eps| eps.to_string())),
+        Part { concerns: |row| row.eps.is_some(), ..part("packing", |row| row.packing.map(str::to_owned)) },
         Part {
-            label: |row| row.packing.filter(|packing| *packing != "full").map(str::to_owned),
-            ..part("packing", "packing", |row| row.packing.map(str::to_owned))
-        },
-        Part {
-            label: |row| row.keep_deterministic_part.then(|| "kept".to_owned()),
-            ..part("kept", "sums of DP at L0 kept", |row| {
-                Some(if row.keep_deterministic_part { "yes" } else { "no" }.to_owned())
-            })
+            name: "sums kept at L0",
+            concerns: |row| row.eps.is_some(),
+            ..part("kept", |row| Some(if row.keep_deterministic_part { "yes" } else { "no" }.to_owned()))
         },
         Part {
-            label: |row| Some(format!("T={}", row.members)),
-            ..part("T", "members", |row| Some(row.members.to_string()))
+            name: "members",
+            concerns: |row| row.scheme != "deterministic",
+            ..part("T", |row| Some(row.members.to_string()))
         },
-        part("ensemble", "ensemble", |row| Some(row.ensemble.to_owned())),
-        part("schedule", "schedule", |row| Some(row.schedule.to_owned())),
-        part("chip", "chip", |row| Some(row.arch.clone())),
-        part("costs", "costs", |row| Some(row.costs.clone())),
+        part("ensemble", |row| Some(row.ensemble.to_owned())),
+        part("schedule", |row| Some(row.schedule.to_owned())),
+        part("chip", |row| Some(row.arch.clone())),
+        part("costs", |row| Some(row.costs.clone())),
     ]
 };
 
 impl Comparison {
-    /// Parts that differ between rows, and those that do not. The scheme is always one of the former.
+    /// Parts that differ between rows that take them, and those that do not. The scheme is always one of the former.
     pub(super) fn varying(&self) -> (Vec<Part>, Vec<Part>) {
         PARTS.into_iter().partition(|part| {
-            let mut texts = self.rows.iter().map(part.text);
+            let mut texts = self.rows.iter().filter_map(|row| part.text(row));
             let first = texts.next();
             part.head == "scheme" || !texts.all(|text| Some(text) == first)
         })
@@ -62,7 +78,7 @@ impl Comparison {
     /// letters.
     pub(super) fn labels(&self, longest: usize) -> Vec<String> {
         let (varying, _) = self.varying();
-        let all = |row: &Row| varying.iter().filter_map(|part| (part.label)(row)).collect::<Vec<_>>().join(" ");
+        let all = |row: &Row| varying.iter().filter_map(|part| part.label(row)).collect::<Vec<_>>().join(" ");
         let number = |(index, text): (usize, String)| format!("{} {text}", index + 1);
         let whole: Vec<String> = self.rows.iter().map(all).enumerate().map(number).collect();
         if whole.iter().all(|label| label.chars().count() <= longest) {

@@ -15,6 +15,7 @@ pub mod picture;
 pub use axes::{Axes, PackingName, Preset, default_first_layer};
 pub use limits::Limits;
 pub use row::{FIGURES, Figure, Row};
+pub use table::Figures;
 
 use crate::config::{Config, check_config};
 use crate::error::Error;

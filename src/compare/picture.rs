@@ -34,7 +34,7 @@ impl Comparison {
         let first = self.reference.map_or(String::new(), |index| format!("; ratios to row {}", index + 1));
         let (_, same) = self.varying();
         let same = same.iter().filter(|part| ["network", "chip", "costs", "schedule"].contains(&part.head));
-        let told: Vec<String> = same.filter_map(|part| (part.text)(self.rows.first()?)).collect();
+        let told: Vec<String> = same.filter_map(|part| part.text(self.rows.first()?)).collect();
         let subtitle = format!("{}{first}", told.join(", "));
         let legend: Vec<(Colour, String)> =
             BARS.iter().map(|(_, text, colour)| (*colour, (*text).to_owned())).collect();

@@ -14,8 +14,47 @@ const LABEL: usize = 34;
 /// A column of a block: its head, and its text in a row.
 type Column<'a> = (&'a str, Box<dyn Fn(&Row) -> Option<String> + 'a>);
 
+/// The table without the definitions of its figures.
+#[derive(Debug, Clone, Copy)]
+pub struct Figures<'a>(pub &'a Comparison);
+
+impl fmt::Display for Figures<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.figures(f)
+    }
+}
+
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.figures(f)?;
+        if self.reference.is_none() {
+            return Ok(());
+        }
+        title(f, "Definitions")?;
+        let definitions = [
+            ("ratio", "figure of the row divided by that of the row named"),
+            (
+                "sampled",
+                "synapses that are drawn for each member; stored: places for synapses in stochastic planes; probabilistic: 0.05 < p < 0.95",
+            ),
+            ("GOPS/W", GOPS_DEFINITION),
+            ("distance", limits::DEFINITION),
+        ];
+        definitions.iter().try_for_each(|(name, text)| line(f, name, text))
+    }
+}
+
+/// A number of things with four digits.
+fn si_count(number: u64) -> String {
+    if number < 10_000 { grouped(number) } else { si(number as f64, "") }
+}
+
+fn column<'a>(head: &'a str, text: impl Fn(&Row) -> Option<String> + 'a) -> Column<'a> {
+    (head, Box::new(text))
+}
+
+impl Comparison {
+    fn figures(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.rows(f)?;
         let labels = self.labels(LABEL);
         let Some(reference) = self.reference else { return Ok(()) };
@@ -81,28 +120,8 @@ impl fmt::Display for Comparison {
         for (title, columns) in &blocks {
             self.block(f, &labels, title, columns)?;
         }
-        self.limits(f, &labels)?;
-        title(f, "Definitions")?;
-        let definitions = [
-            ("ratio", "figure of the row divided by that of the row named"),
-            (
-                "sampled",
-                "synapses that are drawn for each member; stored: places for synapses in stochastic planes; probabilistic: 0.05 < p < 0.95",
-            ),
-            ("GOPS/W", GOPS_DEFINITION),
-            ("distance", limits::DEFINITION),
-        ];
-        definitions.iter().try_for_each(|(name, text)| line(f, name, text))
+        self.limits(f, &labels)
     }
-}
-
-/// A number of things with four digits.
-fn si_count(number: u64) -> String {
-    if number < 10_000 { grouped(number) } else { si(number as f64, "") }
-}
-
-fn column<'a>(head: &'a str, text: impl Fn(&Row) -> Option<String> + 'a) -> Column<'a> {
-    (head, Box::new(text))
 }
 
 impl Comparison {
@@ -112,7 +131,7 @@ impl Comparison {
         writeln!(f, "{heading}\n{}", "=".repeat(heading.len()))?;
         let (varying, same) = self.varying();
         for part in same {
-            if let Some(text) = self.rows.first().and_then(part.text) {
+            if let Some(text) = self.rows.iter().find_map(|row| part.text(row)).filter(|text| text != "no") {
                 line(f, part.name, &text)?;
             }
         }
@@ -120,7 +139,7 @@ impl Comparison {
         let mut grid = vec![[String::new()].into_iter().chain(heads).collect::<Vec<_>>()];
         for (index, row) in self.rows.iter().enumerate() {
             let number = format!("{}{}", index + 1, if row.problem.is_some() { " *" } else { "" });
-            let cells = varying.iter().map(|part| (part.text)(row).map_or("-".to_owned(), |text| cut(&text)));
+            let cells = varying.iter().map(|part| part.text(row).map_or("-".to_owned(), |text| cut(&text)));
             grid.push([number].into_iter().chain(cells).collect());
         }
         writeln!(f)?;
