@@ -10,7 +10,7 @@ use common::tied::{cases, tied};
 use common::*;
 use crossbayes::config::*;
 use crossbayes::functional::{ActivityTable, Evaluation, FunctionalModel, FunctionalSpec, Keep, Observer};
-use crossbayes::mapping::EMPTY;
+use crossbayes::mapping::{EMPTY, first_ensembling_layer};
 use crossbayes::meter::{Account, Ledger};
 use crossbayes::parts::accumulator::{HeldSums, PartialSums, adders};
 use crossbayes::parts::{Outcome, RowActivity};
@@ -19,7 +19,9 @@ use crossbayes::report::closed_form::{LayerTime, closed_form, layer_times};
 use crossbayes::simulate::{Plan, plan_split};
 use crossbayes::trace::{Action, Component};
 use crossbayes::units::Bytes;
-use crossbayes::workload::{BatchNorm, LayerPosterior, Learned, LoadedImages, LoadedPosterior, Net, resolve};
+use crossbayes::workload::{
+    BatchNorm, LayerInput, LayerPosterior, Learned, LoadedImages, LoadedPosterior, Net, resolve,
+};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -988,4 +990,28 @@ fn lists_on_converters_have_no_values() {
     let model = FunctionalModel::new(&FunctionalSpec::of(&case.config), &case.net(), &case.posterior);
     let message = model.unwrap_err().to_string();
     assert!(message.contains("packing is Lists and the stochastic plane is read by converters"), "{message}");
+}
+
+/// Networks are chains today, so the fork is put into a resolved one.
+#[test]
+fn a_first_ensembling_layer_is_one_that_all_later_ones_depend_on() {
+    let layers = ["a", "b", "c"].map(|name| layer(name, conv(2))).into_iter();
+    let layers = layers.chain([layer("fc", Operation::Linear { outputs: 2 })]);
+    let mut net = resolve(&workload(layers.collect())).unwrap();
+    let scheme = |name: &str| Scheme::Sparse {
+        first_ensembling_layer: FirstLayer::Layer(name.to_owned()),
+        eps: Eps::Everything,
+        packing: Packing::Full,
+        keep_deterministic_part: false,
+        skip_zero_rows: false,
+    };
+    assert_eq!(first_ensembling_layer(&scheme("b"), &net), Ok(1));
+    net.layers[2].source = LayerInput::Layer(0);
+    assert_eq!(first_ensembling_layer(&scheme("a"), &net), Ok(0));
+    assert_eq!(first_ensembling_layer(&scheme("c"), &net), Ok(2));
+    let problem = first_ensembling_layer(&scheme("b"), &net).unwrap_err();
+    assert_eq!(
+        problem.message,
+        "first_ensembling_layer is \"b\", but layer \"c\" behind it reads what comes before: the network forks there"
+    );
 }
