@@ -180,6 +180,7 @@ fn bad_lists_are_refused() {
         (&["--set", "mapping.scheme=dense"], "rows take their schemes from --schemes"),
         (&["--set", "mapping.replication={\"conv9\":2}"], "replication names \"conv9\", which is no layer"),
         (&["--png"], "--picture <FILE>"),
+        (&["--picture", "a.png", "--png"], "expected a name that ends in .svg"),
         (&["no-run"], "no-run: there is no such file or folder"),
         (&["--costs", "servey_22nm"], "did you mean"),
     ] {

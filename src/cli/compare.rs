@@ -182,6 +182,11 @@ impl Output {
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
+    if let Some(picture) = args.picture.as_ref().filter(|path| path.extension().is_none_or(|kind| kind != "svg")) {
+        let message =
+            format!("--picture {}: expected a name that ends in .svg; --png draws a PNG too", picture.display());
+        return Err(Error::Config(message).into());
+    }
     discard_on_signals()?;
     let create = |place: &Option<PathBuf>| place.as_deref().map(Output::create).transpose();
     let (csv, svg) = (create(&args.csv)?, create(&args.picture)?);
