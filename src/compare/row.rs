@@ -1,7 +1,7 @@
 //! One row of a comparison: a configuration and its figures.
 
 use crate::compare::limits::{Limits, limits};
-use crate::config::{Config, Mode, Packing};
+use crate::config::{Config, Execution, Mode, Packing};
 use crate::error::Error;
 use crate::meter::Ledger;
 use crate::report::{OutputFacts, Report, RunFacts};
@@ -127,8 +127,11 @@ fn whole(number: Option<u64>) -> Option<f64> {
 }
 
 /// How the members of a configuration are run.
-fn ensemble(_: &Config) -> &'static str {
-    "temporal"
+fn ensemble(config: &Config) -> &'static str {
+    match config.ensemble.execution {
+        Execution::Temporal => "temporal",
+        Execution::Spatial => "spatial",
+    }
 }
 
 /// Name of a schedule, as the configuration has it.

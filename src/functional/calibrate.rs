@@ -94,9 +94,9 @@ impl FunctionalModel {
                 maps.push(Vec::new());
             }
             // Maps that no later layer reads are not kept.
-            for source in 0..l {
+            for (source, map) in maps.iter_mut().enumerate() {
                 if net.consumers(source).all(|consumer| consumer <= l) {
-                    maps[source] = Vec::new();
+                    *map = Vec::new();
                 }
             }
             calibrated.push(CalibratedLayer { statistics, input_scale: scales[l] });

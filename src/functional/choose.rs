@@ -58,7 +58,6 @@ struct Trial<'a> {
 ///
 /// # Errors
 /// Returns [`Error::Problems`] if the images have no labels, otherwise the errors of [`FunctionalModel`].
-#[expect(clippy::too_many_arguments, reason = "a run's inputs")]
 pub fn choose(
     spec: &FunctionalSpec,
     net: &Net,
