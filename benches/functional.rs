@@ -61,6 +61,7 @@ fn model(net: &Net, adc_bits: u32) -> FunctionalModel {
     let spec = FunctionalSpec {
         deterministic: arrays.clone(),
         stochastic: arrays,
+        bits_per_pulse: 1,
         sampler: Sampler::Generator {
             source: RandomSource::Ideal,
             bits_per_cycle: 32,

@@ -86,6 +86,10 @@ impl RowActivity for OfCopies {
         self.counts.driven(self.at(at), pulse, row_block)
     }
 
+    fn squares(&self, at: At, pulse: u32, row_block: u32) -> u32 {
+        self.counts.squares(self.at(at), pulse, row_block)
+    }
+
     fn non_zero(&self, at: At, row_block: u32) -> u32 {
         self.counts.non_zero(self.at(at), row_block)
     }

@@ -4,7 +4,7 @@
 //! overrides, and states the whole answer.
 
 use crossbayes::Error;
-use crossbayes::config::{LoadRequest, check_files, embedded, load, load_expanded};
+use crossbayes::config::{ArrayReadout, LoadRequest, check_files, embedded, load, load_expanded, to_ron};
 use crossbayes::run::{check_described, planned};
 use proptest::prelude::*;
 use std::path::Path;
@@ -429,11 +429,27 @@ help: the nearest is 8
 "#,
     ),
     (
-        "more than one bit a pulse",
-        &[Arch("bits_per_pulse: 1", "bits_per_pulse: 2")],
-        r#"chip.ron:18:30: error: bits_per_pulse is 2; more than one bit per pulse is not simulated yet, expected 1
-18 |     driver: (bits_per_pulse: 2),
+        "a pulse without a bit",
+        &[Arch("bits_per_pulse: 1", "bits_per_pulse: 0")],
+        r#"chip.ron:18:30: error: bits_per_pulse is 0; expected 1..=8
+18 |     driver: (bits_per_pulse: 0),
    |                              ^
+"#,
+    ),
+    (
+        "more bits a pulse than a driver has",
+        &[Arch("bits_per_pulse: 1", "bits_per_pulse: 9")],
+        r#"chip.ron:18:30: error: bits_per_pulse is 9; expected 1..=8
+18 |     driver: (bits_per_pulse: 9),
+   |                              ^
+"#,
+    ),
+    (
+        "two digital-to-analogue converters of one resolution",
+        &[Parts("(bits: 3, convert: (", "(bits: 2, convert: (")],
+        r#"parts/neurosim_22nm.ron:32:16: error: duplicate entry for 2 bits; dac[0] has it already
+32 |         (bits: 2, convert: (
+   |                ^
 "#,
     ),
     (
@@ -523,34 +539,34 @@ help: did you mean "parts/neurosim_22nm.ron"?
 "#,
             "",
         )],
-        r#"parts/neurosim_22nm.ron:23:22: error: missing key "source" of sample_and_hold
-23 |     sample_and_hold: (
+        r#"parts/neurosim_22nm.ron:81:22: error: missing key "source" of sample_and_hold
+81 |     sample_and_hold: (
    |                      ^
 "#,
     ),
     (
         "a cost with an empty accuracy",
         &[Parts(r#"accuracy: "almost certainly optimistic""#, r#"accuracy: """#)],
-        r#"parts/neurosim_22nm.ron:29:19: error: accuracy: the text is empty
-29 |         accuracy: "",
+        r#"parts/neurosim_22nm.ron:87:19: error: accuracy: the text is empty
+87 |         accuracy: "",
    |                   ^^
 "#,
     ),
     (
         "an unknown part",
         &[Parts("    pool: (", "    pol: (")],
-        r#"parts/neurosim_22nm.ron:209:5: error: unknown key "pol" of costs; expected one of name, description, node, cell, wordline, sample_and_hold, multiplexer, adc, comparator, sampled_accumulate, random_bit, true_random_bit, lfsr_register, lfsr_gate, draw_compare, draw_latch, probability_fetch, index_bit, gather, shift_add, adder, post_process, pool, buffer_read, buffer_write, global_read, global_write, link
-209 |     pol: (
+        r#"parts/neurosim_22nm.ron:267:5: error: unknown key "pol" of costs; expected one of name, description, node, cell, wordline, dac, sample_and_hold, multiplexer, adc, comparator, sampled_accumulate, random_bit, true_random_bit, lfsr_register, lfsr_gate, draw_compare, draw_latch, probability_fetch, index_bit, gather, shift_add, adder, post_process, pool, buffer_read, buffer_write, global_read, global_write, link
+267 |     pol: (
     |     ^^^
 help: did you mean "pool"?
 "#,
     ),
     (
         "a resolution twice",
-        &[Parts("(bits: 5, ", "(bits: 4, ")],
-        r#"parts/neurosim_22nm.ron:48:16: error: duplicate entry for 4 bits; adc[0] has it already
-48 |         (bits: 4, convert: (
-   |                ^
+        &[Parts("(bits: 9, ", "(bits: 4, ")],
+        r#"parts/neurosim_22nm.ron:138:16: error: duplicate entry for 4 bits; adc[0] has it already
+138 |         (bits: 4, convert: (
+    |                ^
 "#,
     ),
     (
@@ -957,7 +973,7 @@ parts/neurosim_22nm.ron:1:106: error: missing keys "source", "accuracy" of conve
         r#"parts/neurosim_22nm.ron:1:1: error: missing key "name" of costs
 1 | (base: "survey_22nm", lnik: (energy: "1 fJ"), adc: [(bits: 12, convert: (time: "2 ns", source: "a", accuracy: "b"))])
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-parts/neurosim_22nm.ron:1:23: error: unknown key "lnik" of costs; expected one of name, description, node, cell, wordline, sample_and_hold, multiplexer, adc, comparator, sampled_accumulate, random_bit, true_random_bit, lfsr_register, lfsr_gate, draw_compare, draw_latch, probability_fetch, index_bit, gather, shift_add, adder, post_process, pool, buffer_read, buffer_write, global_read, global_write, link
+parts/neurosim_22nm.ron:1:23: error: unknown key "lnik" of costs; expected one of name, description, node, cell, wordline, dac, sample_and_hold, multiplexer, adc, comparator, sampled_accumulate, random_bit, true_random_bit, lfsr_register, lfsr_gate, draw_compare, draw_latch, probability_fetch, index_bit, gather, shift_add, adder, post_process, pool, buffer_read, buffer_write, global_read, global_write, link
 1 | (base: "survey_22nm", lnik: (energy: "1 fJ"), adc: [(bits: 12, convert: (time: "2 ns", source: "a", accuracy: "b"))])
   |                       ^^^^
 help: did you mean "link"?
@@ -1341,7 +1357,7 @@ fn all_problems_of_all_files_are_found_at_once() {
             "--set schedule.mode=sequental: error: unknown variant \"sequental\" of mode; expected one of Sequential, \
              Layer, Streaming",
             "--set ensemble.members=0: error: members is 0; expected 1..=10000",
-            "parts/neurosim_22nm.ron:29:19: error: accuracy: the text is empty",
+            "parts/neurosim_22nm.ron:87:19: error: accuracy: the text is empty",
         ]
     );
 }
@@ -1549,4 +1565,42 @@ proptest! {
             let _ = errors.render(false);
         }
     }
+}
+
+/// What is said about a driver whose digital-to-analogue converters the cost table does not have, and when nothing is.
+#[test]
+fn drivers_need_an_entry_in_the_cost_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("run.ron");
+    let told = |known: &[u32], bits_per_pulse: u32, serial: bool| {
+        let mut config = load(&LoadRequest::default()).unwrap().config;
+        config.arch.costs.dac.retain(|entry| known.contains(&entry.bits));
+        config.arch.driver.bits_per_pulse = bits_per_pulse;
+        if serial {
+            config.arch.array.readout = ArrayReadout::SenseAmplifiers { sub_arrays: 1 };
+        }
+        std::fs::write(&file, to_ron(&config)).unwrap();
+        load_expanded(&file, &[]).map_or_else(|errors| relative(folder.path(), &errors.to_string()), |_| String::new())
+    };
+    let found = told(&[2, 4, 8], 3, false);
+    assert!(
+        found.contains(
+            "error: cost table \"neurosim_22nm\" has no digital-to-analogue converter of 3 bits; expected 1 (none), or one \
+             of 2, 4, 8"
+        ),
+        "{found}"
+    );
+    assert!(found.ends_with("help: the nearest is 2"), "{found}");
+    assert!(told(&[2, 4, 8], 7, false).ends_with("help: the nearest is 8"));
+    let found = told(&[], 2, false);
+    let none = "bits_per_pulse is 2; cost table \"neurosim_22nm\" has no digital-to-analogue converters (dac)";
+    assert!(found.contains(none) && found.ends_with("help: expected 1, or a table with an entry for them"), "{found}");
+    // A driver of one bit has none, and arrays that are read row by row select rows.
+    assert_eq!((told(&[], 1, false), told(&[], 2, true)), (String::new(), String::new()));
+    // Tables of old have no key for them.
+    let text = std::fs::read_to_string(&file).unwrap();
+    let old = text.replace("            dac: [],\n", "");
+    assert_ne!(old, text);
+    std::fs::write(&file, old).unwrap();
+    assert!(load_expanded(&file, &[]).unwrap().config.arch.costs.dac.is_empty());
 }

@@ -438,6 +438,7 @@ fn too_few_stored_samples_are_told() {
     let spec = FunctionalSpec {
         deterministic: arrays.clone(),
         stochastic: arrays,
+        bits_per_pulse: 1,
         sampler: Sampler::Generator {
             source: RandomSource::Ideal,
             bits_per_cycle: 32,

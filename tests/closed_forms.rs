@@ -186,13 +186,14 @@ fn readout() -> impl Strategy<Value = ArrayReadout> {
 
 fn any_config() -> impl Strategy<Value = Config> {
     let array = (prop::sample::select(vec![16u32, 48, 128]), any::<bool>(), any::<bool>(), readout());
-    let adc = (0u32..4, 1u64..6);
+    let adc = (0u32..4, 1u64..6, prop::sample::select(vec![1u32, 1, 2, 3, 8]));
     let run = (1u32..5, 1u32..4, prop::bool::weighted(0.8));
     (sampler(), array, adc, prop::collection::vec(1u32..20, 2), run).prop_map(
-        |(sampler, (size, hold, pair, readout), (log, adc_ns), copies, (members, images, dense))| {
+        |(sampler, (size, hold, pair, readout), (log, adc_ns, bits_per_pulse), copies, (members, images, dense))| {
             let mut config = config(chip(size, size), digits_like());
             let arch = &mut config.arch;
             arch.costs = costs(adc_ns);
+            arch.driver.bits_per_pulse = bits_per_pulse;
             arch.array.sample_and_hold = hold;
             arch.array.readout = readout;
             arch.adc.columns_per_adc = 1 << log;

@@ -9,7 +9,7 @@ use crossbayes::functional::input::Planes;
 use crossbayes::functional::{FunctionalModel, FunctionalSpec, Keep, Observer};
 use crossbayes::report::OutputFacts;
 use crossbayes::run::prepare;
-use crossbayes::workload::{LoadedImages, LoadedPosterior, Net, resolve};
+use crossbayes::workload::{LoadedImages, LoadedPosterior, Net, NetLayer, resolve};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -146,7 +146,7 @@ impl Observer for Watched {
         let code = |row: usize| {
             // Each block starts a word of its own.
             let (word, bit) = (row / block * block.div_ceil(64) + row % block / 64, row % block % 64);
-            (0..planes.pulses()).map(|pulse| (planes.plane(pulse)[word] >> bit & 1) << pulse).sum::<u64>() as u16
+            (0..planes.bits()).map(|of| (planes.plane(of)[word] >> bit & 1) << of).sum::<u64>() as u16
         };
         assert_eq!(self.windows[pass].len(), position);
         self.windows[pass].push((0..rows).map(code).collect());
@@ -170,8 +170,9 @@ fn check(arch: &str, set: &[&str], exact: bool, scheme: Scheme) {
     let (kind, members) = if scheme == Scheme::Dense { ("samples", MEMBERS) } else { ("mode", 1) };
     let chip = &loaded.config.arch;
     let (model, net, images) = model(&loaded);
-    let used = net.layers.iter().map(|layer| layer.rows.min(chip.array.rows));
-    let converters: Vec<Quantiser> = used.map(|rows| Quantiser::new(&chip.adc, rows)).collect();
+    let spec = FunctionalSpec::of(&loaded.config);
+    let converter = |layer: &NetLayer| Quantiser::new(&chip.adc, layer.rows.min(chip.array.rows), spec.digits(layer));
+    let converters: Vec<Quantiser> = net.layers.iter().map(converter).collect();
     assert_eq!(converters.iter().all(Quantiser::is_exact), exact, "{set:?}");
     assert!(converters.iter().all(|converter| converter.step() == 1.0), "{set:?}");
     assert_eq!(model.members(), members);

@@ -79,6 +79,18 @@ fn cases() -> Vec<Config> {
         (drawing.arch.array.sample_and_hold, drawing.arch.array.held_bitlines) = (sample_and_hold, held_bitlines);
         cases.push(drawing);
     }
+    // Pulses of more than one bit, the last of them of fewer.
+    for bits_per_pulse in [2, 3, 8] {
+        for sample_and_hold in [true, false] {
+            let mut levels = base.clone();
+            levels.arch.costs.adc[0].convert.time.0 = 4_000;
+            levels.workload.activity = 0.3;
+            levels.arch.driver.bits_per_pulse = bits_per_pulse;
+            levels.arch.array.read_start = ReadStart::Early;
+            levels.arch.array.sample_and_hold = sample_and_hold;
+            cases.push(levels);
+        }
+    }
     // Slow post-processing: the arrays are held up from behind.
     let mut slow = base;
     slow.arch = real_chip(64, 48);

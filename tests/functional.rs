@@ -21,6 +21,7 @@ fn spec(array_rows: u32, bits: u32, input: AdcInput) -> FunctionalSpec {
     FunctionalSpec {
         deterministic: arrays.clone(),
         stochastic: arrays,
+        bits_per_pulse: 1,
         sampler: generator(Draws::PerMember),
         scheme: Scheme::Dense,
         members: 2,
@@ -209,6 +210,35 @@ fn any_network() -> impl Strategy<Value = (Net, LoadedPosterior, Vec<u16>)> {
         })
 }
 
+/// A pulse: its lowest bit, how many it carries, and the sign of its worth.
+struct Pulse {
+    first: u32,
+    bits: u32,
+    sign: i64,
+}
+
+impl Pulse {
+    fn level(&self, input: i64) -> i64 {
+        input >> self.first & ((1 << self.bits) - 1)
+    }
+}
+
+/// The pulses of the first layer: `bits_per_pulse` bits in each until none is left but the sign, which comes last.
+fn pulses(net: &Net, bits_per_pulse: u32) -> Vec<Pulse> {
+    let layer = &net.layers[0];
+    let mut left = if layer.input_signed { layer.input_bits - 1 } else { layer.input_bits };
+    let (mut pulses, mut first) = (Vec::new(), 0);
+    while left > 0 {
+        let bits = left.min(bits_per_pulse);
+        pulses.push(Pulse { first, bits, sign: 1 });
+        (first, left) = (first + bits, left - bits);
+    }
+    if layer.input_signed {
+        pulses.push(Pulse { first, bits: 1, sign: -1 });
+    }
+    pulses
+}
+
 /// Keeps the accumulators of member 1; computed pulse by pulse where `SERIAL`, else by the fastest exact way.
 #[derive(Default)]
 struct Accumulators<const SERIAL: bool>(Vec<Vec<i32>>);
@@ -233,9 +263,13 @@ proptest! {
         (net, posterior, image) in any_network(),
         array_rows in 1u32..200,
         column in any::<bool>(),
+        bits_per_pulse in 1u32..9,
     ) {
         let input = if column { AdcInput::Column } else { AdcInput::Pair };
-        let model = FunctionalModel::new(&spec(array_rows, 10, input), &net, &posterior).unwrap();
+        // Sums of 45 rows at level 255 are within 16 bits, and so is the pair's difference.
+        let spec = FunctionalSpec { bits_per_pulse, ..spec(array_rows, 16, input) };
+        let model = FunctionalModel::new(&spec, &net, &posterior).unwrap();
+        prop_assert!((0..3).all(|layer| model.step(layer) == 1.0));
         let expected = integer_network(&net, &posterior, &image);
         let images = images(&net, image.clone());
         let (mut direct, mut serial) = (Accumulators::<false>::default(), Accumulators::<true>::default());
@@ -254,9 +288,17 @@ proptest! {
         bits in 2u32..6,
         column in any::<bool>(),
         fixed in prop::option::of(1u32..30),
+        bits_per_pulse in 1u32..9,
     ) {
         let mut spec = spec(array_rows, bits, if column { AdcInput::Column } else { AdcInput::Pair });
-        let range = fixed.unwrap_or(array_rows.min(net.layers[0].rows));
+        spec.bits_per_pulse = bits_per_pulse;
+        let pulses = pulses(&net, bits_per_pulse);
+        // In currents of a cell at level 1: stated at the driver's full level, or at the highest that occurs.
+        let highest = pulses.iter().map(|pulse| (1 << pulse.bits) - 1).max().unwrap();
+        let range = match fixed {
+            Some(range) => range * ((1 << bits_per_pulse) - 1),
+            None => array_rows.min(net.layers[0].rows) * highest,
+        };
         for arrays in [&mut spec.deterministic, &mut spec.stochastic] {
             let range = fixed.map_or(AdcRange::FullScale, |range| AdcRange::Fixed(f64::from(range)));
             arrays.adc.as_mut().unwrap().range = range;
@@ -279,17 +321,16 @@ proptest! {
         for weights in posterior.layers[0].p.chunks_exact(layer.rows as usize) {
             for position in 0..layer.positions {
                 let mut sum = 0;
-                for pulse in 0..layer.input_bits {
-                    let sign = if layer.input_signed && pulse + 1 == layer.input_bits { -1 } else { 1 };
+                for pulse in &pulses {
                     for (block, weights) in weights.chunks(array_rows as usize).enumerate() {
                         let (mut plus, mut minus) = (0, 0);
                         for (row, &p) in weights.iter().enumerate() {
                             let row = block as u32 * array_rows + row as u32;
-                            let bit = row_input(&net, 0, &image, position, row) >> pulse & 1;
-                            if p > 0.5 { plus += bit } else { minus += bit }
+                            let level = pulse.level(row_input(&net, 0, &image, position, row));
+                            if p > 0.5 { plus += level } else { minus += level }
                         }
                         let code = if column { convert(plus) - convert(minus) } else { convert(plus - minus) };
-                        sum += sign * (code << pulse);
+                        sum += pulse.sign * (code << pulse.first);
                     }
                 }
                 expected.push(sum as i32);
@@ -298,7 +339,8 @@ proptest! {
         prop_assert_eq!(accumulators, expected);
         prop_assert_eq!(clipping.clipped, clipped);
         let blocks = u64::from(layer.rows.div_ceil(array_rows));
-        let per_position = blocks * u64::from(layer.input_bits * layer.columns) * if column { 2 } else { 1 };
+        let results = blocks * u64::from(layer.columns) * if column { 2 } else { 1 };
+        let per_position = results * pulses.len() as u64;
         prop_assert_eq!(clipping.conversions, per_position * u64::from(layer.positions));
     }
 
@@ -306,8 +348,10 @@ proptest! {
     fn activity_counts_the_rows_that_each_pulse_drives(
         (net, posterior, image) in any_network(),
         array_rows in 1u32..40,
+        bits_per_pulse in 1u32..9,
     ) {
-        let model = FunctionalModel::new(&spec(array_rows, 10, AdcInput::Pair), &net, &posterior).unwrap();
+        let spec = FunctionalSpec { bits_per_pulse, ..spec(array_rows, 10, AdcInput::Pair) };
+        let model = FunctionalModel::new(&spec, &net, &posterior).unwrap();
         let mut two = vec![0; image.len()];
         two.extend(&image);
         let table = model.evaluate(&images(&net, two), 0..2, Keep { activity: 2, accumulators: false }, 1, &|_| ()).unwrap().activity;
@@ -318,10 +362,13 @@ proptest! {
                 let inputs: Vec<i64> = rows.map(|row| row_input(&net, 0, &image, position, row)).collect();
                 let (at, part) = (position as usize, block as usize);
                 for member in 0..2 {
-                    for pulse in 0..layer.input_bits as usize {
-                        let driven = inputs.iter().filter(|&&input| input >> pulse & 1 == 1).count();
-                        prop_assert_eq!(counts.driven(1, member, at, pulse, part), driven as u16);
+                    for (pulse, of_pulse) in pulses(&net, bits_per_pulse).iter().enumerate() {
+                        let levels = || inputs.iter().map(|&input| of_pulse.level(input));
+                        let squares: i64 = levels().map(|level| level * level).sum();
+                        prop_assert_eq!(counts.driven(1, member, at, pulse, part), levels().filter(|&v| v > 0).count() as u16);
+                        prop_assert_eq!(counts.squares(1, member, at, pulse, part), squares as u32);
                         prop_assert_eq!(counts.driven(0, member, at, pulse, part), 0);
+                        prop_assert_eq!(counts.squares(0, member, at, pulse, part), 0);
                     }
                     let nonzero = inputs.iter().filter(|&&input| input != 0).count();
                     prop_assert_eq!(counts.nonzero(1, member, at, part), nonzero as u16);
@@ -405,6 +452,36 @@ fn a_members_sample_is_held_for_all_images_or_fresh_at_every_position() {
     assert_ne!(fresh(0, 0), fresh(0, 1));
 }
 
+/// Two rows of weights +1 and -1 on codes of 4 bits in two pulses of 2: 13 is (1, 3), 6 is (2, 1), lowest digit first. Sums
+/// of the pair are -1 and 2, those of its lines 1, 2 and 3, 1.
+#[test]
+fn a_pulse_of_two_bits_sums_levels() {
+    let net = linear(2, 1, 4);
+    let posterior = posterior(&net, cycle(vec![1.0, 0.0]));
+    let of = |bits: u32, input, range, codes: [u16; 2]| {
+        let mut spec = FunctionalSpec { bits_per_pulse: 2, ..spec(128, bits, input) };
+        for arrays in [&mut spec.deterministic, &mut spec.stochastic] {
+            arrays.adc.as_mut().unwrap().range = range;
+        }
+        let model = FunctionalModel::new(&spec, &net, &posterior).unwrap();
+        let (accumulators, clipping) = model.accumulate(0, 0, 0, &codes, &mut ());
+        (accumulators[0], model.step(0), clipping.clipped, clipping.conversions)
+    };
+    use AdcRange::{Fixed, FullScale};
+    // Exact: 13 - 6. Two rows at level 3 are 6, within 4 bits of a pair and 3 of a line.
+    assert_eq!(of(4, AdcInput::Pair, FullScale, [13, 6]), (7, 1.0, 0, 2));
+    assert_eq!(of(3, AdcInput::Column, FullScale, [13, 6]), (7, 1.0, 0, 4));
+    // Codes -3..=3 of a pair span 6: -1 / 2 rounds to -1, 2 / 2 is 1; -1 + 4 x 1.
+    assert_eq!(of(3, AdcInput::Pair, FullScale, [13, 6]), (3, 2.0, 0, 2));
+    // Codes 0..=3 of a line span 6: 1 / 2 and 2 / 2 round to 1 and 1, 3 / 2 and 1 / 2 to 2 and 1; 0 + 4 x 1.
+    assert_eq!(of(2, AdcInput::Column, FullScale, [13, 6]), (4, 2.0, 0, 4));
+    // A fixed range of one cell at full level is 3 at level 1: 15 - 0 has sums 3 and 3; of half a cell, 1.5, both clip.
+    assert_eq!(of(3, AdcInput::Pair, Fixed(1.0), [15, 0]), (15, 1.0, 0, 2));
+    assert_eq!(of(3, AdcInput::Pair, Fixed(0.5), [15, 0]), (15, 0.5, 2, 2));
+    // A negative sum clips at the other end: -3 - 4 x 3.
+    assert_eq!(of(3, AdcInput::Pair, Fixed(0.5), [0, 15]), (-15, 0.5, 2, 2));
+}
+
 #[test]
 fn comparators_do_not_go_through_the_converter() {
     // 200 rows of code 3 and p = 1: 600 exactly, where a 2-bit converter of 128 rows knows -128, 0 and 128 only:
@@ -486,6 +563,10 @@ fn what_does_not_fit_is_refused() {
         "arch.array.rows is 0; expected 1..=4096"
     );
     assert_eq!(refuse(FunctionalSpec { members: 0, ..good.clone() }), "ensemble.members is 0; expected at least 1");
+    assert_eq!(
+        refuse(FunctionalSpec { bits_per_pulse: 9, ..good.clone() }),
+        "arch.driver.bits_per_pulse is 9; expected 1..=8"
+    );
     assert_eq!(
         refuse(good.clone().on(ArraySpec { adc: Some(Adc { bits: 17, ..adc.clone() }), ..arrays.clone() })),
         "arch.adc.bits is 17; expected 1..=16"

@@ -4,10 +4,12 @@ mod common;
 
 use common::*;
 use crossbayes::config::*;
-use crossbayes::functional::FunctionalSpec;
+use crossbayes::functional::{FunctionalModel, FunctionalSpec, Keep};
 use crossbayes::report::inventory::inventory;
 use crossbayes::simulate::plan;
 use crossbayes::trace::{Action, Component};
+use crossbayes::workload::{LoadedImages, LoadedPosterior};
+use std::sync::Arc;
 
 /// A linear layer of `inputs` x `outputs` synapses that drives each row in each of `bits` pulses.
 fn linear(arch: Chip, inputs: u32, outputs: u32, bits: u32) -> Config {
@@ -177,6 +179,100 @@ fn sense_amplifiers_read_row_by_row_without_a_converter() {
     assert_eq!(instances(&config, "comparator"), 8);
     assert_eq!(instances(&config, "adder"), 4);
     assert_eq!(instances(&config, "adc"), 0);
+}
+
+/// A chip whose driver has `bits` bits, and no time but that of reads and conversions.
+fn levels(mut arch: Chip, bits: u32) -> Chip {
+    arch.driver.bits_per_pulse = bits;
+    arch
+}
+
+/// 16 x 4 synapses, inputs of 4 bits in two pulses of 2, all at level 3: a read of 10 cycles and four conversions of one,
+/// twice, so 2 x 10 + 4 cycles instead of 4 x 10 + 4. At full level an on cell draws 10 fJ; a wordline's pulse takes 80 aJ
+/// (8 of 128 cells), a digital-to-analogue conversion of 2 bits 10 aJ.
+#[test]
+fn pulses_of_two_bits_halve_reads_and_conversions() {
+    let config = linear(levels(chip(16, 8), 2), 16, 4, 4);
+    at_every_grain(&config, |both| {
+        assert_eq!(both.ledger.makespan(), 24);
+        assert_eq!(spent(both, Component::Crossbar, Action::Read), (2 * 64 * 10_000, 2));
+        assert_eq!(spent(both, Component::Driver, Action::Drive), (32 * (80 + 10), 32));
+        assert_eq!(spent(both, Component::Adc, Action::Convert), (2 * 4 * 1003, 2 * 4));
+        assert_eq!(spent(both, Component::Accumulator, Action::ShiftAdd).1, 2 * 4);
+    });
+    let bit_serial = linear(chip(16, 8), 16, 4, 4);
+    assert_eq!(run(&bit_serial).1.ledger.makespan(), 44);
+    // A converter for each row of the array.
+    assert_eq!((instances(&config, "dac"), instances(&bit_serial, "dac")), (16, 0));
+}
+
+/// Bits that are 1 with chance 1/4: of 16 rows a pulse of two bits drives 7, whose levels squared add up to 24. Four on
+/// cells on each row draw (v / 3)^2 of 40 fJ, 24/9 x 40 fJ = 106,667 aJ in each of two pulses.
+#[test]
+fn stated_activity_gives_squares_of_levels() {
+    let mut config = linear(levels(chip(16, 8), 2), 16, 4, 4);
+    config.workload.activity = 0.25;
+    at_every_grain(&config, |both| {
+        assert_eq!(spent(both, Component::Crossbar, Action::Read).0, 2 * 106_667);
+        assert_eq!(spent(both, Component::Driver, Action::Drive).1, 2 * 7);
+    });
+    // Without a sample-and-hold, a cycle at a tenth of that for each column's own conversion.
+    config.arch.array.sample_and_hold = false;
+    at_every_grain(&config, |both| {
+        assert_eq!(spent(both, Component::Crossbar, Action::WaitResource).0, 2 * 10_667);
+    });
+    // 13 rows, 5 bits in pulses of 2, 2 and 1: all ones are 13 (9 + 9 + 1) = 247 squares, 82 in each pulse and one more; 82 of
+    // them are 364,444 aJ, 83 are 368,889.
+    let config = linear(levels(chip(16, 8), 2), 13, 4, 5);
+    at_every_grain(&config, |both| {
+        assert_eq!(spent(both, Component::Crossbar, Action::Read), (2 * 364_444 + 368_889, 3));
+        assert_eq!(spent(both, Component::Driver, Action::Drive).1, 3 * 13);
+    });
+}
+
+/// Codes of 4 bits in two pulses of 2 on one column: 13 is (1, 3), 6 is (2, 1). Squares 1 + 4 and 9 + 1 of ninths of 10 fJ:
+/// 5,556 and 11,111 aJ; 4 driven rows. In one pulse of 8 bits, of 255 levels: (13^2 + 6^2) / 255^2 of 10 fJ, 31.5 aJ.
+#[test]
+fn evaluated_images_give_the_squares_of_their_levels() {
+    // As signed codes, -3 is 1101 and 6 is 0110: levels of bits 0 and 1 are 1 and 2, of bit 2 are 1 and 1, of the sign 1 and 0,
+    // so squares are 5, 2 and 1.
+    for (bits, codes, signed, cells, rows) in [
+        (2, [13, 6, 0], false, 16_667, 4),
+        (8, [13, 6, 0], false, 32, 2),
+        (2, [-3_i16 as u16, 6, 0], true, 5_556 + 2_222 + 1_111, 5),
+    ] {
+        let mut config = linear(levels(chip(4, 2), bits), 3, 1, 4);
+        config.workload.input.signed = signed;
+        config.values.answer = Answer::First(1);
+        let plan = plan(&config).unwrap();
+        let posterior = LoadedPosterior::synthetic(1, &[0.5], &plan.net).unwrap();
+        let model = FunctionalModel::new(&FunctionalSpec::of(&config), &plan.net, &posterior).unwrap();
+        let images = LoadedImages::new(plan.net.input, codes.to_vec(), None);
+        let keep = Keep { activity: 1, accumulators: false };
+        let activity = Arc::new(model.evaluate(&images, 0..1, keep, 1, &|_| ()).unwrap().activity);
+        for grain in [Grain::Op, Grain::Read, Grain::Conversion] {
+            config.schedule.grain = grain;
+            let (_, both) = run_plan(&config, &plan, Some(activity.clone()));
+            assert_eq!(spent(&both, Component::Crossbar, Action::Read).0, cells, "{bits} bits, signed: {signed}");
+            assert_eq!(spent(&both, Component::Driver, Action::Drive).1, rows);
+        }
+    }
+}
+
+/// Row-serial arrays select rows: a driver of more bits changes neither time nor energy, and takes no converter.
+#[test]
+fn amplitudes_have_no_meaning_where_rows_are_selected() {
+    let mut serial = linear(chip(16, 8), 13, 4, 4);
+    serial.arch.array.readout = ArrayReadout::SenseAmplifiers { sub_arrays: 2 };
+    let mut compared = linear(chip(16, 8), 13, 4, 4);
+    compared.arch.sampler = Sampler::Comparator { noise_rows: 2, sub_arrays: 1 };
+    for mut config in [serial, compared] {
+        let (outcome, both) = run(&config);
+        config.arch.driver.bits_per_pulse = 4;
+        let (of_levels, of_levels_both) = run(&config);
+        assert_eq!((outcome.cycles, both.spans), (of_levels.cycles, of_levels_both.spans));
+        assert_eq!(instances(&config, "dac"), 0);
+    }
 }
 
 fn instances(config: &Config, part: &str) -> u64 {

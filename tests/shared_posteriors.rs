@@ -52,6 +52,7 @@ fn spec() -> FunctionalSpec {
     FunctionalSpec {
         deterministic: arrays.clone(),
         stochastic: arrays,
+        bits_per_pulse: 1,
         sampler: Sampler::Generator {
             source: RandomSource::Ideal,
             bits_per_cycle: 32,

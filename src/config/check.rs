@@ -3,7 +3,7 @@
 use crate::config::de::from_node;
 use crate::config::tree::Node;
 use crate::config::{
-    Adc, AdcInput, Array, ArrayReadout, Chip, Config, CostTable, Driver, Execution, MAX_PASSES, Mode, Packing, Plane,
+    Adc, AdcInput, Array, ArrayReadout, Chip, Config, CostTable, Execution, MAX_PASSES, Mode, Packing, Plane,
     Posterior, RandomSource, Sampler, Samples, ScheduleSpec, TraceWindow, Workload,
 };
 use crate::error::{MOST_COMPARED, Problem, nearest};
@@ -18,7 +18,6 @@ pub(super) fn of(name: &str, node: &Node) -> Vec<Problem> {
     }
     match name {
         "Array" => whole(node, array),
-        "Driver" => whole(node, driver),
         "ScheduleSpec" => whole(node, schedule),
         "CostTable" => whole(node, cost_table),
         "Chip" => whole(node, chip),
@@ -52,20 +51,6 @@ fn array(array: &Array) -> Vec<Problem> {
     problems
 }
 
-/// Bit-serial inputs only.
-fn driver(driver: &Driver) -> Vec<Problem> {
-    if driver.bits_per_pulse == 1 {
-        return Vec::new();
-    }
-    vec![Problem::new(
-        "bits_per_pulse",
-        format!(
-            "bits_per_pulse is {}; more than one bit per pulse is not simulated yet, expected 1",
-            driver.bits_per_pulse
-        ),
-    )]
-}
-
 /// A window of at least one cycle.
 fn schedule(schedule: &ScheduleSpec) -> Vec<Problem> {
     match schedule.window {
@@ -79,21 +64,24 @@ fn schedule(schedule: &ScheduleSpec) -> Vec<Problem> {
     }
 }
 
-/// Every resolution at most once, and at least one.
+/// Every resolution at most once, and at least one of analogue-to-digital converters.
 fn cost_table(table: &CostTable) -> Vec<Problem> {
     if table.adc.is_empty() {
         return vec![Problem::new("adc", "adc has no entry; expected one for each resolution")];
     }
-    let (mut problems, mut first) = (Vec::new(), BTreeMap::new());
-    for (i, entry) in table.adc.iter().enumerate() {
-        let first = *first.entry(entry.bits).or_insert(i);
-        if first < i {
-            problems.push(Problem::new(
-                format!("adc[{i}].bits"),
-                format!("duplicate entry for {} bits; adc[{first}] has it already", entry.bits),
-            ));
+    let mut problems = Vec::new();
+    let mut once = |list: &str, resolutions: &mut dyn Iterator<Item = u32>| {
+        let mut first = BTreeMap::new();
+        for (i, bits) in resolutions.enumerate() {
+            let first = *first.entry(bits).or_insert(i);
+            if first < i {
+                let message = format!("duplicate entry for {bits} bits; {list}[{first}] has it already");
+                problems.push(Problem::new(format!("{list}[{i}].bits"), message));
+            }
         }
-    }
+    };
+    once("adc", &mut table.adc.iter().map(|entry| entry.bits));
+    once("dac", &mut table.dac.iter().map(|entry| entry.bits));
     problems
 }
 
@@ -149,6 +137,7 @@ fn chip(chip: &Chip) -> Vec<Problem> {
             problems.extend(divides_rows(path, sub_arrays, arrays.array.rows));
         }
     }
+    problems.extend(drivers(chip));
     if chip.node != chip.costs.node {
         problems.push(Problem::new(
             "node",
@@ -160,6 +149,34 @@ fn chip(chip: &Chip) -> Vec<Problem> {
     }
     problems.extend(registers(&chip.sampler));
     problems
+}
+
+/// Drivers of more than one bit have a digital-to-analogue converter in the cost table, where arrays are driven by them.
+fn drivers(chip: &Chip) -> Option<Problem> {
+    let bits = chip.driver.bits_per_pulse;
+    let by_converters = |plane: &Plane| {
+        let compared = *plane == Plane::Stochastic && matches!(chip.sampler, Sampler::Comparator { .. });
+        !compared && chip.plane(*plane).array.readout == ArrayReadout::Adc
+    };
+    let known: Vec<u32> = chip.costs.dac.iter().map(|entry| entry.bits).collect();
+    // What is out of range has a message of its own.
+    if !(2..=8).contains(&bits) || known.contains(&bits) || !Plane::ALL.iter().any(by_converters) {
+        return None;
+    }
+    let table = &chip.costs.name;
+    let Some(near) = known.iter().copied().min_by_key(|near| (near.abs_diff(bits), *near)) else {
+        let message =
+            format!("bits_per_pulse is {bits}; cost table \"{table}\" has no digital-to-analogue converters (dac)");
+        return Some(
+            Problem::new("driver.bits_per_pulse", message).hint("expected 1, or a table with an entry for them"),
+        );
+    };
+    let list: Vec<String> = known.iter().map(u32::to_string).collect();
+    let message = format!(
+        "cost table \"{table}\" has no digital-to-analogue converter of {bits} bits; expected 1 (none), or one of {}",
+        list.join(", ")
+    );
+    Some(Problem::new("driver.bits_per_pulse", message).hint(format!("the nearest is {near}")))
 }
 
 /// A register whose taps give the full period, and registers that share a cycle's bits evenly.

@@ -211,7 +211,8 @@ pub enum HeldBitlines {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields)]
 pub enum ArrayReadout {
-    /// By converters (`adc`): an input bit at a time drives all rows, and the sums of currents are converted.
+    /// By converters (`adc`): all rows are driven by a pulse of their inputs (`driver.bits_per_pulse` bits) at a time, and
+    /// the sums of currents are converted.
     #[default]
     Adc,
     /// By a sense amplifier on each column (cost `comparator`): one row after another is driven if its input is not 0,
@@ -224,11 +225,13 @@ pub enum ArrayReadout {
     },
 }
 
-/// The wordline driver.
+/// The wordline drivers of arrays that are read by converters. Arrays that are read row by row only select rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Driver {
-    /// Input bits that one pulse carries; 1 is bit-serial. More than 1 is not simulated yet and refused.
+    /// Input bits that one pulse carries (n); 1 is bit-serial. More bits drive each row at one of 2^n amplitudes by a
+    /// digital-to-analogue converter, for which the cost table must have an entry.
+    #[schemars(range(min = 1, max = 8))]
     pub bits_per_pulse: u32,
 }
 
@@ -265,11 +268,11 @@ pub enum AdcInput {
     Column,
 }
 
-/// Range of a converter, in currents of one on cell driven by one row.
+/// Range of a converter, in currents of one on cell on a row that is driven at full level.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Copy)]
 pub enum AdcRange {
-    /// All rows in use in the layer's largest row block on, set layer by layer: never clips; the step grows when the
-    /// bits do not suffice.
+    /// All rows in use in the layer's largest row block at the highest level of its inputs, set layer by layer: never
+    /// clips; the step grows when the bits do not suffice.
     FullScale,
     /// A fixed range, in cell currents (to either side for `Pair`), the same for all layers; the extreme codes
     /// stand for its ends, and larger sums clip there.

@@ -39,6 +39,18 @@ pub struct AdcCost {
     pub convert: Cost,
 }
 
+/// A digital-to-analogue converter of one resolution.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DacCost {
+    /// Resolution in bits; a driver of one bit has none.
+    #[schemars(range(min = 2, max = 8))]
+    pub bits: u32,
+    /// One conversion, of one row in one pulse; area and leakage of one converter. Its time is part of the array's
+    /// `read_time`.
+    pub convert: Cost,
+}
+
 /// Costs of all parts of a chip at one corner.
 /// A file may name another table as its `base`, and give only what differs: whole costs, or some numbers of a cost with
 /// their `source` and `accuracy`.
@@ -60,6 +72,9 @@ pub struct CostTable {
     /// One wordline pulse over 128 cells (scaled to the columns of the array); area and leakage of one wordline's
     /// driver.
     pub wordline: Cost,
+    /// Digital-to-analogue converters of the rows, one entry a resolution; drivers of one bit need none.
+    #[serde(default)]
+    pub dac: Vec<DacCost>,
     /// Taking one sample; per converter input. Time 0: the sample is taken as the read ends.
     pub sample_and_hold: Cost,
     /// Column multiplexer in front of one converter; energy per conversion.
@@ -115,12 +130,9 @@ impl CostTable {
     /// Every cost with its key, in the order of the file.
     pub fn entries(&self) -> impl Iterator<Item = (String, &Cost)> {
         let named = |name: &str, cost| (name.to_owned(), cost);
-        let analogue = [
-            named("cell", &self.cell),
-            named("wordline", &self.wordline),
-            named("sample_and_hold", &self.sample_and_hold),
-            named("multiplexer", &self.multiplexer),
-        ];
+        let drivers = [named("cell", &self.cell), named("wordline", &self.wordline)];
+        let levels = self.dac.iter().map(|entry| (format!("dac ({} bits)", entry.bits), &entry.convert));
+        let samples = [named("sample_and_hold", &self.sample_and_hold), named("multiplexer", &self.multiplexer)];
         let converters = self.adc.iter().map(|entry| (format!("adc ({} bits)", entry.bits), &entry.convert));
         let rest = [
             named("comparator", &self.comparator),
@@ -144,6 +156,6 @@ impl CostTable {
             named("global_write", &self.global_write),
             named("link", &self.link),
         ];
-        analogue.into_iter().chain(converters).chain(rest)
+        drivers.into_iter().chain(levels).chain(samples).chain(converters).chain(rest)
     }
 }

@@ -25,7 +25,7 @@ pub mod run;
 pub use crate::network::{Images, Input, Layer, Operation, Posterior, Workload};
 pub(crate) use check::config as check_config;
 pub use chip::*;
-pub use costs::{AdcCost, Cost, CostTable};
+pub use costs::{AdcCost, Cost, CostTable, DacCost};
 pub use diagnostic::ConfigErrors;
 pub use kind::FileKind;
 pub use load::{Base, Described, LoadRequest, Loaded, Location, check_files, load, load_expanded, to_ron};

@@ -1,4 +1,4 @@
-//! How many rows each read drives: what the energy of reads depends on.
+//! How many rows each read drives, and at which levels: what the energy of reads depends on.
 
 use crate::functional::blocks::RowBlocks;
 use crate::functional::model::{FunctionalModel, Layer, RowSets};
@@ -28,25 +28,39 @@ pub struct LayerActivity {
     pub members: usize,
     /// Output positions before pooling (P).
     pub positions: usize,
-    /// Pulses of a position (B).
+    /// Pulses of a position: digits of an input code.
     pub pulses: usize,
     /// Row blocks (R).
     pub blocks: usize,
+    /// Of each pulse the lowest bit, and the levels it can take.
+    digits: Vec<(u32, u16)>,
     rows: Rows,
     /// `[image][member][position][pulse][block]`
     driven: Vec<u16>,
+    /// The same; empty where all levels are 0 or 1.
+    squares: Vec<u32>,
     /// `[image][member][position][block]`
     nonzero: Vec<u16>,
 }
 
 impl LayerActivity {
-    /// Rows of a block that a pulse (lowest input bit first) drives with a 1. `image` counts from the table's first one.
+    /// Rows of a block that a pulse (lowest input bits first) drives. `image` counts from the table's first one.
     ///
     /// # Panics
     /// Panics if an index is out of range; its neighbours' counts may be returned when only the flat index is in range.
     #[must_use]
     pub fn driven(&self, image: usize, member: usize, position: usize, pulse: usize, block: usize) -> u16 {
-        self.driven[(self.position_index(image, member, position) * self.pulses + pulse) * self.blocks + block]
+        self.driven[self.read_index(image, member, position, pulse, block)]
+    }
+
+    /// Squares of the levels at which that pulse drives the rows of the block, added up.
+    ///
+    /// # Panics
+    /// As [`driven`](Self::driven).
+    #[must_use]
+    pub fn squares(&self, image: usize, member: usize, position: usize, pulse: usize, block: usize) -> u32 {
+        let index = self.read_index(image, member, position, pulse, block);
+        if self.squares.is_empty() { self.driven[index].into() } else { self.squares[index] }
     }
 
     /// Rows of a block whose input code is not 0: what a row-serial array steps through, less the rows it may skip.
@@ -58,6 +72,10 @@ impl LayerActivity {
         self.nonzero[self.position_index(image, member, position) * self.blocks + block]
     }
 
+    fn read_index(&self, image: usize, member: usize, position: usize, pulse: usize, block: usize) -> usize {
+        (self.position_index(image, member, position) * self.pulses + pulse) * self.blocks + block
+    }
+
     fn position_index(&self, image: usize, member: usize, position: usize) -> usize {
         (image * self.members + member) * self.positions + position
     }
@@ -67,7 +85,9 @@ impl ActivityTable {
     /// Counts of 0 for the reads of images `images`.
     pub(super) fn new(model: &FunctionalModel, images: Range<usize>) -> Self {
         let of_plane = |layer: &Layer, plane: Plane, rows: &RowSets| {
-            let (members, positions, pulses) = (model.members(), layer.positions, layer.input_bits as usize);
+            let digits = layer.digits;
+            let digit = |bits: Range<u32>| (bits.start, u16::MAX >> (16 - bits.len()));
+            let (members, positions, pulses) = (model.members(), layer.positions, digits.pulses() as usize);
             let rows = match rows {
                 RowSets::Blocks(blocks) => Rows::Blocks(*blocks),
                 RowSets::Packed(arrays) => Rows::Packed(Arc::clone(arrays)),
@@ -80,8 +100,10 @@ impl ActivityTable {
                 positions,
                 pulses,
                 blocks,
+                digits: (0..digits.pulses()).map(|pulse| digits.of_pulse(pulse)).map(digit).collect(),
                 rows,
                 driven: vec![0; reads * pulses * blocks],
+                squares: if digits.highest_level() > 1 { vec![0; reads * pulses * blocks] } else { Vec::new() },
                 nonzero: vec![0; reads * blocks],
             }
         };
@@ -96,6 +118,7 @@ impl ActivityTable {
         self.images.end = next.images.end;
         for (layer, next) in self.layers.iter_mut().flatten().zip(next.layers.into_iter().flatten()) {
             layer.driven.extend(next.driven);
+            layer.squares.extend(next.squares);
             layer.nonzero.extend(next.nonzero);
         }
     }
@@ -105,10 +128,15 @@ impl ActivityTable {
         let image = image - self.images.start;
         for plane in &mut self.layers[layer] {
             let index = plane.position_index(image, member, position) * plane.blocks;
-            let (driven, nonzero) = (&mut plane.driven, &mut plane.nonzero);
+            let (driven, squares, nonzero) = (&mut plane.driven, &mut plane.squares, &mut plane.nonzero);
             let mut add = |block: usize, code: u16| {
-                for pulse in 0..plane.pulses {
-                    driven[index * plane.pulses + pulse * plane.blocks + block] += code >> pulse & 1;
+                for (pulse, &(first, levels)) in plane.digits.iter().enumerate() {
+                    let index = index * plane.pulses + pulse * plane.blocks + block;
+                    let level = code >> first & levels;
+                    driven[index] += u16::from(level != 0);
+                    if let Some(squares) = squares.get_mut(index) {
+                        *squares += u32::from(level) * u32::from(level);
+                    }
                 }
             };
             match &plane.rows {
@@ -170,6 +198,11 @@ impl RowActivity for ActivityTable {
     fn driven(&self, at: At, pulse: u32, row_block: u32) -> u32 {
         let [image, member, position] = [at.image, at.member, at.position].map(|i| i as usize);
         u32::from(self.of(at).driven(image, member, position, pulse as usize, row_block as usize))
+    }
+
+    fn squares(&self, at: At, pulse: u32, row_block: u32) -> u32 {
+        let [image, member, position] = [at.image, at.member, at.position].map(|i| i as usize);
+        self.of(at).squares(image, member, position, pulse as usize, row_block as usize)
     }
 
     fn non_zero(&self, at: At, row_block: u32) -> u32 {

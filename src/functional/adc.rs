@@ -1,23 +1,27 @@
 //! The converter: what a sum of cell currents becomes.
 //!
-//! A read of a row block gives whole numbers of cell currents: +-1 weights and rows driven by 0 or 1. A converter of n
-//! bits turns a sum s into the code `clamp(round(s / step))`, halves away from zero.
+//! A read of a row block gives whole numbers of cell currents: +-1 weights, and rows driven at levels 0 to 2^p - 1 by
+//! pulses of p bits (0 or 1 where p is 1). The unit is the current of an on cell at level 1. A converter of n bits turns a
+//! sum s into the code `clamp(round(s / step))`, halves away from zero.
 //! - A pair's sum has a sign; codes are -(2^(n-1) - 1)..=2^(n-1) - 1, symmetric about 0: two's complement has one code
 //!   more on the negative side, which is not used. (One bit: codes -1 and 0.)
 //! - A single bitline's sum has none; codes are 0..=2^n - 1.
 //!
 //! With the largest code c, the range sets the step, and sums beyond the extreme codes clip:
-//! - `Fixed(range)`: `step = range / c`, a reference that is set once for all layers. A step that is no whole number of
-//!   cell currents rounds, also where it is finer than one.
-//! - `FullScale`: `step = max(1, rows / c)` for the rows in use in the layer's largest row block: the reference is set
-//!   layer by layer so that one code is one cell current where the bits suffice, and no sum clips.
+//! - `Fixed(range)`: `step = range (2^p - 1) / c`, a reference that is set once for all layers, stated in currents at full
+//!   level. A step that is no whole number of cell currents rounds, also where it is finer than one.
+//! - `FullScale`: `step = max(1, rows level / c)` for the rows in use in the layer's largest row block and the highest level
+//!   of its inputs: the reference is set layer by layer so that one code is one cell current where the bits suffice, and no
+//!   sum clips.
 
 use crate::config::{Adc, AdcInput, AdcRange};
+use crate::readout::Digits;
 
 /// Codes for all sums that an array of a layer can give.
 #[derive(Debug, Clone)]
 pub struct Quantiser {
     input: AdcInput,
+    digits: Digits,
     step: f64,
     /// Code of sum s at `s + offset`.
     codes: Vec<i32>,
@@ -28,30 +32,31 @@ pub struct Quantiser {
 }
 
 impl Quantiser {
-    /// The converter of a layer whose largest row block uses `rows` rows.
+    /// The converter of a layer whose largest row block uses `rows` rows, driven by `digits`.
     #[must_use]
-    pub fn new(adc: &Adc, rows: u32) -> Self {
-        let rows = rows as i32;
+    pub fn new(adc: &Adc, rows: u32, digits: Digits) -> Self {
+        let most = (rows * digits.highest_level()) as i32;
         let (bottom, top, sums) = match adc.input {
             // One bit has no positive code; its step spans the range.
             AdcInput::Pair => {
                 let top = (1i32 << (adc.bits - 1)) - 1;
-                (-top.max(1), top, -rows..=rows)
+                (-top.max(1), top, -most..=most)
             }
-            AdcInput::Column => (0, (1 << adc.bits) - 1, 0..=rows),
+            AdcInput::Column => (0, (1 << adc.bits) - 1, 0..=most),
         };
         let codes = f64::from(top.max(1));
         let step = match adc.range {
-            AdcRange::FullScale => (f64::from(rows) / codes).max(1.0),
-            AdcRange::Fixed(range) => range / codes,
+            AdcRange::FullScale => (f64::from(most) / codes).max(1.0),
+            AdcRange::Fixed(range) => range * f64::from(digits.full_level()) / codes,
         };
         let code = |sum: i32| (f64::from(sum) / step).round() as i32;
         Self {
             input: adc.input,
+            digits,
             step,
             offset: -sums.start(),
-            lowest: sums.clone().find(|&sum| code(sum) >= bottom).unwrap_or(rows),
-            highest: sums.clone().rev().find(|&sum| code(sum) <= top).unwrap_or(-rows),
+            lowest: sums.clone().find(|&sum| code(sum) >= bottom).unwrap_or(most),
+            highest: sums.clone().rev().find(|&sum| code(sum) <= top).unwrap_or(-most),
             codes: sums.map(|sum| code(sum).clamp(bottom, top)).collect(),
         }
     }
@@ -60,6 +65,12 @@ impl Quantiser {
     #[must_use]
     pub fn input(&self) -> AdcInput {
         self.input
+    }
+
+    /// The pulses whose sums it digitises.
+    #[must_use]
+    pub fn digits(&self) -> Digits {
+        self.digits
     }
 
     /// Cell currents in one code.
@@ -98,7 +109,29 @@ mod tests {
     use super::*;
 
     fn converter(bits: u32, input: AdcInput, range: AdcRange, rows: u32) -> Quantiser {
-        Quantiser::new(&Adc { bits, columns_per_adc: 8, input, range }, rows)
+        levels(bits, input, range, rows, Digits::new(8, false, 1))
+    }
+
+    fn levels(bits: u32, input: AdcInput, range: AdcRange, rows: u32, digits: Digits) -> Quantiser {
+        Quantiser::new(&Adc { bits, columns_per_adc: 8, input, range }, rows, digits)
+    }
+
+    #[test]
+    fn a_pulse_of_more_bits_needs_a_converter_of_more_bits() {
+        // Levels up to 3 on 42 rows: sums -126..=126, within 8 bits; a row more needs 9. A bitline: 85 x 3 = 255.
+        let digits = Digits::new(4, false, 2);
+        let full = |bits, input, rows| levels(bits, input, AdcRange::FullScale, rows, digits);
+        assert!(full(8, AdcInput::Pair, 42).is_exact() && !full(8, AdcInput::Pair, 43).is_exact());
+        assert!(full(8, AdcInput::Column, 85).is_exact() && !full(8, AdcInput::Column, 86).is_exact());
+        assert_eq!(full(8, AdcInput::Pair, 128).step(), 384.0 / 127.0);
+        // Codes of 3 bits reach level 7 of a driver of 15 levels: full scale spans what occurs, a fixed range what is stated
+        // at full level, 4 cells at 15.
+        let few = Digits::new(3, false, 4);
+        assert_eq!(levels(4, AdcInput::Column, AdcRange::FullScale, 10, few).step(), 70.0 / 15.0);
+        let fixed = levels(4, AdcInput::Column, AdcRange::Fixed(4.0), 10, few);
+        assert_eq!((fixed.step(), fixed.code(60), fixed.code(70)), (4.0, 15, 15));
+        assert_eq!([60, 61].map(|sum| fixed.clips(sum)), [false, false]);
+        assert_eq!([62, 70].map(|sum| fixed.clips(sum)), [true, true]);
     }
 
     #[test]

@@ -47,15 +47,15 @@ impl Windows {
     }
 }
 
-/// The bits of a window: one plane for each pulse, lowest bit first, rows as words of row blocks.
+/// The bits of a window: one plane for each bit of a code, lowest bit first, rows as words of row blocks.
 #[derive(Debug, Clone)]
 pub struct Planes {
     blocks: RowBlocks,
-    pulses: usize,
+    bits: usize,
     signed: bool,
-    /// `[pulse][word]`
+    /// `[bit][word]`
     words: Vec<u64>,
-    /// `[pulse][block]`
+    /// `[bit][block]`
     driven: Vec<u16>,
 }
 
@@ -63,14 +63,8 @@ impl Planes {
     /// Planes of windows over these row blocks with codes of `bits` bits, all 0.
     #[must_use]
     pub fn new(blocks: RowBlocks, bits: u32, signed: bool) -> Self {
-        let pulses = bits as usize;
-        Self {
-            blocks,
-            pulses,
-            signed,
-            words: vec![0; pulses * blocks.words()],
-            driven: vec![0; pulses * blocks.count()],
-        }
+        let bits = bits as usize;
+        Self { blocks, bits, signed, words: vec![0; bits * blocks.words()], driven: vec![0; bits * blocks.count()] }
     }
 
     /// How rows fall onto words.
@@ -84,10 +78,10 @@ impl Planes {
         let words = self.blocks.words();
         for (word, codes) in window.chunks(self.blocks.rows_per_block()).flat_map(|block| block.chunks(64)).enumerate()
         {
-            for first in (0..self.pulses).step_by(8) {
+            for first in (0..self.bits).step_by(8) {
                 let transposed = transpose(codes, first as u32);
-                for (pulse, bits) in (first..self.pulses).zip(transposed) {
-                    self.words[pulse * words + word] = bits;
+                for (bit, rows) in (first..self.bits).zip(transposed) {
+                    self.words[bit * words + word] = rows;
                 }
             }
         }
@@ -99,30 +93,30 @@ impl Planes {
         }
     }
 
-    /// Pulses: bits of a code.
+    /// Bits of a code.
     #[must_use]
-    pub fn pulses(&self) -> usize {
-        self.pulses
+    pub fn bits(&self) -> usize {
+        self.bits
     }
 
-    /// What a 1 in a pulse is worth: 2^pulse, negative for the sign bit of two's complement codes.
+    /// What a bit is worth: 2^bit, negative for the sign bit of two's complement codes.
     #[must_use]
-    pub fn weight(&self, pulse: usize) -> i32 {
-        if self.signed && pulse + 1 == self.pulses { -(1 << pulse) } else { 1 << pulse }
+    pub fn weight(&self, bit: usize) -> i32 {
+        if self.signed && bit + 1 == self.bits { -(1 << bit) } else { 1 << bit }
     }
 
-    /// Words of a pulse.
+    /// Words of a bit.
     #[must_use]
-    pub fn plane(&self, pulse: usize) -> &[u64] {
+    pub fn plane(&self, bit: usize) -> &[u64] {
         let words = self.blocks.words();
-        &self.words[pulse * words..(pulse + 1) * words]
+        &self.words[bit * words..(bit + 1) * words]
     }
 
-    /// Rows that a pulse drives with a 1, one number for each row block.
+    /// Rows whose code has a 1 in this bit, one number for each row block.
     #[must_use]
-    pub fn driven(&self, pulse: usize) -> &[u16] {
+    pub fn driven(&self, bit: usize) -> &[u16] {
         let count = self.blocks.count();
-        &self.driven[pulse * count..(pulse + 1) * count]
+        &self.driven[bit * count..(bit + 1) * count]
     }
 
     /// Rows whose code is not 0, one number for each row block.
@@ -132,7 +126,7 @@ impl Planes {
         (0..words).step_by(per_block).map(move |start| {
             (start..(start + per_block).min(words))
                 .map(|word| {
-                    let any = (0..self.pulses).fold(0, |any, pulse| any | self.words[pulse * words + word]);
+                    let any = (0..self.bits).fold(0, |any, bit| any | self.words[bit * words + word]);
                     any.count_ones() as u16
                 })
                 .sum()

@@ -13,7 +13,7 @@ use crate::functional::weights::{BitMatrix, WeightDistribution};
 use crate::mapping::pack::packed_plane;
 use crate::mapping::{PackedArray, Split, first_ensembling_layer};
 use crate::random::{Purpose, StreamName};
-use crate::readout::Readout;
+use crate::readout::{Digits, Readout};
 use crate::workload::{LayerInput, LayerPosterior, LoadedPosterior, Net, NetLayer, Shape, StatisticsKey};
 use std::ops::Range;
 use std::sync::Arc;
@@ -44,6 +44,8 @@ pub struct FunctionalSpec {
     pub deterministic: ArraySpec,
     /// Arrays of stochastic planes.
     pub stochastic: ArraySpec,
+    /// Input bits that a pulse carries where arrays are read by converters (n).
+    pub bits_per_pulse: u32,
     /// How weights are drawn in stochastic planes.
     pub sampler: Sampler,
     /// Which synapses are sampled.
@@ -63,6 +65,7 @@ impl FunctionalSpec {
         Self {
             deterministic: ArraySpec::of(&config.arch, Plane::Deterministic),
             stochastic: ArraySpec::of(&config.arch, Plane::Stochastic),
+            bits_per_pulse: config.arch.driver.bits_per_pulse,
             sampler: config.arch.sampler.clone(),
             scheme: config.mapping.scheme.clone(),
             members: config.ensemble.members,
@@ -79,6 +82,12 @@ impl FunctionalSpec {
         let first = first_ensembling_layer(&self.scheme, net).map_err(|problem| Error::Config(problem.message))?;
         let first_ensembling_layer = (first < net.layers.len()).then_some(first);
         Ok(StatisticsKey { first_ensembling_layer, eps: self.scheme.eps().unwrap_or(0.0) })
+    }
+
+    /// The pulses that drive the rows of a layer where it is read by converters.
+    #[must_use]
+    pub fn digits(&self, layer: &NetLayer) -> Digits {
+        Digits::new(layer.input_bits, layer.input_signed, self.bits_per_pulse)
     }
 
     /// The same with both planes on these arrays.
@@ -164,11 +173,13 @@ pub(super) struct Layer {
     pub(super) rows: usize,
     pub(super) input_bits: u32,
     pub(super) input_signed: bool,
+    /// The pulses that drive the rows of planes that are read by converters.
+    pub(super) digits: Digits,
     /// Its planes; one for both where no conversion rounds.
     pub(super) products: Vec<PlaneProduct>,
     /// What drives the rows of each plane that the chip has.
     pub(super) row_sets: Vec<(Plane, RowSets)>,
-    /// Cell currents in one unit of its accumulators.
+    /// Cell currents, of rows at level 1, in one unit of its accumulators.
     pub(super) step: f64,
     pub(super) conversions_per_position: u64,
     pub(super) affine: Affine,
@@ -227,6 +238,7 @@ impl FunctionalModel {
                 rows: layer.rows as usize,
                 input_bits: layer.input_bits,
                 input_signed: layer.input_signed,
+                digits: spec.digits(layer),
                 products,
                 conversions_per_position: conversions_per_position(spec, layer, &row_sets),
                 row_sets,
@@ -251,7 +263,7 @@ impl FunctionalModel {
         self.layers[self.output].columns
     }
 
-    /// Cell currents in one unit of a layer's accumulators: 1 where the converter is exact.
+    /// Cell currents, of rows at level 1, in one unit of a layer's accumulators: 1 where the converter is exact.
     ///
     /// # Panics
     /// Panics if there is no such layer.
@@ -281,6 +293,9 @@ fn check_sizes(spec: &FunctionalSpec, net: &Net) -> Result<(), Error> {
         if *columns == 0 {
             return refuse("arch.array.columns holds no synapse".to_owned());
         }
+    }
+    if !(1..=8).contains(&spec.bits_per_pulse) {
+        return refuse(format!("arch.driver.bits_per_pulse is {}; expected 1..=8", spec.bits_per_pulse));
     }
     if let Sampler::Generator { probability_bits, .. } = spec.sampler
         && !(1..=16).contains(&probability_bits)
@@ -319,7 +334,7 @@ fn check_sizes(spec: &FunctionalSpec, net: &Net) -> Result<(), Error> {
 fn largest_sum(layer: &NetLayer, sums: &Sums, blocks: usize) -> Result<u64, Error> {
     let Sums::Quantised(quantiser) = sums else { return Ok(u64::from(layer.rows) << layer.input_bits) };
     // A column's result is the difference of two codes, each of them at most this large and not negative.
-    let largest = (u64::from(quantiser.largest_code()) * blocks as u64) << layer.input_bits;
+    let largest = u64::from(quantiser.largest_code()) * blocks as u64 * quantiser.digits().weights();
     if largest > i32::MAX as u64 {
         return Err(Error::Config(format!(
             "the accumulators of layer {} would need more than 32 bits: {blocks} row blocks of codes up to {} by \
@@ -358,7 +373,7 @@ fn conversions_per_position(spec: &FunctionalSpec, layer: &NetLayer, row_sets: &
             RowSets::Blocks(blocks) => u64::from(layer.columns) * blocks.count() as u64,
             RowSets::Packed(arrays) => arrays.iter().map(|array| u64::from(array.columns)).sum(),
         };
-        columns * per_column * u64::from(layer.input_bits)
+        columns * per_column * u64::from(spec.digits(layer).pulses())
     };
     row_sets.iter().map(of_plane).sum()
 }
@@ -415,7 +430,8 @@ impl Planes<'_> {
 
     /// How a plane's sums are converted, and the largest of them in units of its step.
     fn sums(&self, plane: Plane, largest_block: usize, blocks: usize) -> Result<(Sums, u64), Error> {
-        let sums = Sums::new(self.spec.arrays(plane).adc.as_ref(), largest_block as u32);
+        let digits = self.spec.digits(self.layer);
+        let sums = Sums::new(self.spec.arrays(plane).adc.as_ref(), largest_block as u32, digits);
         let largest = largest_sum(self.layer, &sums, blocks)?;
         Ok((sums, largest))
     }

@@ -1,9 +1,12 @@
-//! Bit-serial matrix-vector products of one output position.
+//! Matrix-vector products of one output position, pulse by pulse.
+//!
+//! A pulse of more than one bit sums levels: those of a column are added up from the bit planes, `sum 2^b popcount`.
 
 use crate::config::{Adc, AdcInput};
 use crate::functional::adc::Quantiser;
 use crate::functional::input::Planes;
 use crate::functional::weights::BitMatrix;
+use crate::readout::Digits;
 
 /// Conversion of the sums of an array's columns.
 #[derive(Debug, Clone)]
@@ -15,10 +18,10 @@ pub enum Sums {
 }
 
 impl Sums {
-    /// Sums of arrays with this converter, if they have one; the largest array uses `rows` rows.
+    /// Sums of arrays with this converter, if they have one; the largest array uses `rows` rows, driven by `digits`.
     #[must_use]
-    pub fn new(adc: Option<&Adc>, rows: u32) -> Self {
-        let quantiser = adc.map(|adc| Quantiser::new(adc, rows));
+    pub fn new(adc: Option<&Adc>, rows: u32, digits: Digits) -> Self {
+        let quantiser = adc.map(|adc| Quantiser::new(adc, rows, digits));
         quantiser.filter(|quantiser| !quantiser.is_exact()).map_or(Sums::Exact, Sums::Quantised)
     }
 
@@ -53,13 +56,12 @@ pub fn multiply(
     counts.resize(accumulators.len(), 0);
     of_column.resize(accumulators.len(), 0);
     accumulators.fill(0);
-    let mut clipped = 0;
-    let per_block = weights.blocks().words_per_block();
-    for pulse in 0..input.pulses() {
-        let (plane, driven, weight) = (input.plane(pulse), input.driven(pulse), input.weight(pulse));
-        match sums {
-            Sums::Exact => {
-                let driven: i32 = driven.iter().copied().map(i32::from).sum();
+    match sums {
+        Sums::Exact => {
+            // Nothing rounds, so it does not matter how bits share pulses.
+            for bit in 0..input.bits() {
+                let (plane, weight) = (input.plane(bit), input.weight(bit));
+                let driven: i32 = input.driven(bit).iter().copied().map(i32::from).sum();
                 if driven > 0 {
                     count_on(plane, weights.words(), counts);
                     match present {
@@ -71,31 +73,56 @@ pub fn multiply(
                     }
                 }
             }
-            Sums::Quantised(quantiser) => {
-                let words = per_block * weights.columns();
+            0
+        }
+        Sums::Quantised(quantiser) => {
+            let per_block = weights.blocks().words_per_block();
+            let words = per_block * weights.columns();
+            let mut clipped = 0;
+            for pulse in 0..quantiser.digits().pulses() {
+                let (bits, weight) = (quantiser.digits().of_pulse(pulse), quantiser.digits().weight(pulse));
                 let mut present = present.map(|present| present.words().chunks(words));
-                for ((plane, weights), &driven) in
-                    plane.chunks(per_block).zip(weights.words().chunks(words)).zip(driven)
-                {
+                for (block, weights) in weights.words().chunks(words).enumerate() {
                     let present = present.as_mut().and_then(Iterator::next);
+                    let rows = block * per_block..block * per_block + weights.len() / accumulators.len();
+                    let plane = |bit: u32| &input.plane(bit as usize)[rows.clone()];
+                    let levels = |bit: u32| u64::from(input.driven(bit as usize)[block]) << (bit - bits.start);
+                    let driven: u64 = bits.clone().map(levels).sum();
                     if driven > 0 {
-                        count_on(plane, weights, counts);
+                        sum_levels(bits.clone().map(plane), weights, counts);
                         match present {
-                            None => of_column.fill(u64::from(driven)),
-                            Some(present) => count_on(plane, present, of_column),
+                            None => of_column.fill(driven),
+                            Some(present) => sum_levels(bits.clone().map(plane), present, of_column),
                         }
                         clipped += convert(quantiser, counts, of_column, weight, accumulators);
                     }
                 }
             }
+            clipped
         }
     }
-    clipped
+}
+
+/// Levels of the rows that hold +1, added up for each column, from the bit planes of a pulse, lowest bit first.
+fn sum_levels<'a>(planes: impl DoubleEndedIterator<Item = &'a [u64]>, weights: &[u64], counts: &mut [u64]) {
+    let mut planes = planes.rev();
+    if let Some(highest) = planes.next() {
+        count_on(highest, weights, counts);
+    }
+    for plane in planes {
+        counts.iter_mut().for_each(|count| *count *= 2);
+        add_on(plane, weights, counts);
+    }
 }
 
 /// Rows that are driven and hold +1, for each column.
 fn count_on(plane: &[u64], weights: &[u64], counts: &mut [u64]) {
     counts.fill(0);
+    add_on(plane, weights, counts);
+}
+
+/// Adds them to `counts`.
+fn add_on(plane: &[u64], weights: &[u64], counts: &mut [u64]) {
     for (&input, weights) in plane.iter().zip(weights.chunks_exact(counts.len())) {
         // High bits of activations are mostly 0, so this is common.
         if input != 0 {

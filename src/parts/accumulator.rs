@@ -374,7 +374,7 @@ impl PartialSums {
             let first_copy = mapped.groups.iter().filter(|group| group.replicas.start == 0);
             let groups = first_copy.filter(|group| plane.is_none_or(|plane| group.plane == plane));
             let sums = groups.map(|group| {
-                let block = Readout::new(chip, group.plane).block(group.rows, group.columns, layer.input_bits);
+                let block = Readout::new(chip, group.plane).block(group.rows, group.columns, layer);
                 u64::from(group.arrays_per_replica()) * u64::from(block.partial_sums) * u64::from(group.columns)
             });
             sums.sum()
@@ -387,7 +387,7 @@ impl PartialSums {
 /// Partial sums of the column of a plane that has most.
 fn of_column(chip: &Chip, layer: &NetLayer, plane: &PlaneMapping) -> u32 {
     let readout = Readout::new(chip, plane.plane);
-    plane.tallest.iter().map(|&rows| readout.block(rows, 1, layer.input_bits).partial_sums).sum()
+    plane.tallest.iter().map(|&rows| readout.block(rows, 1, layer).partial_sums).sum()
 }
 
 /// Sums that an array of a plane in use delivers side by side.
@@ -395,7 +395,7 @@ fn of_column(chip: &Chip, layer: &NetLayer, plane: &PlaneMapping) -> u32 {
 pub fn group_lanes(chip: &Chip, layer: &NetLayer, mapped: &LayerMapping, plane: Plane) -> u32 {
     let readout = Readout::new(chip, plane);
     let groups = mapped.groups.iter().filter(|group| group.plane == plane);
-    groups.map(|group| readout.block(group.rows, group.columns, layer.input_bits).lanes()).max().unwrap_or(0)
+    groups.map(|group| readout.block(group.rows, group.columns, layer).lanes()).max().unwrap_or(0)
 }
 
 /// Adders of one copy: a tree for each lane of a plane's column blocks, and adders that merge both planes. `lanes` gives

@@ -166,8 +166,8 @@ impl CrossbarSpec {
         let rows = match at.activity {
             Some(activity) => Rows::Counted(Arc::clone(activity)),
             None => {
-                let bits = layer.input_bits;
-                let share = if row_serial {
+                let (driven, squares) = if row_serial {
+                    let bits = layer.input_bits;
                     // Chance that a code is not 0 when each of its bits is 1 with the stated activity; a row of lists is
                     // driven if any of its cells has such an input.
                     let lists = matches!(packing, Packing::Lists { .. });
@@ -176,11 +176,14 @@ impl CrossbarSpec {
                     } else {
                         1
                     };
-                    1.0 - (0..bits * codes).fold(1.0, |zero, _| zero * (1.0 - layer.activity))
+                    let driven = 1.0 - (0..bits * codes).fold(1.0, |zero, _| zero * (1.0 - layer.activity));
+                    (driven, driven)
                 } else {
-                    layer.activity * f64::from(bits)
+                    let digits = readout.digits(layer);
+                    (digits.driven(layer.activity), digits.squares(layer.activity))
                 };
-                Rows::Stated(Share::new(f64::from(group.rows) * share / f64::from(block.pulses)))
+                let of_rows = |share: f64| Share::new(f64::from(group.rows) * share / f64::from(block.pulses));
+                Rows::Stated { rows: of_rows(driven), squares: of_rows(squares) }
             }
         };
         let on_array = |component, action| at.job(Some(l), component, action, block.read, 0).in_plane(group.plane);
@@ -201,6 +204,7 @@ impl CrossbarSpec {
                 positions: layer.positions,
                 pulses: block.pulses,
                 row_serial,
+                full_square: u64::from(readout.digits(layer).full_level()).pow(2),
                 column_blocks: group.column_blocks.len() as u32,
                 peers: group.peers,
                 row: RowEnergy::new(at.chip, &readout, plane, group.columns),
@@ -433,6 +437,18 @@ impl Crossbar {
         self.spec.energy.driven(self.token, &self.working(), first..first + pulses)
     }
 
+    /// Attojoules of the cells in some pulses, which drive `rows` rows; a row at full level takes `of_row`.
+    #[inline(always)]
+    fn cells(&self, first: u32, pulses: u32, rows: u64, of_row: u64) -> Option<u64> {
+        if self.spec.energy.full_square == 1 { rows.checked_mul(of_row) } else { self.of_levels(first, pulses, of_row) }
+    }
+
+    /// The same where rows have levels.
+    #[inline(never)]
+    fn of_levels(&self, first: u32, pulses: u32, of_row: u64) -> Option<u64> {
+        self.spec.energy.cells(self.token, &self.working(), first..first + pulses, of_row)
+    }
+
     /// The arrays that work on the current token.
     fn working(&self) -> Working<'_> {
         let wiring = &self.wiring;
@@ -458,7 +474,8 @@ impl Crossbar {
         let amount = |count| Amount { units, repeats: pulses, period, count };
         cx.work_with_energy(&self.spec.drive, start, self.token, amount(rows), rows * row.drive);
         let reads = u64::from(units.number) * u64::from(pulses);
-        cx.work_with_energy(&self.spec.read, start, self.token, amount(reads), rows * row.read);
+        let cells = self.cells(first, pulses, rows, row.read).expect("reads of more than 18 J are refused");
+        cx.work_with_energy(&self.spec.read, start, self.token, amount(reads), cells);
     }
 
     /// Starts the read of the next pulse.
@@ -562,7 +579,8 @@ impl Crossbar {
         if cycles == 0 {
             return 0;
         }
-        let energy = self.driven(first, pulses).checked_mul(self.spec.energy.row.hold);
+        let rows = self.driven(first, pulses);
+        let energy = self.cells(first, pulses, rows, self.spec.energy.row.hold);
         energy.and_then(|energy| energy.checked_mul(cycles)).expect("currents held for so long exceed 18 J")
     }
 

@@ -1,5 +1,6 @@
-//! Energy of a crossbar read: V^2 (G_on + G_off) t for each synapse on a driven row, and a pulse on each driven wordline;
-//! and the energy of a driven row in each cycle for which it conducts beyond the read.
+//! Energy of a crossbar read: V^2 (G_on + G_off) t for each synapse on a row that is driven at full level, and a pulse on
+//! each driven wordline; and the energy of a driven row in each cycle for which it conducts beyond the read. A row at level v
+//! of L draws (v / L)^2 of it; that of an array in a pulse is rounded to the attojoule.
 
 use super::token::Token;
 use crate::config::Chip;
@@ -24,11 +25,14 @@ pub struct At {
     pub position: u32,
 }
 
-/// Rows driven by a 1, as the functional path counted them.
+/// Driven rows, as the functional path counted them.
 pub trait RowActivity: Send + Sync + std::fmt::Debug {
-    /// Rows of `row_block` (an array where the plane is packed) driven in pulse `pulse` (input bit, least significant first)
-    /// at `position`.
+    /// Rows of `row_block` (an array where the plane is packed) driven in pulse `pulse` (digit of the input, least significant
+    /// first) at `position`.
     fn driven(&self, at: At, pulse: u32, row_block: u32) -> u32;
+
+    /// The squares of their levels, added up.
+    fn squares(&self, at: At, pulse: u32, row_block: u32) -> u32;
 
     /// Rows of `row_block` with an input code that is not 0 at `position`.
     fn non_zero(&self, at: At, row_block: u32) -> u32;
@@ -38,7 +42,12 @@ pub trait RowActivity: Send + Sync + std::fmt::Debug {
 #[derive(Debug, Clone)]
 pub enum Rows {
     /// The workload's stated activity.
-    Stated(Share),
+    Stated {
+        /// Driven rows of a pulse.
+        rows: Share,
+        /// The squares of their levels, added up; as `rows` where there is one level.
+        squares: Share,
+    },
     /// Counted by the functional path.
     Counted(Arc<dyn RowActivity>),
 }
@@ -46,7 +55,9 @@ pub enum Rows {
 impl PartialEq for Rows {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Rows::Stated(a), Rows::Stated(b)) => a == b,
+            (Rows::Stated { rows, squares }, Rows::Stated { rows: other_rows, squares: other_squares }) => {
+                (rows, squares) == (other_rows, other_squares)
+            }
             (Rows::Counted(a), Rows::Counted(b)) => Arc::ptr_eq(a, b),
             _ => false,
         }
@@ -84,12 +95,12 @@ impl Share {
     }
 }
 
-/// Attojoules of one driven row of one array.
+/// Attojoules of one driven row of one array, at full level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowEnergy {
     /// Of its cells in a read.
     pub read: u64,
-    /// Of its wordline's pulse.
+    /// Of its wordline's pulse, at any level, and of the conversion that sets the level.
     pub drive: u64,
     /// Of its cells in a cycle for which they conduct beyond the read.
     pub hold: u64,
@@ -112,7 +123,8 @@ impl RowEnergy {
             read: synapse(&|conductance| read_energy(array.read_voltage, conductance, array.read_time)),
             hold: synapse(&|conductance| cycle_energy(array.read_voltage, conductance, chip.clock)),
             // The cost table's pulse crosses 128 cells.
-            drive: chip.costs.wordline.energy.0 * u64::from(array.columns) / 128,
+            drive: chip.costs.wordline.energy.0 * u64::from(array.columns) / 128
+                + readout.dac.map_or(0, |dac| dac.energy.0),
         }
     }
 }
@@ -128,8 +140,10 @@ pub struct ReadEnergy {
     pub positions: u32,
     /// Pulses of a position.
     pub pulses: u32,
-    /// A pulse is a row (row-serial plane) instead of an input bit.
+    /// A pulse is a row (row-serial plane) instead of a digit of the input.
     pub row_serial: bool,
+    /// Square of the level of a row that is driven at full level; 1 where rows have no levels.
+    pub full_square: u64,
     /// Column blocks of the group: each drives the rows of its own arrays.
     pub column_blocks: u32,
     /// Arrays of a copy with blocks of the same size.
@@ -157,7 +171,7 @@ impl ReadEnergy {
     #[must_use]
     pub fn constant(&self) -> Option<u64> {
         match self.rows {
-            Rows::Stated(share) if share.fraction == 0 => Some(share.whole),
+            Rows::Stated { rows, .. } if rows.fraction == 0 => Some(rows.whole),
             _ => None,
         }
     }
@@ -166,25 +180,63 @@ impl ReadEnergy {
     #[must_use]
     pub fn driven(&self, token: Token, at: &Working<'_>, pulses: Range<u32>) -> u64 {
         match &self.rows {
-            Rows::Stated(share) => {
-                let position = u64::from(token.position) + u64::from(at.copies.start);
-                let of_pulse = |position: u64, pulse: u32| {
-                    (position * u64::from(self.pulses) + u64::from(pulse)) * u64::from(self.peers)
-                };
-                if at.copies.len() == 1 && (pulses.len() == 1 || at.arrays == self.peers) {
-                    let first = of_pulse(position, pulses.start) + u64::from(at.first_peer);
-                    return share.rows(first, u64::from(pulses.end - pulses.start) * u64::from(at.arrays));
+            Rows::Stated { rows, .. } => self.share(*rows, token, at, pulses),
+            Rows::Counted(activity) => self.counted(token, at, |of, blocks| {
+                if self.row_serial {
+                    self.spread(activity.as_ref(), of, blocks, &pulses)
+                } else {
+                    reads(&pulses, blocks).map(|(pulse, block)| u64::from(activity.driven(of, pulse, block))).sum()
                 }
-                self.stated(*share, &of_pulse, position, at, pulses)
+            }),
+        }
+    }
+
+    /// Attojoules of the cells in pulses of a token, where a row at full level takes `of_row`; None if they are more than 64
+    /// bits can hold. The sum over pulses does not depend on how they are split into calls.
+    #[must_use]
+    pub fn cells(&self, token: Token, at: &Working<'_>, pulses: Range<u32>, of_row: u64) -> Option<u64> {
+        if self.full_square == 1 {
+            return self.driven(token, at, pulses).checked_mul(of_row);
+        }
+        // The squares of an array in a pulse are below 2^28.
+        let of = |squares: u64| {
+            let full = u128::from(self.full_square);
+            u64::try_from((u128::from(squares) * u128::from(of_row) + full / 2) / full).ok()
+        };
+        match &self.rows {
+            Rows::Stated { squares, .. } => {
+                // Each array has one of two numbers of squares in a pulse.
+                let number = at.copies.len() as u64 * u64::from(at.arrays) * pulses.len() as u64;
+                let more = self.share(Share { whole: 0, ..*squares }, token, at, pulses);
+                let (each, of_more) = (of(squares.whole)?, of(squares.whole + 1)?);
+                number.checked_mul(each)?.checked_add(more.checked_mul(of_more - each)?)
             }
             Rows::Counted(activity) => {
-                let rows = at.copies.clone().map(|lane| {
-                    let position = token.position + lane;
-                    self.counted(activity.as_ref(), Token { position, ..token }, at.row_blocks, pulses.clone())
+                let mut fits = true;
+                let energy = self.counted(token, at, |position, blocks| {
+                    let squares = reads(&pulses, blocks).map(|(pulse, block)| activity.squares(position, pulse, block));
+                    let mut all = squares.map(|squares| of(squares.into()));
+                    all.try_fold(0_u64, |sum, energy| sum.checked_add(energy?)).unwrap_or_else(|| {
+                        fits = false;
+                        0
+                    })
                 });
-                rows.sum::<u64>() * u64::from(self.column_blocks)
+                fits.then_some(energy)
             }
         }
+    }
+
+    /// What each pulse has a share of, added up.
+    #[inline]
+    fn share(&self, share: Share, token: Token, at: &Working<'_>, pulses: Range<u32>) -> u64 {
+        let position = u64::from(token.position) + u64::from(at.copies.start);
+        let of_pulse =
+            |position: u64, pulse: u32| (position * u64::from(self.pulses) + u64::from(pulse)) * u64::from(self.peers);
+        if at.copies.len() == 1 && (pulses.len() == 1 || at.arrays == self.peers) {
+            let first = of_pulse(position, pulses.start) + u64::from(at.first_peer);
+            return share.rows(first, u64::from(pulses.end - pulses.start) * u64::from(at.arrays));
+        }
+        self.stated(share, &of_pulse, position, at, pulses)
     }
 
     /// Pulse by pulse and copy by copy.
@@ -205,26 +257,34 @@ impl ReadEnergy {
         copies.map(each).sum()
     }
 
+    /// What the images have at each position, in all column blocks: `of_position` gives that of some row blocks.
     #[inline(never)]
-    fn counted(&self, activity: &dyn RowActivity, token: Token, row_blocks: &Range<u32>, pulses: Range<u32>) -> u64 {
-        let Token { image, member, position, .. } = token;
-        let at = At { layer: self.layer, plane: self.plane, image, member, position };
-        if self.row_serial {
-            // Rows are read one by one; which of them are zero is not known, so those of an array are spread evenly. Each
-            // array by itself: grouping must not change what is driven in a pulse.
-            let spread = |rows: u64, pulse: u32| rows * u64::from(pulse) / u64::from(self.pulses);
-            let of_block = |block| {
-                let rows = u64::from(activity.non_zero(at, block));
-                spread(rows, pulses.end) - spread(rows, pulses.start)
-            };
-            return row_blocks.clone().map(of_block).sum();
-        }
-        let mut rows = 0;
-        for pulse in pulses {
-            for block in row_blocks.clone() {
-                rows += u64::from(activity.driven(at, pulse, block));
-            }
-        }
-        rows
+    fn counted(&self, token: Token, at: &Working<'_>, mut of_position: impl FnMut(At, &Range<u32>) -> u64) -> u64 {
+        let Token { image, member, .. } = token;
+        let positions = at.copies.clone().map(|lane| token.position + lane);
+        let sum: u64 = positions
+            .map(|position| {
+                let of = At { layer: self.layer, plane: self.plane, image, member, position };
+                of_position(of, at.row_blocks)
+            })
+            .sum();
+        sum * u64::from(self.column_blocks)
     }
+
+    /// Rows of a row-serial plane. They are read one by one; which of them are zero is not known, so those of an array are
+    /// spread evenly. Each array by itself: grouping must not change what is driven in a pulse.
+    fn spread(&self, activity: &dyn RowActivity, at: At, row_blocks: &Range<u32>, pulses: &Range<u32>) -> u64 {
+        let spread = |rows: u64, pulse: u32| rows * u64::from(pulse) / u64::from(self.pulses);
+        let of_block = |block| {
+            let rows = u64::from(activity.non_zero(at, block));
+            spread(rows, pulses.end) - spread(rows, pulses.start)
+        };
+        row_blocks.clone().map(of_block).sum()
+    }
+}
+
+/// Pulses and row blocks.
+fn reads(pulses: &Range<u32>, row_blocks: &Range<u32>) -> impl Iterator<Item = (u32, u32)> {
+    let row_blocks = row_blocks.clone();
+    pulses.clone().flat_map(move |pulse| row_blocks.clone().map(move |block| (pulse, block)))
 }

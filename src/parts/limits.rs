@@ -21,7 +21,7 @@ pub fn limits(config: &Config, net: &Net, mapping: &Mapping) -> Vec<Problem> {
             let arrays = u128::from(group.arrays());
             let plane = mapped.plane(group.plane).expect("a group belongs to a plane of its layer");
             let readout = Readout::new(chip, group.plane);
-            let block = readout.block(group.rows, group.columns, layer.input_bits);
+            let block = readout.block(group.rows, group.columns, layer);
             let row = RowEnergy::new(chip, &readout, plane, group.columns);
             let held = u128::from(row.hold) * u128::from(block.convert.max(block.conducting));
             let of_row = u128::from(row.read).max(row.drive.into()).max(held);

@@ -5,18 +5,22 @@
 //! and closed forms use this description and do not distinguish kinds.
 
 mod adc;
+mod digits;
 mod row_serial;
 mod sense_amplifier;
+
+pub use digits::Digits;
 
 use crate::config::{Adc, ArrayReadout, Chip, Cost, HeldBitlines, Plane, PlaneArrays, Sampler};
 use crate::trace::{Action, Component};
 use crate::units::{Energy, Time};
+use crate::workload::NetLayer;
 
 /// The rows that one read of a position drives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pulse {
-    /// One input bit of all rows.
-    Bit,
+    /// A digit of the inputs of all rows: as many bits as the driver's amplitudes tell apart.
+    Digit,
     /// One row of each sub-array.
     Row {
         /// Sub-arrays that share the rows of a block.
@@ -44,6 +48,10 @@ pub struct Instance<'a> {
 pub struct Readout<'a> {
     /// What one read drives.
     pub pulse: Pulse,
+    /// Bits that a pulse of the driver carries (n); 1 where rows are selected one by one.
+    pub bits_per_pulse: u32,
+    /// The digital-to-analogue converter of each row, where a pulse carries more than one bit.
+    pub dac: Option<&'a Cost>,
     /// Results of a read for each synapse column of a sub-array.
     pub per_column: u32,
     /// Most results that a converter converts in turn.
@@ -85,11 +93,17 @@ impl<'a> Readout<'a> {
         }
     }
 
-    /// The same for a block of `rows` x `columns` synapses in an array, with inputs of `input_bits`.
+    /// The digits by which the inputs of a layer drive the rows.
     #[must_use]
-    pub fn block(&self, rows: u32, columns: u32, input_bits: u32) -> Block {
+    pub fn digits(&self, layer: &NetLayer) -> Digits {
+        Digits::new(layer.input_bits, layer.input_signed, self.bits_per_pulse)
+    }
+
+    /// The same for a block of `rows` x `columns` synapses of a layer in an array.
+    #[must_use]
+    pub fn block(&self, rows: u32, columns: u32, layer: &NetLayer) -> Block {
         let (pulses, side_by_side, last) = match self.pulse {
-            Pulse::Bit => (input_bits, 1, 1),
+            Pulse::Digit => (self.digits(layer).pulses(), 1, 1),
             Pulse::Row { sub_arrays } => {
                 let side_by_side = sub_arrays.min(rows);
                 let pulses = rows.div_ceil(side_by_side);

@@ -24,6 +24,9 @@ pub(super) fn readout(chip: &Chip, arrays: PlaneArrays, noise_rows: u32, sub_arr
     ]);
     Readout {
         pulse: Pulse::Row { sub_arrays },
+        // A row is selected or not, whatever its input: amplitudes have no meaning here.
+        bits_per_pulse: 1,
+        dac: None,
         per_column: 1,
         in_turn: 1,
         noise_rows,

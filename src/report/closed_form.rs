@@ -166,7 +166,7 @@ pub fn layer_times(config: &Config, net: &Net, mapping: &Mapping, assembly: &Ass
             let positions = u64::from(layer.positions.div_ceil(mapped.replication));
             let of_group = |group: &ArrayGroup| {
                 let readout = Readout::new(&config.arch, group.plane);
-                let block = readout.block(group.rows, group.columns, layer.input_bits);
+                let block = readout.block(group.rows, group.columns, layer);
                 let draw = if group.plane == Plane::Stochastic {
                     draw_cycles(&config.arch, mapped.draws_at_once(group))
                 } else {

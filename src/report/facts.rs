@@ -157,7 +157,8 @@ pub struct OutputFacts {
     pub brier: Option<f64>,
     /// Share of conversions that clipped, by layer.
     pub clipped_share: Vec<f64>,
-    /// Cell currents in one step of the converter, by layer; 1 where it resolves single cell currents.
+    /// Cell currents, of rows at the driver's lowest level, in one step of the converter, by layer; 1 where it resolves
+    /// single ones.
     pub adc_step: Vec<f64>,
 }
 

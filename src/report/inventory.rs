@@ -64,9 +64,9 @@ pub fn inventory(config: &Config, net: &Net, mapping: &Mapping, links: u64) -> V
             }
         }
         let lanes = |plane| {
-            let (readout, input_bits) = (Readout::new(chip, plane), net.layers[l].input_bits);
+            let readout = Readout::new(chip, plane);
             let arrays = &readout.arrays;
-            u64::from(readout.block(arrays.array.rows, arrays.synapse_columns(), input_bits).lanes())
+            u64::from(readout.block(arrays.array.rows, arrays.synapse_columns(), &net.layers[l]).lanes())
         };
         let copies = u64::from(mapped.replication);
         let tree = copies * adders(chip, &net.layers[l], mapped, lanes);

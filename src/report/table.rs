@@ -387,10 +387,12 @@ fn answers(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     line(f, "clipped conversions", &format!("{} in the layer that clips most", percent(clipped)))?;
     let steps = outputs.adc_step.iter().zip(&report.mapping.per_layer);
     let Some((&step, layer)) = steps.reduce(|a, b| if b.0 > a.0 { b } else { a }) else { return Ok(()) };
+    // Of rows at level 1.
+    let level = if report.config.arch.driver.bits_per_pulse > 1 { " at the lowest level" } else { "" };
     let told = if step != 1.0 {
-        format!("{} cell currents, in {}", significant(step), cut(&layer.name))
+        format!("{} cell currents{level}, in {}", significant(step), cut(&layer.name))
     } else {
-        "1 cell current in all layers".to_owned()
+        format!("1 cell current{level} in all layers")
     };
     line(f, "largest converter step", &told)
 }

@@ -32,6 +32,7 @@ pub fn costs(adc_ns: u64) -> CostTable {
         node: Length(22),
         cell: cost(0, 0),
         wordline: cost(0, 1_280),
+        dac: [2, 3, 4, 8].map(|bits| DacCost { bits, convert: cost(0, 5 * u64::from(bits)) }).into(),
         sample_and_hold: cost(0, 7),
         multiplexer: cost(0, 3),
         adc: vec![AdcCost { bits: 8, convert: cost(adc_ns, 1000) }],

@@ -22,10 +22,12 @@ pub fn tied() -> impl Strategy<Value = Config> {
     let of_layer = (1..4u32, 0..4usize, 1..5u32, 1..3u32);
     let net = (prop::collection::vec(of_layer, 2..5), 1..3u32, 2..6u32, 1..3u32, 1..4u32);
     let run = (0..5usize, 1..4u32, 1..5u32, 0..6usize, 1..9u32);
-    let reads = any::<[bool; 4]>();
+    let reads = (any::<[bool; 4]>(), prop::sample::select(vec![1u32, 1, 2, 3, 4]));
     (flags, array, times, network, queues, net, run, reads).prop_map(
         |(flags, array, times, network, queues, (stack, height, width, bits, outputs), run, reads)| {
             let mut chip = chip(2 * array.0, 4 * array.1);
+            let (reads, bits_per_pulse) = reads;
+            chip.driver.bits_per_pulse = bits_per_pulse;
             chip.array.read_time.0 = array.2 * 1000;
             chip.array.sample_and_hold = flags[0];
             chip.adc.columns_per_adc = array.3;
