@@ -1,8 +1,8 @@
 //! One run, from a configuration to facts and sums: values first where there are images, then time and energy.
 
 use crate::config::{
-    Answer, Base, Config, Described, Images, Input, Location, Plane, Posterior, Record, Sampler, Samples, Scheme,
-    ValuesSpec, Workload, embedded,
+    Answer, Base, Config, Copies, Described, Images, Input, Location, Plane, Posterior, Record, Sampler, Samples,
+    Scheme, ValuesSpec, Workload, embedded,
 };
 use crate::critical::Flow;
 use crate::error::{Error, Problem};
@@ -361,6 +361,9 @@ impl Shared {
         };
         let tried = resolve_scheme(&mut config, &self.net, self.posterior(), &self.base, threads, progress)?;
         let plan = self.plan(&config)?;
+        if let Some(replicated) = &plan.mapping.replicated {
+            (config.mapping.replication, config.mapping.copies) = (replicated.replication(), Copies::Given);
+        }
         // Their contents are part of the network's hash, whether they are answered or not.
         self.read_images()?;
         let contents = self.posterior.as_ref().and_then(|(_, hash)| hash.clone());
@@ -748,6 +751,8 @@ impl Prepared {
             inventory: inventory(config, &plan.net, &plan.mapping, links),
             tiles: plan.mapping.tiles,
             arrays: plan.mapping.arrays,
+            placed: Some(plan.mapping.placed.clone()),
+            replicated: plan.mapping.replicated.clone(),
             events: EventFacts {
                 count: outcome.events,
                 per_kind: outcome.per_kind,

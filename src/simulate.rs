@@ -1,14 +1,21 @@
 //! From a configuration to spans: the steps of the diagram in `lib.rs`, one after another.
 
-use crate::config::{Config, Execution, Queue};
+use crate::config::{Config, Copies, Execution, Placement, Queue};
 use crate::critical::{Chain, Flow, Timing, walk};
-use crate::dataflow::{self, Dataflow};
+use crate::dataflow::{self, Dataflow, LOGIT_BITS, pixel_bytes};
 use crate::error::{Error, Problem};
 use crate::kernel::{Cycle, ReferenceQueue, Ring};
-use crate::mapping::{self, Mapping, Split, Splits};
+use crate::mapping::place::{Traffic, by_traffic, byte_hops};
+use crate::mapping::replicate::{Candidate, Goal, equalise};
+use crate::mapping::{self, Mapping, Placed, Replicated, Split, Splits};
+use crate::parts::network::{Place, Topology};
 use crate::parts::{Assembly, Outcome, RowActivity, Simulation, assemble, limits};
+use crate::report::closed_form::interval;
+use crate::report::inventory::inventory;
 use crate::trace::SpanSink;
-use crate::workload::{self, LoadedPosterior, Net};
+use crate::units::Area;
+use crate::workload::{self, LayerInput, LoadedPosterior, Net, Shape};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A network on a chip, ready to be simulated.
@@ -72,13 +79,111 @@ pub fn plan_with(
         net = net.side_by_side(first, config.members());
         splits = splits.map(|splits| (0..net.layers.len()).map(|l| splits[net.described(l)].clone()).collect());
     }
-    let mapping = mapping::map(config, &net, splits.as_ref())?;
+    let mapping = mapped(config, &net, splits.as_ref())?;
     let problems = limits(config, &net, &mapping);
     if !problems.is_empty() {
         return Err(problems);
     }
     let dataflow = dataflow::build(config, &net, &mapping)?;
     Ok(Plan { net, mapping, dataflow })
+}
+
+/// Layers to arrays, with the copies that are to be chosen, and arrays to places.
+fn mapped(config: &Config, net: &Net, splits: Option<&Splits>) -> Result<Mapping, Vec<Problem>> {
+    let mut mapping = mapping::map(config, net, splits)?;
+    if let Copies::Auto { target_interval, area_budget } = config.mapping.copies {
+        let goal = Goal { interval: target_interval, area: area_budget };
+        let replicated = chosen_copies(config, net, &mapping, goal).map_err(|problem| vec![problem])?;
+        let mut config = config.clone();
+        config.mapping.replication = replicated.replication();
+        mapping = Mapping { replicated: Some(replicated), ..mapping::map(&config, net, splits)? };
+    }
+    place(config, net, &mut mapping).map_err(|problem| vec![problem])?;
+    Ok(mapping)
+}
+
+/// The copies that equalise the layers' intervals; `mapping` has those at the start.
+fn chosen_copies(config: &Config, net: &Net, mapping: &Mapping, goal: Goal) -> Result<Replicated, Problem> {
+    // Copies of a layer for several members are one layer.
+    let (mut names, mut firsts, mut of_layer) = (BTreeMap::new(), Vec::new(), Vec::new());
+    for (l, layer) in net.layers.iter().enumerate() {
+        let candidate = *names.entry(layer.described_name()).or_insert(firsts.len());
+        if candidate == firsts.len() {
+            firsts.push(l);
+        }
+        of_layer.push(candidate);
+    }
+    let candidate = |&l: &usize| Candidate {
+        name: net.layers[l].described_name().to_owned(),
+        positions: net.layers[l].positions,
+        copies: mapping.layers[l].replication,
+    };
+    let candidates: Vec<Candidate> = firsts.iter().map(candidate).collect();
+    let mut occupied = mapping.clone();
+    let interval = |candidate: usize, copies: u32| {
+        let l = firsts[candidate];
+        interval(config, &net.layers[l], &mapping.layers[l], copies)
+    };
+    let mut area = |copies: &[u32]| {
+        let of_layers: Vec<u32> = of_layer.iter().map(|&candidate| copies[candidate]).collect();
+        occupied.set_copies(config, &of_layers);
+        let area: u128 = inventory(config, net, &occupied, 0).iter().map(|item| item.area_nm2).sum();
+        Area(u64::try_from(area).unwrap_or(u64::MAX))
+    };
+    equalise(&candidates, goal, &interval, &mut area).map_err(|least| {
+        let budget = goal.area.unwrap_or_default();
+        let message = format!("area_budget is {budget}; the copies that are given take {least}");
+        Problem::new("mapping.copies.area_budget", message)
+    })
+}
+
+/// Most tiles whose places are chosen.
+const MOST_PLACED: u32 = 1 << 20;
+
+/// Chooses the places of the tiles, and counts what is sent how far.
+fn place(config: &Config, net: &Net, mapping: &mut Mapping) -> Result<(), Problem> {
+    let interconnect = &config.arch.interconnect;
+    let bytes = |map: Shape, bits, passes: u32| {
+        u64::from(passes) * u64::from(map.positions()) * pixel_bytes(map.channels, bits)
+    };
+    let mut flows: Vec<Traffic> = Vec::new();
+    for (l, layer) in net.layers.iter().enumerate() {
+        let (from, passes) = match layer.source {
+            LayerInput::Input => (None, 1),
+            LayerInput::Layer(j) => (Some(j), mapping.layers[j].passes),
+        };
+        flows.push(Traffic { from, to: Some(l), bytes: bytes(layer.input, layer.input_bits, passes) });
+    }
+    flows.extend(net.outputs().map(|last| {
+        let answers = bytes(net.layers[last].output, LOGIT_BITS, mapping.layers[last].passes);
+        Traffic { from: Some(last), to: None, bytes: answers }
+    }));
+    let sizes: Vec<u32> = mapping.layers.iter().map(|layer| layer.tiles.len() as u32).collect();
+    let tiles_in_order: u32 = sizes.iter().sum();
+    let at = |tile: Option<u32>| tile.map_or(Place::GlobalBuffer, Place::Tile);
+    let mut next = 0;
+    let in_order: Vec<[u32; 2]> = sizes
+        .iter()
+        .map(|size| {
+            next += size;
+            [next - size, next - 1]
+        })
+        .collect();
+    let topology = Topology::new(interconnect, tiles_in_order);
+    let hops = |from, to| topology.route(at(from), at(to)).len() as u64;
+    let byte_hops_in_order = byte_hops(&flows, |l| in_order[l], &hops);
+    if config.mapping.placement == Placement::ByTraffic {
+        if mapping.tiles > MOST_PLACED {
+            let message = format!("ByTraffic places {} tiles; expected at most {MOST_PLACED}", mapping.tiles);
+            return Err(Problem::new("mapping.placement", message).hint("expected InOrder or Packed"));
+        }
+        mapping.places = by_traffic(&sizes, &flows, &topology.paths(tiles_in_order), &hops).unwrap_or_default();
+    }
+    let ends = |l: usize| [mapping.layers[l].tiles.start, mapping.layers[l].tiles.end - 1];
+    let topology = Topology::new(interconnect, mapping.tiles).with_places(mapping.places.clone());
+    let hops = |from, to| topology.route(at(from), at(to)).len() as u64;
+    mapping.placed = Placed { byte_hops: byte_hops(&flows, ends, &hops), byte_hops_in_order, tiles_in_order };
+    Ok(())
 }
 
 /// Which synapses each layer samples, if the scheme splits them.

@@ -4,7 +4,7 @@ use super::folder::CONFIG;
 use super::plot::write;
 use super::progress::Bar;
 use super::{Failure, Format, Global, Target, print};
-use crate::config::{Answer, Loaded, Scheme};
+use crate::config::{Answer, Loaded, MappingSpec, Scheme};
 use crate::error::Error;
 use crate::plot;
 use crate::report::critical::Critical;
@@ -55,10 +55,10 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
         .collect::<Result<_, _>>()?;
     let bar = Bar::new(global);
     let tell = |stage, done, total| bar.tell(stage, done, total);
-    let ready = |loaded: &Loaded, scheme: Option<&Scheme>| {
+    let ready = |loaded: &Loaded, mapping: Option<&MappingSpec>| {
         let mut config = loaded.config.clone();
-        if let Some(scheme) = scheme {
-            config.mapping.scheme = scheme.clone();
+        if let Some(mapping) = mapping {
+            config.mapping = mapping.clone();
         }
         // Images are answered where the time of a run depends on them.
         if !matches!(config.mapping.scheme, Scheme::Sparse { skip_zero_rows: true, .. }) {
@@ -75,9 +75,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
         other.set.push(format!("{key}={value}"));
         let other = other.load(global.seed)?;
         // What `Auto` stood for stays.
-        let same_scheme =
-            (other.config.mapping.scheme == loaded.config.mapping.scheme).then_some(&config.mapping.scheme);
-        let answer = what_if(&critical, config, &ready(&other, same_scheme)?, change.clone());
+        let same = (other.config.mapping == loaded.config.mapping).then_some(&config.mapping);
+        let answer = what_if(&critical, config, &ready(&other, same)?, change.clone());
         answers.push(answer.map_err(|error| Failure::of(error, &other))?);
     }
     bar.clear();

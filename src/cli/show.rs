@@ -7,6 +7,7 @@ use crate::dataflow::{check, to_dot};
 use crate::error::Error;
 use crate::mapping::PlaneMapping;
 use crate::report::quantity::{grouped, percent};
+use crate::report::table::{COPIES_HEAD, copies_row, placement};
 use crate::run;
 use crate::simulate::Plan;
 use crate::units::Area;
@@ -104,6 +105,12 @@ fn mapping(config: &Config, plan: &Plan) -> String {
             mapped.passes.to_string(),
         ]);
     }
+    let chosen = plan.mapping.replicated.as_ref().map(|replicated| {
+        let mut rows = vec![row(COPIES_HEAD)];
+        rows.extend(replicated.per_layer.iter().map(|layer| copies_row(layer).to_vec()));
+        let (before, after) = (replicated.area_before, replicated.area);
+        format!("\n{}\n{replicated}; area {before} to {after}\n", aligned(&rows))
+    });
     let (used, all): (u64, u64) =
         plan.mapping.layers.iter().fold((0, 0), |(used, all), mapped| (used + mapped.cells_used, all + mapped.cells));
     let mut text = aligned(&rows);
@@ -127,7 +134,8 @@ fn mapping(config: &Config, plan: &Plan) -> String {
         kinds.join(", "),
         percent(used as f64 / all as f64)
     );
-    text
+    let _ = writeln!(text, "{}", placement(config.mapping.placement, plan.mapping.tiles, &plan.mapping.placed));
+    text + &chosen.unwrap_or_default()
 }
 
 fn dataflow(plan: &Plan, json: bool) -> Result<String, Error> {

@@ -3,8 +3,8 @@
 use crate::config::de::from_node;
 use crate::config::tree::Node;
 use crate::config::{
-    Adc, AdcInput, Array, ArrayReadout, Chip, Config, CostTable, Execution, MAX_PASSES, Mode, Packing, Plane,
-    Posterior, RandomSource, Sampler, Samples, ScheduleSpec, TraceWindow, Workload,
+    Adc, AdcInput, Array, ArrayReadout, Chip, Config, Copies, CostTable, Execution, MAX_PASSES, Mode, Packing,
+    Plane, Posterior, RandomSource, Sampler, Samples, ScheduleSpec, TraceWindow, Workload,
 };
 use crate::error::{MOST_COMPARED, Problem, nearest};
 use crate::lfsr::{MOST_BITS, has_full_period};
@@ -323,6 +323,19 @@ fn scheme(config: &Config, names: &BTreeSet<&str>) -> Vec<Problem> {
     problems
 }
 
+/// Copies that are to be chosen have a goal, and a pipeline whose stages they can even out.
+fn chosen_copies(config: &Config) -> Option<Problem> {
+    let Copies::Auto { target_interval, area_budget } = config.mapping.copies else { return None };
+    if target_interval.is_none() && area_budget.is_none() {
+        let message = "copies is Auto without a goal; expected target_interval, area_budget or both";
+        return Some(Problem::new("mapping.copies", message));
+    }
+    let message = "copies is Auto, which shortens the longest stage of a pipeline, and in schedule sequential layers take \
+                   turns";
+    (config.schedule.mode == Mode::Sequential)
+        .then(|| Problem::new("mapping.copies", message).hint("expected schedule.mode Layer or Streaming"))
+}
+
 /// What a run asks of its chip and network.
 pub(crate) fn config(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -343,6 +356,7 @@ pub(crate) fn config(config: &Config) -> Vec<Problem> {
         }
     }
     problems.extend(scheme(config, &names));
+    problems.extend(chosen_copies(config));
     if config.passes() > MAX_PASSES {
         let images_ask_for_more = config.schedule.images >= config.ensemble.members;
         problems.push(Problem::new(

@@ -2,6 +2,7 @@
 
 use crate::config::chip::Chip;
 use crate::network::Workload;
+use crate::units::Area;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +60,43 @@ pub struct MappingSpec {
     /// Copies of a layer's arrays that work on different positions, by layer name; layers not named have one.
     #[schemars(schema_with = "copies")]
     pub replication: Vec<(String, u32)>,
+    /// Whether layers have just the copies that `replication` gives.
+    pub copies: Copies,
+    /// Which tiles layers take, and where these are.
+    pub placement: Placement,
+}
+
+/// How the number of copies of layers is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub enum Copies {
+    /// They are those of `replication`.
+    #[default]
+    Given,
+    /// Those of `replication` are the start: the layer with the longest interval gets more, again and again, until no layer
+    /// takes longer than the target, or its next copies would exceed the area budget.
+    Auto {
+        /// Cycles from one image to the next, all members counted, that are short enough.
+        #[serde(default)]
+        #[schemars(range(min = 1))]
+        target_interval: Option<u64>,
+        /// Area that the chip may take.
+        #[serde(default)]
+        area_budget: Option<Area>,
+    },
+}
+
+/// Which tiles layers take, and where these are on the interconnect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
+pub enum Placement {
+    /// Each layer takes whole tiles; tiles follow each other in the order of the layers.
+    #[default]
+    InOrder,
+    /// A layer also takes arrays that its predecessor leaves of a tile. Layers of one tile share its buffers, ports and
+    /// lanes by their arrays.
+    Packed,
+    /// Each layer takes whole tiles; layers that exchange many bytes sit close to each other.
+    ByTraffic,
 }
 
 /// Which synapses are sampled, and which layers run once a member.

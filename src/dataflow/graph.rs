@@ -2,7 +2,7 @@
 
 use super::pixel::{LOGIT_BITS, pixel_bytes};
 use super::room;
-use crate::config::{Config, Plane, Sampler};
+use crate::config::{Config, Placement, Plane, Sampler};
 use crate::error::Problem;
 use crate::mapping::Mapping;
 use crate::workload::{LayerInput, Net, Shape};
@@ -119,12 +119,12 @@ pub fn build(config: &Config, net: &Net, mapping: &Mapping) -> Result<Dataflow, 
         let (producer, label, out_bytes) = match layer.source {
             LayerInput::Input => (source, "source".to_owned(), chip.global_buffer.capacity.0),
             LayerInput::Layer(j) => {
-                let tiles = mapping.layers[j].tiles.len() as u64;
-                (digitals[j], net.layers[j].name.clone(), tiles * chip.tile.output_buffer.capacity.0)
+                let bytes = mapping.layers[j].of_tiles(chip.tile.output_buffer.capacity.0);
+                (digitals[j], net.layers[j].name.clone(), bytes)
             }
         };
         let link = graph.add_node(stage(format!("{label}->{}.link", layer.name), Role::Link, Some(l), None));
-        let in_bytes = mapped.tiles.len() as u64 * chip.tile.input_buffer.capacity.0;
+        let in_bytes = mapped.of_tiles(chip.tile.input_buffer.capacity.0);
         problems.extend(room::message_problem(net, mapping, l, out_bytes));
         problems.extend(room::input_problem(config, net, mapping, l, in_bytes));
         let channel = |bytes| Channel {
@@ -145,11 +145,21 @@ pub fn build(config: &Config, net: &Net, mapping: &Mapping) -> Result<Dataflow, 
             shape: Some(last.output),
             feedback: false,
         };
-        let out_bytes = mapping.layers[output].tiles.len() as u64 * chip.tile.output_buffer.capacity.0;
+        let out_bytes = mapping.layers[output].of_tiles(chip.tile.output_buffer.capacity.0);
         let in_bytes = chip.global_buffer.capacity.0;
         problems.extend(room::answer_problems(net, mapping, output, out_bytes, in_bytes));
         graph.add_edge(digitals[output], link, answer(out_bytes));
         graph.add_edge(link, sink, answer(in_bytes));
     }
-    if problems.is_empty() { Ok(Dataflow { graph, source, sink }) } else { Err(problems) }
+    if problems.is_empty() {
+        return Ok(Dataflow { graph, source, sink });
+    }
+    // With tiles of its own a layer has all of their buffers.
+    let more = |problem: Problem| match problem.hint.clone() {
+        Some(hint) if config.mapping.placement == Placement::Packed && problem.path.starts_with("arch.tile.") => {
+            problem.hint(format!("{hint}, or mapping.placement=in_order"))
+        }
+        _ => problem,
+    };
+    Err(problems.into_iter().map(more).collect())
 }

@@ -3,7 +3,7 @@
 use super::pixel::{LOGIT_BITS, pixel_bytes};
 use crate::config::{Config, Mode};
 use crate::error::Problem;
-use crate::mapping::Mapping;
+use crate::mapping::{LayerMapping, Mapping};
 use crate::workload::{LayerInput, Net, NetLayer};
 
 /// Where the whole messages to a layer end: pixels of its input that are there after each of them.
@@ -49,20 +49,22 @@ pub(super) fn message_problem(net: &Net, mapping: &Mapping, l: usize, bytes: u64
     let (path, text, tiles) = match layer.source {
         LayerInput::Input => {
             let text = format!("the global buffer holds {bytes} B; a row of the input has {message} B");
-            ("arch.global_buffer.capacity", text, 1)
+            ("arch.global_buffer.capacity", text, None)
         }
         LayerInput::Layer(j) => {
-            let tiles = mapping.layers[j].tiles.len() as u64;
             let text = format!(
                 "the output buffer of layer \"{}\" holds {}; a message to layer \"{}\" has {message} B",
                 net.layers[j].name,
-                on_tiles(bytes, tiles),
+                on_tiles(bytes, mapping.layers[j].tiles.len() as u64),
                 layer.name
             );
-            ("arch.tile.output_buffer.capacity", text, tiles)
+            ("arch.tile.output_buffer.capacity", text, Some(&mapping.layers[j]))
         }
     };
-    Some(Problem::new(path, text).hint(format!("expected at least {} B", message.div_ceil(tiles))))
+    Some(
+        Problem::new(path, text)
+            .hint(format!("expected at least {} B", tiles.map_or(message, |of| capacity(of, message)))),
+    )
 }
 
 /// The last layer's output buffer and the global buffer must each hold a message with logits.
@@ -76,16 +78,17 @@ pub(super) fn answer_problems(
     let last = &net.layers[last_layer];
     let pixels = u64::from(Arrivals::from_layer(net, mapping, last_layer).largest());
     let message = pixels * pixel_bytes(last.output.channels, LOGIT_BITS);
-    let tiles = mapping.layers[last_layer].tiles.len() as u64;
+    let mapped = &mapping.layers[last_layer];
+    let (tiles, least) = (mapped.tiles.len() as u64, capacity(mapped, message));
     let buffers = [
-        ("arch.tile.output_buffer.capacity", format!("output buffer of layer \"{}\"", last.name), output, tiles),
-        ("arch.global_buffer.capacity", "global buffer".to_owned(), global, 1),
+        ("arch.tile.output_buffer.capacity", format!("output buffer of layer \"{}\"", last.name), output, tiles, least),
+        ("arch.global_buffer.capacity", "global buffer".to_owned(), global, 1, message),
     ];
-    let small = buffers.into_iter().filter(|(.., bytes, _)| *bytes < message);
+    let small = buffers.into_iter().filter(|(.., bytes, _, _)| *bytes < message);
     small
-        .map(|(path, name, bytes, tiles)| {
+        .map(|(path, name, bytes, tiles, least)| {
             let text = format!("the {name} holds {}; a message with logits has {message} B", on_tiles(bytes, tiles));
-            Problem::new(path, text).hint(format!("expected at least {} B", message.div_ceil(tiles)))
+            Problem::new(path, text).hint(format!("expected at least {least} B"))
         })
         .collect()
 }
@@ -110,7 +113,7 @@ pub(super) fn input_problem(config: &Config, net: &Net, mapping: &Mapping, l: us
         layer.name,
         on_tiles(bytes, tiles)
     );
-    let mut hint = format!("expected at least {} B", here.div_ceil(tiles));
+    let mut hint = format!("expected at least {} B", capacity(&mapping.layers[l], here));
     if mode != Mode::Streaming && needed(Mode::Streaming) <= bytes {
         hint.push_str(", or schedule.mode=streaming");
     }
@@ -138,6 +141,16 @@ fn pixels_held(net: &Net, mapping: &Mapping, l: usize, mode: Mode) -> u32 {
             arrivals.with(layer.pixels_needed_by(position, lanes)).saturating_sub(gone)
         })
         .fold(arrivals.largest(), u32::max)
+}
+
+/// The least capacity of a tile's buffer with which the layer has `bytes` in all of its tiles.
+fn capacity(layer: &LayerMapping, bytes: u64) -> u64 {
+    // Parts of this many bytes are whole bytes.
+    let some = layer.shares.iter().map(|share| u64::from(share.used)).product::<u64>();
+    let exact = u128::from(bytes) * u128::from(some);
+    let least = u64::try_from(exact.div_ceil(u128::from(layer.of_tiles(some)))).unwrap_or(u64::MAX);
+    // Parts of others are rounded.
+    (least..).find(|&capacity| layer.of_tiles(capacity) >= bytes).unwrap_or(least)
 }
 
 fn bytes_of_pixel(layer: &NetLayer) -> u64 {

@@ -1,6 +1,8 @@
 //! Placement of the blocks of layers in arrays.
 
 use super::pack::{PackedArray, Packing, packed_plane};
+use super::place::{Placed, TileShare, lay_out};
+use super::replicate::Replicated;
 use super::split::Split;
 pub use crate::config::Plane;
 use crate::config::{Choices, Config, Grouping, Scheme};
@@ -111,6 +113,8 @@ pub struct LayerMapping {
     pub groups: Vec<ArrayGroup>,
     /// Tiles that hold them.
     pub tiles: Range<u32>,
+    /// What it has of the first and of the last of them.
+    pub shares: [TileShare; 2],
     /// Cells that hold weights.
     pub cells_used: u64,
     /// Cells of its arrays.
@@ -122,6 +126,31 @@ impl LayerMapping {
     #[must_use]
     pub fn arrays(&self) -> u64 {
         self.groups.iter().map(ArrayGroup::arrays).sum()
+    }
+
+    /// The same from its planes, which do not depend on the number of copies.
+    pub(super) fn arrays_of_copies(&self) -> u64 {
+        self.planes.iter().map(|plane| u64::from(plane.arrays)).sum::<u64>() * u64::from(self.replication)
+    }
+
+    /// Its part, in all its tiles, of what each tile has `of_tile` of and layers share by their arrays.
+    #[must_use]
+    pub fn of_tiles(&self, of_tile: u64) -> u64 {
+        let [first, last] = self.shares.map(|share| share.of(of_tile));
+        if self.tiles.len() == 1 { first } else { first + (self.tiles.len() as u64 - 2) * of_tile + last }
+    }
+
+    /// The least of it that it has in a tile.
+    #[must_use]
+    pub fn least_of_tile(&self, of_tile: u64) -> u64 {
+        let [first, last] = self.shares.map(|share| share.of(of_tile));
+        first.min(last)
+    }
+
+    /// The same in its last tile.
+    #[must_use]
+    pub fn of_last_tile(&self, of_tile: u64) -> u64 {
+        self.shares[1].of(of_tile)
     }
 
     /// One of its planes, if it has arrays in it.
@@ -160,6 +189,14 @@ pub struct Mapping {
     pub tiles: u32,
     /// Arrays in use.
     pub arrays: u64,
+    /// The place of each tile on the interconnect, by its number; empty: its number.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<u32>,
+    /// What the placement comes to.
+    pub placed: Placed,
+    /// The copies that were chosen, where they were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replicated: Option<Replicated>,
     /// Index of the first layer that runs once a member (L0); the number of layers if none does.
     pub first_ensembling_layer: usize,
     /// Members (T).
@@ -220,7 +257,7 @@ pub fn map(config: &Config, net: &Net, splits: Option<&Splits>) -> Result<Mappin
     let choices = config.mapping.scheme.choices().unwrap_or_default();
     let mut problems = Vec::new();
     let mut layers = Vec::with_capacity(net.layers.len());
-    let (mut next_array, mut next_tile) = (0_u64, 0_u32);
+    let mut next_array = 0_u64;
     let entries = config.mapping.replication.iter().enumerate();
     let copies: BTreeMap<&str, (usize, u32)> =
         entries.map(|(i, (name, copies))| (name.as_str(), (i, *copies))).collect();
@@ -291,25 +328,58 @@ pub fn map(config: &Config, net: &Net, splits: Option<&Splits>) -> Result<Mappin
             }
             planes.push(of_plane.mapping(config.arch.gather_banks()));
         }
-        let tiles = u32::try_from(arrays.div_ceil(u64::from(config.arch.tile.arrays))).unwrap_or(u32::MAX);
         layers.push(LayerMapping {
             planes,
             replication,
             passes: if index >= first_ensembling_layer { members } else { 1 },
             groups,
-            tiles: next_tile..next_tile + tiles,
+            // Known once all layers are cut.
+            tiles: 0..0,
+            shares: [TileShare { before: 0, own: 0, used: 0 }; 2],
             cells_used,
             cells,
         });
         next_array += arrays;
-        next_tile += tiles;
     }
-    if problems.is_empty() {
-        // Each copy runs once an image.
-        let first_ensembling_layer = if spatial { net.layers.len() } else { first_ensembling_layer };
-        Ok(Mapping { layers, tiles: next_tile, arrays: next_array, first_ensembling_layer, members })
-    } else {
-        Err(problems)
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let tiles = lay_out(&mut layers, config.arch.tile.arrays, config.mapping.placement);
+    problems.extend(layers.iter().zip(&net.layers).filter_map(|(mapped, layer)| no_part(config, mapped, &layer.name)));
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let (places, placed) = (Vec::new(), Placed { byte_hops: 0, byte_hops_in_order: 0, tiles_in_order: tiles });
+    let (arrays, replicated) = (next_array, None);
+    // Each copy runs once an image.
+    let first_ensembling_layer = if spatial { net.layers.len() } else { first_ensembling_layer };
+    Ok(Mapping { layers, tiles, arrays, places, placed, replicated, first_ensembling_layer, members })
+}
+
+/// The problem of a layer whose part of a shared tile is too small to work with.
+fn no_part(config: &Config, mapped: &LayerMapping, name: &str) -> Option<Problem> {
+    let tile = &config.arch.tile;
+    let shared = [
+        ("lanes", u64::from(config.arch.digital.lanes)),
+        ("bytes of an access of the input buffer", u64::from(tile.input_buffer.bytes_per_cycle)),
+        ("bytes of an access of the output buffer", u64::from(tile.output_buffer.bytes_per_cycle)),
+    ];
+    let (what, whole) = shared.into_iter().find(|&(_, whole)| mapped.least_of_tile(whole) == 0)?;
+    let TileShare { own, used, .. } = mapped.shares.into_iter().find(|share| share.of(whole) == 0)?;
+    let message = format!(
+        "placement is Packed, and layer \"{name}\" has {own} of {used} arrays of a tile: none of its {whole} {what}"
+    );
+    Some(Problem::new("mapping.placement", message).hint("expected InOrder, or tiles with more of it"))
+}
+
+impl Mapping {
+    /// Gives the layers other numbers of copies and the tiles for them; groups and arrays stay those of before. For
+    /// estimates of what the copies occupy.
+    pub(crate) fn set_copies(&mut self, config: &Config, copies: &[u32]) {
+        for (layer, &copies) in self.layers.iter_mut().zip(copies) {
+            layer.replication = copies;
+        }
+        self.tiles = lay_out(&mut self.layers, config.arch.tile.arrays, config.mapping.placement);
     }
 }
 

@@ -8,7 +8,7 @@ use super::crossbar::{Crossbar, CrossbarSpec};
 use super::digital::{Digital, DigitalSpec};
 use super::energy::RowActivity;
 use super::link::{Link, LinkSpec};
-use super::network::Network;
+use super::network::{Network, Topology};
 use super::sampler::{Sampler, SamplerSpec};
 use super::sink::Sink;
 use super::source::{Source, SourceSpec};
@@ -92,7 +92,8 @@ pub fn assemble(
             Wire { port, event }
         })
         .collect();
-    let network = Network::new(&chip.interconnect, mapping.tiles, chip.costs.link.time.cycles(chip.clock));
+    let topology = Topology::new(&chip.interconnect, mapping.tiles).with_places(mapping.places.clone());
+    let network = Network::new(&chip.interconnect, topology, chip.costs.link.time.cycles(chip.clock));
     let (mut crossbars, mut converters) = (Vec::new(), Vec::new());
     let parts = graph
         .node_indices()

@@ -71,7 +71,13 @@ impl BufferSpec {
         };
         let tiles = Units::tiles(mapped);
         // Tiles that hold different row blocks serve different rows of a window side by side.
-        let banks = tiles.number.min(mapped.row_blocks());
+        let (banks, of_tile) =
+            (tiles.number.min(mapped.row_blocks()), at.chip.tile.input_buffer.bytes_per_cycle.into());
+        let bytes_per_access = if banks == tiles.number {
+            mapped.of_tiles(of_tile)
+        } else {
+            u64::from(banks) * mapped.least_of_tile(of_tile)
+        };
         Self {
             input: at.input(),
             groups: at.groups().collect(),
@@ -83,7 +89,7 @@ impl BufferSpec {
             images: at.config.schedule.images,
             mode: at.config.schedule.mode,
             fetch: at.job_of(Some(l), Component::Buffer, Action::Fetch, &at.chip.costs.buffer_read),
-            bytes_per_access: u64::from(at.chip.tile.input_buffer.bytes_per_cycle) * u64::from(banks),
+            bytes_per_access,
             tiles,
         }
     }

@@ -325,6 +325,7 @@ mod tests {
     use super::*;
     use crate::config::Interconnect;
     use crate::kernel::Ring;
+    use crate::parts::network::Topology;
 
     struct Spans(Vec<Span>);
 
@@ -336,10 +337,11 @@ mod tests {
 
     /// What `count` actions of 3 aJ are booked with.
     fn booked(count: u64) -> u64 {
+        let bus = Interconnect::Bus { bytes_per_cycle: 1 };
         let mut shared = Shared {
             ports: Ports::default(),
             sink: Spans(Vec::new()),
-            network: Network::new(&Interconnect::Bus { bytes_per_cycle: 1 }, 1, 1),
+            network: Network::new(&bus, Topology::new(&bus, 1), 1),
             departures: Vec::new(),
             turn: None,
             refused: Vec::new(),

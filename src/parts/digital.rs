@@ -63,12 +63,12 @@ impl DigitalSpec {
             outputs: at.outputs().collect(),
             layer: layer.clone(),
             output_bits: if at.net.outputs().any(|output| output == l) { LOGIT_BITS } else { layer.output_bits },
-            lanes: tiles.times(at.chip.digital.lanes),
+            lanes: Units::new(tiles.first, mapped.of_tiles(at.chip.digital.lanes.into()) as u32),
             process,
             // Comparisons run at the rate of post-processing.
             pool: Job { action: Action::Pool, energy: costs.pool.energy.0, ..process },
             write: job(Component::Buffer, Action::Write, &costs.buffer_write),
-            bytes_per_access: u64::from(at.chip.tile.output_buffer.bytes_per_cycle) * u64::from(tiles.number),
+            bytes_per_access: mapped.of_tiles(at.chip.tile.output_buffer.bytes_per_cycle.into()),
             tiles,
         }
     }

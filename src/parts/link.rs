@@ -89,18 +89,20 @@ impl LinkSpec {
         let transfer = at.job_of(producer, Component::Link, Action::Transfer, &costs.link);
         let (read, read_bytes) = match producer {
             // The source has read the row already.
-            None => (at.job(None, Component::GlobalBuffer, Action::Fetch, 0, 0), global.bytes_per_cycle),
-            Some(_) => {
-                (at.job_of(producer, Component::Buffer, Action::Fetch, &costs.buffer_read), tile_out.bytes_per_cycle)
+            None => (at.job(None, Component::GlobalBuffer, Action::Fetch, 0, 0), global.bytes_per_cycle.into()),
+            Some(p) => {
+                let bytes = at.mapping.layers[p].of_last_tile(tile_out.bytes_per_cycle.into());
+                (at.job_of(producer, Component::Buffer, Action::Fetch, &costs.buffer_read), bytes)
             }
         };
         let (write, write_to, write_bytes) = if to_sink {
             let write = at.job_of(producer, Component::GlobalBuffer, Action::Write, &costs.global_write);
-            (write, 0, global.bytes_per_cycle)
+            (write, 0, global.bytes_per_cycle.into())
         } else {
             // The write belongs to the layer whose buffer it fills.
             let write = at.job_of(Some(l), Component::Buffer, Action::Write, &costs.buffer_write);
-            (write, mapped.tiles.start, tile_in.bytes_per_cycle)
+            // All tiles write the same message: the smallest part of a tile sets the pace.
+            (write, mapped.tiles.start, mapped.least_of_tile(tile_in.bytes_per_cycle.into()))
         };
         Self {
             input: at.input(),
@@ -109,10 +111,10 @@ impl LinkSpec {
             transfer,
             read,
             read_unit: last_tile.map(Units::one),
-            read_bytes: u64::from(read_bytes),
+            read_bytes,
             write,
             write_units: Units::new(write_to, copies + 1),
-            write_bytes: u64::from(write_bytes),
+            write_bytes,
             copies,
             spread: super::build::levels(u64::from(copies) + 1) * transfer.duration,
             pixel_bytes: pixel_bytes(map.channels, bits),

@@ -7,16 +7,25 @@
 use crate::config::Interconnect;
 use crate::kernel::{Cycle, PartId};
 
-/// The interconnect of a chip with `tiles` tiles. Tile numbers are those of the mapping; the global buffer has a place of
-/// its own.
+/// The interconnect at work.
 #[derive(Debug, Clone)]
 pub struct Network {
-    kind: Kind,
+    topology: Topology,
     /// Cycle from which each link is free; none if no message has taken it yet.
     free_at: Vec<Option<Cycle>>,
     /// Cycles of one step of a link, and of one hop.
     step: Cycle,
     bytes_per_step: u64,
+}
+
+/// The interconnect of a chip: its links, and the ways between tiles. Tile numbers are those of the mapping; the global
+/// buffer has a place of its own.
+#[derive(Debug, Clone)]
+pub struct Topology {
+    kind: Kind,
+    links: u32,
+    /// Place of each tile, by its number; empty: its number.
+    places: Vec<u32>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -59,26 +68,80 @@ pub struct Hop {
     pub granted: Cycle,
 }
 
-impl Network {
-    /// A network of idle links.
+impl Topology {
+    /// Of `tiles` tiles, whose places are their numbers.
     #[must_use]
-    pub fn new(interconnect: &Interconnect, tiles: u32, step: Cycle) -> Self {
-        let (kind, links, bytes) = match *interconnect {
-            Interconnect::Bus { bytes_per_cycle } => (Kind::Bus, 1, bytes_per_cycle),
-            Interconnect::Mesh { width, bytes_per_cycle } => {
+    pub fn new(interconnect: &Interconnect, tiles: u32) -> Self {
+        let (kind, links) = match *interconnect {
+            Interconnect::Bus { .. } => (Kind::Bus, 1),
+            Interconnect::Mesh { width, .. } => {
                 let width = if width == 0 { tiles.isqrt() + u32::from(tiles.isqrt().pow(2) < tiles) } else { width };
                 let width = width.max(1);
                 let height = tiles.div_ceil(width).max(1);
                 // Four directions and one exit for each tile, one exit to the global buffer.
-                (Kind::Mesh { width, height }, width * height * 5 + 1, bytes_per_cycle)
+                (Kind::Mesh { width, height }, width * height * 5 + 1)
             }
-            Interconnect::HTree { bytes_per_cycle } => {
+            Interconnect::HTree { .. } => {
                 let levels = tiles.max(2).next_power_of_two().trailing_zeros();
                 // A link up and one down for each node of a binary tree.
-                (Kind::HTree { levels }, 2 << (levels + 1), bytes_per_cycle)
+                (Kind::HTree { levels }, 2 << (levels + 1))
             }
         };
-        Self { kind, free_at: vec![None; links as usize], step, bytes_per_step: u64::from(bytes) }
+        Self { kind, links, places: Vec::new() }
+    }
+
+    /// The same with the tiles at other places.
+    #[must_use]
+    pub fn with_places(self, places: Vec<u32>) -> Self {
+        Self { places, ..self }
+    }
+
+    /// The links from one place to another.
+    #[must_use]
+    pub fn route(&self, from: Place, to: Place) -> Vec<u32> {
+        let placed = |place| match place {
+            Place::Tile(tile) if !self.places.is_empty() => Place::Tile(self.places[tile as usize]),
+            place => place,
+        };
+        let (from, to) = (placed(from), placed(to));
+        match self.kind {
+            Kind::Bus => vec![0],
+            Kind::Mesh { width, height } => mesh_route(width, height, from, to),
+            Kind::HTree { levels } => tree_route(levels, from, to),
+        }
+    }
+
+    /// Ways through the places of `tiles` tiles, for layers to be strung along: on a mesh row by row, and the same back and
+    /// forth, so that each step goes to a neighbour; on a tree from leaf to leaf. None on a bus, where all places are alike.
+    #[must_use]
+    pub fn paths(&self, tiles: u32) -> Vec<Vec<u32>> {
+        match self.kind {
+            Kind::Bus => Vec::new(),
+            Kind::HTree { .. } => vec![(0..tiles).collect()],
+            Kind::Mesh { width, .. } => {
+                let back_and_forth = |tile: u32| {
+                    let (row, column) = (tile / width, tile % width);
+                    row * width + if row.is_multiple_of(2) { column } else { width - 1 - column }
+                };
+                vec![(0..tiles).collect(), (0..tiles).map(back_and_forth).collect()]
+            }
+        }
+    }
+}
+
+impl Network {
+    /// A network of idle links.
+    #[must_use]
+    pub fn new(interconnect: &Interconnect, topology: Topology, step: Cycle) -> Self {
+        let (Interconnect::Bus { bytes_per_cycle }
+        | Interconnect::Mesh { bytes_per_cycle, .. }
+        | Interconnect::HTree { bytes_per_cycle }) = *interconnect;
+        Self {
+            free_at: vec![None; topology.links as usize],
+            topology,
+            step,
+            bytes_per_step: u64::from(bytes_per_cycle),
+        }
     }
 
     /// Cycles that a link is taken by `bytes`.
@@ -107,11 +170,7 @@ impl Network {
     /// The links from one place to another.
     #[must_use]
     pub fn route(&self, from: Place, to: Place) -> Vec<u32> {
-        match self.kind {
-            Kind::Bus => vec![0],
-            Kind::Mesh { width, height } => mesh_route(width, height, from, to),
-            Kind::HTree { levels } => tree_route(levels, from, to),
-        }
+        self.topology.route(from, to)
     }
 
     /// Takes the links of a route for a message of `bytes` whose head is ready at `start`; the grants go into `hops`.
@@ -182,9 +241,13 @@ fn tree_route(levels: u32, from: Place, to: Place) -> Vec<u32> {
 mod tests {
     use super::*;
 
+    fn network(interconnect: Interconnect, tiles: u32, step: Cycle) -> Network {
+        Network::new(&interconnect, Topology::new(&interconnect, tiles), step)
+    }
+
     #[test]
     fn mesh_routes_go_along_x_then_y() {
-        let mesh = Network::new(&Interconnect::Mesh { width: 3, bytes_per_cycle: 32 }, 9, 1);
+        let mesh = network(Interconnect::Mesh { width: 3, bytes_per_cycle: 32 }, 9, 1);
         // Tile 0 (0,0) to tile 5 (2,1): east twice, south once, exit.
         assert_eq!(mesh.route(Place::Tile(0), Place::Tile(5)), [0, 5, 12, 29]);
         assert_eq!(mesh.route(Place::GlobalBuffer, Place::Tile(0)), [4]);
@@ -192,8 +255,19 @@ mod tests {
     }
 
     #[test]
+    fn tiles_may_have_other_places() {
+        // Back and forth on 3 x 3: 0 1 2, 5 4 3, 6 7 8. Tiles 2 and 3 of a row-by-row order lie 3 links apart, here 1.
+        let mesh = Topology::new(&Interconnect::Mesh { width: 3, bytes_per_cycle: 32 }, 9);
+        let paths = mesh.paths(9);
+        assert_eq!(paths[1], [0, 1, 2, 5, 4, 3, 6, 7, 8]);
+        assert_eq!(mesh.route(Place::Tile(2), Place::Tile(3)).len(), 4);
+        let mesh = mesh.with_places(paths[1].clone());
+        assert_eq!(mesh.route(Place::Tile(2), Place::Tile(3)), [2 * 5 + 2, 5 * 5 + 4]);
+    }
+
+    #[test]
     fn tree_routes_meet_at_the_common_branch() {
-        let tree = Network::new(&Interconnect::HTree { bytes_per_cycle: 32 }, 4, 1);
+        let tree = network(Interconnect::HTree { bytes_per_cycle: 32 }, 4, 1);
         // Leaves are nodes 4..8: tile 0 -> tile 1 turns at node 2, tile 0 -> tile 3 at the root.
         assert_eq!(tree.route(Place::Tile(0), Place::Tile(1)), [8, 11]);
         assert_eq!(tree.route(Place::Tile(0), Place::Tile(3)), [8, 4, 7, 15]);
@@ -202,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_taken_link_is_waited_for() {
-        let mut bus = Network::new(&Interconnect::Bus { bytes_per_cycle: 16 }, 4, 2);
+        let mut bus = network(Interconnect::Bus { bytes_per_cycle: 16 }, 4, 2);
         let mut hops = Vec::new();
         // 40 B in 3 steps of 2 cycles.
         assert_eq!(bus.transfer(&[0], 10, 40, &mut hops), 16);
@@ -213,7 +287,7 @@ mod tests {
 
     #[test]
     fn the_head_moves_a_hop_a_step() {
-        let mut mesh = Network::new(&Interconnect::Mesh { width: 4, bytes_per_cycle: 32 }, 16, 1);
+        let mut mesh = network(Interconnect::Mesh { width: 4, bytes_per_cycle: 32 }, 16, 1);
         let route = mesh.route(Place::Tile(0), Place::Tile(3));
         let mut hops = Vec::new();
         // 3 links east and the exit: head at the exit after 3 cycles, 64 B take 2.

@@ -30,14 +30,14 @@
 //! What the simulation takes beyond that is contention: a unit, port or link that was busy.
 
 use crate::config::{Config, Draws, Mode, Packing, Sampler};
-use crate::mapping::{ArrayGroup, Mapping, Plane};
+use crate::mapping::{ArrayGroup, LayerMapping, Mapping, Plane};
 use crate::parts::Assembly;
 use crate::parts::Part;
 use crate::parts::gather::Gather;
 use crate::parts::generator::draw_cycles;
 use crate::readout::{Block, Readout};
 use crate::report::facts::ClosedForm;
-use crate::workload::{LayerInput, Net};
+use crate::workload::{LayerInput, Net, NetLayer};
 
 /// Times of the arrays of a plane where nothing contends, cycles.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -149,9 +149,45 @@ impl LayerTime {
         self.interval(0) + u64::from(members.saturating_sub(1)) * self.interval(1)
     }
 
+    /// Work of `passes` passes for an image that follow those of the image before without a gap.
+    fn streaming(&self, passes: u32) -> u64 {
+        let of = |group: &PlaneTime| {
+            let passes = if group.first_member_only { 1 } else { u64::from(passes) };
+            passes * group.runs * group.step
+        };
+        self.most(of)
+    }
+
     /// The same layer with a periphery that takes no time.
     fn ideal(&self) -> Self {
         Self { fetch: 0, after: 0, ..self.clone() }
+    }
+}
+
+/// Times of a layer on `copies` copies, with a periphery that takes no time.
+fn ideal_time(config: &Config, layer: &NetLayer, mapped: &LayerMapping, copies: u32) -> LayerTime {
+    let positions = u64::from(layer.positions.div_ceil(copies));
+    let of_group = |group: &ArrayGroup| {
+        let readout = Readout::new(&config.arch, group.plane);
+        let block = readout.block(group.rows, group.columns, layer);
+        let draw =
+            if group.plane == Plane::Stochastic { draw_cycles(&config.arch, mapped.draws_at_once(group)) } else { 0 };
+        let plane = mapped.plane(group.plane).expect("a group belongs to a plane of its layer");
+        let packing = config.mapping.scheme.choices().map_or(Packing::Full, |choices| choices.packing);
+        let gather = Gather::new(&config.arch, layer.rows, plane, packing, group, &block);
+        let time = plane_time(&config.arch.sampler, block, gather.as_ref(), positions, draw);
+        PlaneTime { first_member_only: group.first_member_only, ..time }
+    };
+    LayerTime { groups: mapped.groups.iter().map(of_group).collect(), ..LayerTime::default() }
+}
+
+/// Cycles from one image to the next that a layer on `copies` copies takes, in the schedules `layer` and `streaming`.
+#[must_use]
+pub fn interval(config: &Config, layer: &NetLayer, mapped: &LayerMapping, copies: u32) -> u64 {
+    let time = ideal_time(config, layer, mapped, copies);
+    match config.schedule.mode {
+        Mode::Streaming => time.streaming(mapped.passes),
+        Mode::Sequential | Mode::Layer => time.interval_of_image(mapped.passes),
     }
 }
 
@@ -162,24 +198,7 @@ pub fn layer_times(config: &Config, net: &Net, mapping: &Mapping, assembly: &Ass
         .layers
         .iter()
         .zip(&mapping.layers)
-        .map(|(layer, mapped)| {
-            let positions = u64::from(layer.positions.div_ceil(mapped.replication));
-            let of_group = |group: &ArrayGroup| {
-                let readout = Readout::new(&config.arch, group.plane);
-                let block = readout.block(group.rows, group.columns, layer);
-                let draw = if group.plane == Plane::Stochastic {
-                    draw_cycles(&config.arch, mapped.draws_at_once(group))
-                } else {
-                    0
-                };
-                let plane = mapped.plane(group.plane).expect("a group belongs to a plane of its layer");
-                let packing = config.mapping.scheme.choices().map_or(Packing::Full, |choices| choices.packing);
-                let gather = Gather::new(&config.arch, layer.rows, plane, packing, group, &block);
-                let time = plane_time(&config.arch.sampler, block, gather.as_ref(), positions, draw);
-                PlaneTime { first_member_only: group.first_member_only, ..time }
-            };
-            LayerTime { groups: mapped.groups.iter().map(of_group).collect(), ..LayerTime::default() }
-        })
+        .map(|(layer, mapped)| ideal_time(config, layer, mapped, mapped.replication))
         .collect();
     for (id, part) in assembly.parts.iter().enumerate() {
         let Some(l) = assembly.layers[id] else { continue };
@@ -353,13 +372,6 @@ pub fn closed_form(config: &Config, net: &Net, mapping: &Mapping, assembly: &Ass
         });
         work.max().unwrap_or(0)
     };
-    let streaming = |time: &LayerTime, passes: u32| {
-        let of = |group: &PlaneTime| {
-            let passes = if group.first_member_only { 1 } else { u64::from(passes) };
-            passes * group.runs * group.step
-        };
-        time.most(of)
-    };
     let finished = |times: &[LayerTime], load| finish(times, load, config, net, mapping);
     let last = |finished: &[u64]| finished.last().copied().unwrap_or(0);
     let (ideal, predicted, initiation_interval) = match config.schedule.mode {
@@ -373,7 +385,7 @@ pub fn closed_form(config: &Config, net: &Net, mapping: &Mapping, assembly: &Ass
             last(&finished(&times, load_cycles(net, assembly))),
             longest(&|time, passes| time.interval_of_image(passes)),
         ),
-        Mode::Streaming => (busiest(&ideal_times), busiest(&times), longest(&streaming)),
+        Mode::Streaming => (busiest(&ideal_times), busiest(&times), longest(&|time, passes| time.streaming(passes))),
     };
     let mut formula = formula(config.schedule.mode, &times, mapping.first_ensembling_layer).to_owned();
     if config.mapping.scheme.choices().is_some_and(|choices| choices.skip_zero_rows) {

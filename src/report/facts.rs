@@ -4,6 +4,7 @@
 
 use crate::config::Config;
 use crate::functional::Tried;
+use crate::mapping::{Placed, Replicated};
 use crate::meter::decimal;
 use crate::report::Setting;
 use crate::trace::Component;
@@ -36,6 +37,12 @@ pub struct RunFacts {
     pub tiles: u32,
     /// Crossbar arrays in use, copies included.
     pub arrays: u64,
+    /// What the placement comes to; none in a trace of before it was counted.
+    #[serde(default)]
+    pub placed: Option<Placed>,
+    /// The copies that were chosen, where they were.
+    #[serde(default)]
+    pub replicated: Option<Replicated>,
     /// Events of the simulation.
     pub events: EventFacts,
     /// Schemes that were tried on calibration images, where the first ensembling layer or eps was to be found.

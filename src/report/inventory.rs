@@ -76,16 +76,17 @@ pub fn inventory(config: &Config, net: &Net, mapping: &Mapping, links: u64) -> V
         if let Some(held) = HeldSums::new(&net.layers[l], mapped) {
             add(Component::Accumulator, "held_sum_byte", at, held.bytes, 0, &costs.buffer_read);
         }
-        let lanes = tiles * u64::from(chip.digital.lanes);
+        let lanes = mapped.of_tiles(chip.digital.lanes.into());
         add(Component::Digital, "post_process", at, lanes, lanes, &costs.post_process);
         if net.layers[l].pool > 1 {
             add(Component::Digital, "pool", at, lanes, 0, &costs.pool);
         }
         // A tile's input buffer has a port to write and one to read; its output buffer has one to write, and that of the
-        // layer's last tile one to read for each link that leaves.
-        let input = tiles * chip.tile.input_buffer.capacity.0;
+        // layer's last tile one to read for each link that leaves. Layers that share a tile have ports of their own, each with
+        // its part of the width.
+        let input = mapped.of_tiles(chip.tile.input_buffer.capacity.0);
         add(Component::Buffer, "input_buffer", at, input, 2 * tiles, &costs.buffer_read);
-        let output = tiles * chip.tile.output_buffer.capacity.0;
+        let output = mapped.of_tiles(chip.tile.output_buffer.capacity.0);
         let consumers = net.layers.iter().filter(|layer| layer.source == LayerInput::Layer(l)).count();
         let leaving = consumers as u64 + u64::from(net.outputs().any(|output| output == l));
         add(Component::Buffer, "output_buffer", at, output, tiles + leaving, &costs.buffer_read);

@@ -38,6 +38,7 @@ pub use utilisation::{Bottleneck, Utilisation};
 
 use crate::config::Config;
 use crate::functional::Tried;
+use crate::mapping::{Placed, Replicated};
 use crate::meter::Ledger;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -111,6 +112,12 @@ pub struct Mapping {
     pub arrays: u64,
     /// Tiles.
     pub tiles: u32,
+    /// What the placement comes to; none in a trace of before it was counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub placed: Option<Placed>,
+    /// The copies that were chosen, where they were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replicated: Option<Replicated>,
     /// By layer.
     pub per_layer: Vec<LayerFacts>,
 }
@@ -157,7 +164,13 @@ impl Report {
                 settings: facts.settings.clone(),
             },
             config: facts.config.clone(),
-            mapping: Mapping { arrays: facts.arrays, tiles: facts.tiles, per_layer: facts.layers.clone() },
+            mapping: Mapping {
+                arrays: facts.arrays,
+                tiles: facts.tiles,
+                placed: facts.placed.clone(),
+                replicated: facts.replicated.clone(),
+                per_layer: facts.layers.clone(),
+            },
             throughput: latency::throughput(facts, &latency),
             efficiency: efficiency::efficiency(facts, &energy, &area),
             power: power::power(facts, &latency, &energy),

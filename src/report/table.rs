@@ -1,9 +1,12 @@
 //! The report as a table for people: plain ASCII, at most 100 columns.
 
-use crate::config::{Config, Execution, Mode, Packing, Sampler};
+use crate::config::{Config, Execution, Mode, Packing, Placement, Sampler};
+use crate::mapping::Placed;
+use crate::mapping::replicate::LayerCopies;
 use crate::report::quantity::{grouped, percent, si, significant, square_millimetres};
 use crate::report::{Report, Setting, efficiency::GOPS_DEFINITION};
 use crate::trace::Action;
+use crate::units::Area;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -21,6 +24,7 @@ impl fmt::Display for Report {
         time(self, f)?;
         energy(self, f)?;
         layers(self, f)?;
+        copies(self, f)?;
         arrays(self, f)?;
         tried(self, f)?;
         answers(self, f)?;
@@ -114,6 +118,9 @@ fn run(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         grouped(mapping.tiles)
     );
     line(f, "mapping", &placed)?;
+    if let (Some(placed), false) = (&mapping.placed, config.mapping.placement == Placement::InOrder) {
+        line(f, "placement", &placement(config.mapping.placement, mapping.tiles, placed))?;
+    }
     line(f, "scheme", &scheme(config))?;
     let mode = match config.schedule.mode {
         Mode::Sequential => "sequential",
@@ -304,6 +311,56 @@ fn layers(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         rows.push(row);
     }
     grid(f, ["", "weights", "positions", "passes", "copies", "arrays", "energy", "%", "area"], &rows)
+}
+
+/// What a placement changes, in words.
+#[must_use]
+pub fn placement(placement: Placement, tiles: u32, placed: &Placed) -> String {
+    let name = match placement {
+        Placement::InOrder => "in order",
+        Placement::Packed => "packed",
+        Placement::ByTraffic => "by traffic",
+    };
+    let told =
+        |tiles: u32, byte_hops: u64| format!("{} tiles, {} byte hops an image", grouped(tiles), grouped(byte_hops));
+    let now = format!("placed {name}: {}", told(tiles, placed.byte_hops));
+    if placement == Placement::InOrder {
+        return now;
+    }
+    format!("{now}; in order: {}", told(placed.tiles_in_order, placed.byte_hops_in_order))
+}
+
+/// The copies that were chosen.
+fn copies(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Some(replicated) = &report.mapping.replicated else { return Ok(()) };
+    title(f, "Copies, chosen to equalise the layers' intervals (cycles an image)")?;
+    let mut rows: Vec<[String; 5]> = replicated.per_layer.iter().map(copies_row).collect();
+    for row in &mut rows {
+        row[0] = cut(&row[0]);
+    }
+    grid(f, COPIES_HEAD, &rows)?;
+    line(f, "area", &format!("{} to {}", mm2(replicated.area_before), mm2(replicated.area)))?;
+    line(f, "why no more", &replicated.to_string())
+}
+
+/// Columns of a table of chosen copies.
+pub const COPIES_HEAD: [&str; 5] = ["", "copies given", "chosen", "interval given", "chosen"];
+
+/// A row of it.
+#[must_use]
+pub fn copies_row(layer: &LayerCopies) -> [String; 5] {
+    [
+        layer.layer.clone(),
+        grouped(layer.copies_before),
+        grouped(layer.copies),
+        grouped(layer.interval_before),
+        grouped(layer.interval),
+    ]
+}
+
+/// An area in square millimetres.
+fn mm2(area: Area) -> String {
+    square_millimetres(area.0 as f64 / 1e12)
 }
 
 fn arrays(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -203,7 +203,7 @@ pub fn config(arch: Chip, workload: Workload) -> Config {
     Config {
         arch,
         workload,
-        mapping: MappingSpec { scheme: Scheme::Dense, replication: Vec::new() },
+        mapping: MappingSpec::default(),
         schedule: ScheduleSpec {
             mode: Mode::Layer,
             images: 1,

@@ -152,6 +152,8 @@ fn facts(layers: u32, images: u32, members: u32, cycles: u64) -> RunFacts {
         tiles: layers.len() as u32,
         arrays: 4 * layers.len() as u64,
         settings: Vec::new(),
+        placed: None,
+        replicated: None,
         events: EventFacts {
             count: 1234,
             per_kind: BTreeMap::from([("read_done".into(), 1234)]),
