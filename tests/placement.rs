@@ -192,7 +192,7 @@ fn energies(config: &Config) -> (BTreeMap<(Component, u32), u64>, u64) {
     for span in run(config).1.spans {
         if span.component == Component::Link && span.unit != NONE && span.action == Action::Transfer {
             links += span.energy;
-        } else {
+        } else if span.energy > 0 {
             *energies.entry((span.component, span.layer)).or_default() += span.energy;
         }
     }
