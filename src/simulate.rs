@@ -170,7 +170,7 @@ fn place(config: &Config, net: &Net, mapping: &mut Mapping) -> Result<(), Proble
         })
         .collect();
     let topology = Topology::new(interconnect, tiles_in_order);
-    let hops = |from, to| topology.route(at(from), at(to)).len() as u64;
+    let hops = |from, to| topology.hops(at(from), at(to));
     let byte_hops_in_order = byte_hops(&flows, |l| in_order[l], &hops);
     if config.mapping.placement == Placement::ByTraffic {
         if mapping.tiles > MOST_PLACED {
@@ -181,7 +181,7 @@ fn place(config: &Config, net: &Net, mapping: &mut Mapping) -> Result<(), Proble
     }
     let ends = |l: usize| [mapping.layers[l].tiles.start, mapping.layers[l].tiles.end - 1];
     let topology = Topology::new(interconnect, mapping.tiles).with_places(mapping.places.clone());
-    let hops = |from, to| topology.route(at(from), at(to)).len() as u64;
+    let hops = |from, to| topology.hops(at(from), at(to));
     mapping.placed = Placed { byte_hops: byte_hops(&flows, ends, &hops), byte_hops_in_order, tiles_in_order };
     Ok(())
 }

@@ -23,7 +23,7 @@ pub struct Network {
 #[derive(Debug, Clone)]
 pub struct Topology {
     kind: Kind,
-    links: u32,
+    links: u64,
     /// Place of each tile, by its number; empty: its number.
     places: Vec<u32>,
 }
@@ -79,7 +79,7 @@ impl Topology {
                 let width = width.max(1);
                 let height = tiles.div_ceil(width).max(1);
                 // Four directions and one exit for each tile, one exit to the global buffer.
-                (Kind::Mesh { width, height }, width * height * 5 + 1)
+                (Kind::Mesh { width, height }, u64::from(width) * u64::from(height) * 5 + 1)
             }
             Interconnect::HTree { .. } => {
                 let levels = tiles.max(2).next_power_of_two().trailing_zeros();
@@ -96,14 +96,44 @@ impl Topology {
         Self { places, ..self }
     }
 
+    /// Where a message starts or ends on the interconnect.
+    fn placed(&self, place: Place) -> Place {
+        match place {
+            Place::Tile(tile) if !self.places.is_empty() => Place::Tile(self.places[tile as usize]),
+            place => place,
+        }
+    }
+
+    /// Number of links from one place to another.
+    #[must_use]
+    pub fn hops(&self, from: Place, to: Place) -> u64 {
+        let (from, to) = (self.placed(from), self.placed(to));
+        match self.kind {
+            Kind::Bus => 1,
+            Kind::Mesh { width, .. } => {
+                let (from, to) = (corner_or_tile(from), corner_or_tile(to));
+                let (x, y) = ((from % width).abs_diff(to % width), (from / width).abs_diff(to / width));
+                u64::from(x) + u64::from(y) + 1
+            }
+            Kind::HTree { levels } => {
+                let (mut from, mut to, mut hops) = (tree_node(levels, from), tree_node(levels, to), 0);
+                while from != to {
+                    if from > to {
+                        from /= 2
+                    } else {
+                        to /= 2
+                    }
+                    hops += 1;
+                }
+                hops
+            }
+        }
+    }
+
     /// The links from one place to another.
     #[must_use]
     pub fn route(&self, from: Place, to: Place) -> Vec<u32> {
-        let placed = |place| match place {
-            Place::Tile(tile) if !self.places.is_empty() => Place::Tile(self.places[tile as usize]),
-            place => place,
-        };
-        let (from, to) = (placed(from), placed(to));
+        let (from, to) = (self.placed(from), self.placed(to));
         match self.kind {
             Kind::Bus => vec![0],
             Kind::Mesh { width, height } => mesh_route(width, height, from, to),
@@ -191,14 +221,27 @@ impl Network {
     }
 }
 
-/// X first, then Y, then the exit at the target. The global buffer sits beside tile 0.
-fn mesh_route(width: u32, height: u32, from: Place, to: Place) -> Vec<u32> {
-    let tile = |place| match place {
+/// A place of a mesh: the global buffer sits beside tile 0.
+fn corner_or_tile(place: Place) -> u32 {
+    match place {
         Place::GlobalBuffer => 0,
-        Place::Tile(t) => t,
-    };
-    let (mut x, mut y) = (tile(from) % width, tile(from) / width);
-    let (to_x, to_y) = (tile(to) % width, tile(to) / width);
+        Place::Tile(tile) => tile,
+    }
+}
+
+/// A node of a tree, numbered as in a heap: the root is 1 and holds the global buffer.
+fn tree_node(levels: u32, place: Place) -> u32 {
+    match place {
+        Place::GlobalBuffer => 1,
+        Place::Tile(tile) => (1 << levels) + tile,
+    }
+}
+
+/// X first, then Y, then the exit at the target.
+fn mesh_route(width: u32, height: u32, from: Place, to: Place) -> Vec<u32> {
+    let (from, exit) = (corner_or_tile(from), corner_or_tile(to));
+    let (mut x, mut y) = (from % width, from / width);
+    let (to_x, to_y) = (exit % width, exit / width);
     let mut route = Vec::new();
     let link = |x: u32, y: u32, direction: u32| (y * width + x) * 5 + direction;
     while x != to_x {
@@ -215,13 +258,9 @@ fn mesh_route(width: u32, height: u32, from: Place, to: Place) -> Vec<u32> {
     route
 }
 
-/// Up to the lowest common branch, then down. Nodes are numbered as in a heap, the root is 1 and holds the global buffer.
+/// Up to the lowest common branch, then down.
 fn tree_route(levels: u32, from: Place, to: Place) -> Vec<u32> {
-    let node = |place| match place {
-        Place::GlobalBuffer => 1,
-        Place::Tile(t) => (1 << levels) + t,
-    };
-    let (mut up, mut down) = (node(from), node(to));
+    let (mut up, mut down) = (tree_node(levels, from), tree_node(levels, to));
     let (mut rising, mut falling) = (Vec::new(), Vec::new());
     while up != down {
         if up > down {
@@ -272,6 +311,21 @@ mod tests {
         assert_eq!(tree.route(Place::Tile(0), Place::Tile(1)), [8, 11]);
         assert_eq!(tree.route(Place::Tile(0), Place::Tile(3)), [8, 4, 7, 15]);
         assert_eq!(tree.route(Place::GlobalBuffer, Place::Tile(2)), [7, 13]);
+    }
+
+    #[test]
+    fn hops_are_the_links_of_a_route() {
+        let kinds = [
+            Interconnect::Bus { bytes_per_cycle: 1 },
+            Interconnect::Mesh { width: 3, bytes_per_cycle: 1 },
+            Interconnect::HTree { bytes_per_cycle: 1 },
+        ];
+        for topology in kinds.map(|kind| Topology::new(&kind, 7).with_places(vec![3, 1, 0, 2, 6, 5, 4])) {
+            let places = || (0..7).map(Place::Tile).chain([Place::GlobalBuffer]);
+            for (from, to) in places().flat_map(|from| places().map(move |to| (from, to))) {
+                assert_eq!(topology.hops(from, to), topology.route(from, to).len() as u64, "{from:?} {to:?}");
+            }
+        }
     }
 
     #[test]
