@@ -3,8 +3,8 @@
 use crate::config::de::from_node;
 use crate::config::tree::Node;
 use crate::config::{
-    Adc, AdcInput, Array, ArrayReadout, Chip, Config, Copies, CostTable, Execution, MAX_PASSES, Mode, Packing,
-    Plane, Posterior, RandomSource, Sampler, Samples, ScheduleSpec, TraceWindow, Workload,
+    Adc, AdcInput, Array, ArrayReadout, Chip, Config, Copies, CostTable, Execution, MAX_PASSES, Mode, Packing, Plane,
+    Posterior, RandomSource, Sampler, Samples, ScheduleSpec, TraceWindow, Workload,
 };
 use crate::error::{MOST_COMPARED, Problem, nearest};
 use crate::lfsr::{MOST_BITS, has_full_period};
