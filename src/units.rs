@@ -80,17 +80,21 @@ impl Quantity {
         let trimmed = text.trim();
         let split = trimmed.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_')).unwrap_or(trimmed.len());
         let (number, symbol) = trimmed.split_at(split);
-        let number: String = number.chars().filter(|c| *c != '_').collect();
+        let number = if number.contains('_') { Cow::from(number.replace('_', "")) } else { Cow::from(number) };
         let symbol = symbol.trim();
-        let digits = number.chars().filter(char::is_ascii_digit).count();
-        if digits == 0 || number.matches('.').count() > 1 {
+        let points = number.bytes().filter(|byte| *byte == b'.').count();
+        if number.len() == points || points > 1 {
             return Err(UnitError::NoNumber { found: shorten(text), example: self.example });
         }
         if symbol.is_empty() {
             return Err(UnitError::NoUnit { expected: self.symbols(", "), example: self.example });
         }
         // The micro sign and the Greek letter mu are both accepted for `u`.
-        let ascii = symbol.replace(['\u{b5}', '\u{3bc}'], "u").replace('\u{b2}', "2");
+        let ascii = if symbol.is_ascii() {
+            Cow::from(symbol)
+        } else {
+            Cow::from(symbol.replace(['\u{b5}', '\u{3bc}'], "u").replace('\u{b2}', "2"))
+        };
         let unit = self.units.iter().find(|u| u.symbol == ascii).ok_or_else(|| UnitError::UnknownUnit {
             quantity: self.name,
             found: shorten(symbol),
@@ -106,8 +110,8 @@ impl Quantity {
         };
         let (whole, fraction) = number.split_once('.').unwrap_or((&number, ""));
         let mut value: u128 = 0;
-        for c in whole.chars().chain(fraction.chars()) {
-            let digit = c.to_digit(10).expect("only digits are left") as u128;
+        for digit in whole.bytes().chain(fraction.bytes()) {
+            let digit = u128::from(digit - b'0');
             value = value.checked_mul(10).and_then(|v| v.checked_add(digit)).ok_or_else(out_of_range)?;
         }
         let mut scaled = value.checked_mul(u128::from(unit.scale)).ok_or_else(out_of_range)?;

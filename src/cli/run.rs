@@ -4,14 +4,14 @@ use super::folder::{CONFIG, Folder, Place};
 use super::progress::Bar;
 use super::report::TRACE;
 use super::{Failure, Format, Global, Target, discard_on_signals, print};
-use crate::config::{Config, to_ron};
+use crate::config::{Config, Grain, to_ron};
 use crate::error::Error;
 use crate::plot;
 use crate::report::settings::differences;
 use crate::report::{Report, Setting};
 use crate::run::{Finished, Prepared, prepare};
-use crate::trace::ParquetSink;
 use crate::trace::columns::FACTS_KEY;
+use crate::trace::{Merge, ParquetSink};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -125,11 +125,14 @@ fn write(
 ) -> Result<(Report, PathBuf), Error> {
     let tell = |stage, done, total| bar.tell(stage, done, total);
     let names: Vec<&str> = prepared.net().layers.iter().map(|layer| layer.name.as_str()).collect();
-    let sink = ParquetSink::create(folder.file(TRACE)?, &names)?;
+    let schedule = &prepared.config().schedule;
+    // Who asks for conversions gets each.
+    let apart = if schedule.grain == Grain::Conversion { 0..u64::MAX } else { schedule.window.cycles() };
+    let sink = Merge::new(ParquetSink::create(folder.file(TRACE)?, &names)?, apart);
     let (Finished { mut facts, ledger }, sink) = prepared.simulate(sink, command, &tell)?;
     facts.settings = settings;
     let json = serde_json::to_string(&facts).map_err(|error| Error::Internal(error.to_string()))?;
-    sink.finish(&[(FACTS_KEY, &json)])?;
+    sink.finish().finish(&[(FACTS_KEY, &json)])?;
     let report = Report::new(&facts, &ledger);
     folder.write("report.json", report.to_json())?;
     folder.write("report.txt", report.to_string())?;

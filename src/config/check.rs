@@ -11,7 +11,37 @@ use crate::lfsr::{MOST_BITS, has_full_period};
 use crate::network::resolve;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Problems of the value in `node` of the type called `name`.
+/// A value that a file holds as a whole.
+pub trait Whole {
+    /// Problems across its keys, beside those of what it holds.
+    fn problems(&self) -> Vec<Problem>;
+}
+
+impl Whole for CostTable {
+    fn problems(&self) -> Vec<Problem> {
+        cost_table(self)
+    }
+}
+
+impl Whole for Chip {
+    fn problems(&self) -> Vec<Problem> {
+        chip(self)
+    }
+}
+
+impl Whole for Workload {
+    fn problems(&self) -> Vec<Problem> {
+        workload(self)
+    }
+}
+
+impl Whole for Config {
+    fn problems(&self) -> Vec<Problem> {
+        config(self)
+    }
+}
+
+/// Problems of the value in `node` of the type called `name`, which is part of another one.
 pub(super) fn of(name: &str, node: &Node) -> Vec<Problem> {
     fn whole<T: serde::de::DeserializeOwned>(node: &Node, check: fn(&T) -> Vec<Problem>) -> Vec<Problem> {
         from_node(node).map_or_else(|_| Vec::new(), |value| check(&value))
@@ -22,7 +52,6 @@ pub(super) fn of(name: &str, node: &Node) -> Vec<Problem> {
         "CostTable" => whole(node, cost_table),
         "Chip" => whole(node, chip),
         "Workload" => whole(node, workload),
-        "Config" => whole(node, config),
         _ => Vec::new(),
     }
 }

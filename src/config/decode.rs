@@ -3,7 +3,7 @@
 //!
 //! A value outside of its range is reported and yet built, so that what else is wrong is found in the same go.
 
-use crate::config::check;
+use crate::config::check::{self, Whole};
 use crate::config::de::from_node;
 use crate::config::diagnostic::{Diagnostic, Diagnostics, is_hidden};
 use crate::config::path::place;
@@ -17,12 +17,17 @@ use std::collections::BTreeMap;
 
 /// Reads a value of one of the configuration's types out of `node`; none where a problem (each goes to `found`) leaves
 /// none to go on with.
-pub fn decode<T: JsonSchema + DeserializeOwned>(node: &Node, found: &mut Diagnostics) -> Option<T> {
-    if !(Walk { found }).named(node, &T::schema_name(), "") {
+pub fn decode<T: JsonSchema + DeserializeOwned + Whole>(node: &Node, found: &mut Diagnostics) -> Option<T> {
+    if !(Walk { found }).shape(node, &T::schema_name(), "") {
         return None;
     }
-    match from_node(node) {
-        Ok(value) => Some(value),
+    match from_node::<T>(node) {
+        Ok(value) => {
+            for problem in value.problems() {
+                found.push(|| place(node, problem));
+            }
+            Some(value)
+        }
         Err(error) => {
             found.push(|| Diagnostic::new(node.span, error.to_string()));
             None
@@ -84,17 +89,22 @@ impl Walk<'_> {
 
     /// A value of the struct or enum called `name`.
     fn named(&mut self, node: &Node, name: &str, key: &str) -> bool {
-        let schema = schema::named(name);
-        let whole = match schema.variants() {
-            Some(variants) => self.choice(node, name, variants, key),
-            None => self.record(node, name, schema, key),
-        };
+        let whole = self.shape(node, name, key);
         if whole {
             for problem in check::of(name, node) {
                 self.found.push(|| place(node, problem));
             }
         }
         whole
+    }
+
+    /// The same without the checks across its own keys.
+    fn shape(&mut self, node: &Node, name: &str, key: &str) -> bool {
+        let schema = schema::named(name);
+        match schema.variants() {
+            Some(variants) => self.choice(node, name, variants, key),
+            None => self.record(node, name, schema, key),
+        }
     }
 
     fn value(&mut self, node: &Node, schema: Schema, key: &str) -> bool {

@@ -5,6 +5,7 @@ use crate::network::Workload;
 use crate::units::Area;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// The fully expanded configuration of a run: saved with it, and enough to repeat it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -310,7 +311,8 @@ pub enum Mode {
     Streaming,
 }
 
-/// Step of simulation and trace. Cycles and attojoules do not depend on it.
+/// Step of the simulation. Cycles and attojoules do not depend on it. A row of the trace is a step; steps that follow each
+/// other evenly and are equal are one row, except conversions and what lies in the window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default, Copy, Eq)]
 pub enum Grain {
     /// One event and span for all reads of an output position.
@@ -336,6 +338,17 @@ pub enum TraceWindow {
         /// The cycle after the last one.
         to: u64,
     },
+}
+
+impl TraceWindow {
+    /// Its cycles.
+    #[must_use]
+    pub fn cycles(self) -> Range<u64> {
+        match self {
+            TraceWindow::Nowhere => 0..0,
+            TraceWindow::Cycles { from, to } => from..to,
+        }
+    }
 }
 
 /// How arrays that behave alike are simulated. Reports do not depend on it.

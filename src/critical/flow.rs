@@ -74,6 +74,8 @@ impl Flow {
 }
 
 impl SpanSink for Flow {
+    const FOLLOWS: bool = true;
+
     #[inline(always)]
     fn push(&mut self, _span: &Span) {}
 

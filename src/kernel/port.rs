@@ -13,8 +13,9 @@ pub type PortId = u32;
 /// Tag of the event that notifies a sender that a credit has come back.
 pub const CREDIT: u32 = 0;
 
-/// One port.
+/// One port, in a cache line of its own.
 #[derive(Debug)]
+#[repr(align(64))]
 struct Port<T> {
     /// Event for the receiver with a token, and for the sender when a credit has come back that it waits for.
     arrival: Event,
@@ -22,19 +23,24 @@ struct Port<T> {
     capacity: u32,
     /// Credits left.
     free: u32,
-    /// Credits that the sender waits for; 0 if it does not wait.
-    wanted: u32,
-    /// The token at the head, stored here because most ports hold one at a time, and the number of tokens behind it.
-    head: Option<T>,
+    /// Credits that the sender waits for, or [`NOTHING`].
+    wanted: u64,
+    /// The token at the head if the port is not empty, stored here because most ports hold one at a time, and the number of
+    /// tokens behind it.
+    head: T,
+    full: bool,
     behind: u32,
 }
+
+/// More credits than any port has: its sender does not wait.
+const NOTHING: u64 = u64::MAX;
 
 impl<T> Port<T> {
     #[inline]
     fn has_room(&mut self, credits: u32) -> bool {
         let room = self.free >= credits;
         if !room {
-            self.wanted = credits;
+            self.wanted = credits.into();
         }
         room
     }
@@ -54,7 +60,7 @@ impl<T> Default for Ports<T> {
     }
 }
 
-impl<T: Copy> Ports<T> {
+impl<T: Copy + Default> Ports<T> {
     /// Adds a port of `capacity` credits; the receiver is notified of a token by the tag `arrival`.
     pub fn add(&mut self, sender: PartId, receiver: PartId, arrival: u32, capacity: u32) -> PortId {
         assert!(capacity > 0, "a port needs at least one credit");
@@ -63,8 +69,9 @@ impl<T: Copy> Ports<T> {
             credit: Event { part: sender, tag: CREDIT },
             capacity,
             free: capacity,
-            wanted: 0,
-            head: None,
+            wanted: NOTHING,
+            head: T::default(),
+            full: false,
             behind: 0,
         });
         self.behind.push(VecDeque::new());
@@ -87,19 +94,20 @@ impl<T: Copy> Ports<T> {
 
     /// Puts a token whose credits were reserved into the port and wakes the receiver.
     #[inline]
-    pub fn deliver(&mut self, at: PortId, token: T, queue: &mut impl EventQueue) {
+    pub fn deliver(&mut self, at: PortId, token: &T, queue: &mut impl EventQueue) {
         let port = &mut self.ports[at as usize];
         queue.push_now(port.arrival);
-        if port.head.is_none() {
-            port.head = Some(token);
-        } else {
+        if port.full {
             self.put_behind(at, token);
+        } else {
+            port.full = true;
+            port.head = *token;
         }
     }
 
     /// Takes `credits` and delivers; or takes nothing, and the sender is woken (tag [`CREDIT`]) once they are free.
     #[inline]
-    pub fn send(&mut self, at: PortId, token: T, credits: u32, queue: &mut impl EventQueue) -> bool {
+    pub fn send(&mut self, at: PortId, token: &T, credits: u32, queue: &mut impl EventQueue) -> bool {
         let port = &mut self.ports[at as usize];
         if !port.has_room(credits) {
             return false;
@@ -111,16 +119,17 @@ impl<T: Copy> Ports<T> {
 
     #[cold]
     #[inline(never)]
-    fn put_behind(&mut self, at: PortId, token: T) {
+    fn put_behind(&mut self, at: PortId, token: &T) {
         self.ports[at as usize].behind += 1;
-        self.behind[at as usize].push_back(token);
+        self.behind[at as usize].push_back(*token);
     }
 
     #[cold]
     #[inline(never)]
     fn move_up(&mut self, at: PortId) {
         let port = &mut self.ports[at as usize];
-        port.head = self.behind[at as usize].pop_front();
+        port.head = self.behind[at as usize].pop_front().expect("tokens are counted");
+        port.full = true;
         port.behind -= 1;
     }
 
@@ -128,18 +137,30 @@ impl<T: Copy> Ports<T> {
     #[inline]
     #[must_use]
     pub fn peek(&self, port: PortId) -> Option<T> {
-        self.ports[port as usize].head
+        let port = &self.ports[port as usize];
+        port.full.then_some(port.head)
     }
 
     /// Takes the token at the head; its credits stay taken until [`Ports::release`].
     #[inline]
     pub fn take(&mut self, at: PortId) -> Option<T> {
+        let mut token = T::default();
+        self.take_into(at, &mut token).then_some(token)
+    }
+
+    /// The same into a place that has a token already, which costs no further copy. Tells whether there was one.
+    #[inline]
+    pub fn take_into(&mut self, at: PortId, into: &mut T) -> bool {
         let port = &mut self.ports[at as usize];
-        let token = port.head.take();
+        if !port.full {
+            return false;
+        }
+        *into = port.head;
+        port.full = false;
         if port.behind > 0 {
             self.move_up(at);
         }
-        token
+        true
     }
 
     /// Gives credits back and wakes the sender if it waits for them.
@@ -148,8 +169,8 @@ impl<T: Copy> Ports<T> {
         let port = &mut self.ports[port as usize];
         port.free += credits;
         debug_assert!(port.free <= port.capacity, "more credits came back than were given");
-        if port.wanted > 0 && port.free >= port.wanted {
-            port.wanted = 0;
+        if u64::from(port.free) >= port.wanted {
+            port.wanted = NOTHING;
             queue.push_now(port.credit);
         }
     }
@@ -163,7 +184,7 @@ impl<T: Copy> Ports<T> {
     /// Senders that found too few credits, with the receiver and bound of the port.
     #[must_use]
     pub fn blocked(&self) -> Vec<(PartId, PartId, u32)> {
-        self.ports.iter().filter(|p| p.wanted > 0).map(|p| (p.credit.part, p.arrival.part, p.capacity)).collect()
+        self.ports.iter().filter(|p| p.wanted < NOTHING).map(|p| (p.credit.part, p.arrival.part, p.capacity)).collect()
     }
 }
 
@@ -192,7 +213,7 @@ mod tests {
     #[test]
     fn tokens_leave_in_the_order_in_which_they_came() {
         let (mut ports, port, mut queue) = port(10);
-        let mut send = |ports: &mut Ports<u32>, token| assert!(ports.send(port, token, 2, &mut queue));
+        let mut send = |ports: &mut Ports<u32>, token| assert!(ports.send(port, &token, 2, &mut queue));
         send(&mut ports, 1);
         send(&mut ports, 2);
         send(&mut ports, 3);
@@ -208,12 +229,12 @@ mod tests {
     #[test]
     fn a_refused_sender_is_woken_once_and_when_all_that_it_wants_is_free() {
         let (mut ports, port, mut queue) = port(3);
-        assert!(ports.send(port, 1, 3, &mut queue));
+        assert!(ports.send(port, &1, 3, &mut queue));
         assert_eq!(ports.blocked(), []);
-        assert!(!ports.send(port, 2, 2, &mut queue));
+        assert!(!ports.send(port, &2, 2, &mut queue));
         assert_eq!(ports.blocked(), [(WOKEN.part, ARRIVAL.part, 3)]);
         // No credit is needed for what needs no place, even in a full port.
-        assert!(ports.send(port, 3, 0, &mut queue));
+        assert!(ports.send(port, &3, 0, &mut queue));
         assert_eq!(told(&mut queue), [ARRIVAL; 2]);
         ports.release(port, 1, &mut queue);
         assert_eq!(told(&mut queue), []);

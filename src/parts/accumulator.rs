@@ -336,7 +336,7 @@ impl Accumulator {
             if ready > cx.now {
                 return;
             }
-            if !cx.send(self.spec.output, token, 1) {
+            if !cx.send(self.spec.output, &token, 1) {
                 self.refused_since.get_or_insert(cx.now);
                 return;
             }

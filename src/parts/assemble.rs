@@ -15,7 +15,7 @@ use super::source::{Source, SourceSpec};
 use super::token::Token;
 use super::turn::Turn;
 use super::{Part, accumulator, buffer, converter, crossbar, digital, link, sampler, sink, source};
-use crate::config::{Config, Mode, TraceWindow};
+use crate::config::{Config, Mode};
 use crate::dataflow::{Dataflow, Role, Stage};
 use crate::kernel::{Cycle, Event, PartId, Ports};
 use crate::mapping::Mapping;
@@ -112,10 +112,7 @@ pub fn assemble(
             let passes = net.outputs().map(|l| u64::from(mapping.layers[l].passes));
             u64::from(config.schedule.images) * passes.sum::<u64>()
         },
-        window: match config.schedule.window {
-            TraceWindow::Nowhere => 0..0,
-            TraceWindow::Cycles { from, to } => from..to,
-        },
+        window: config.schedule.window.cycles(),
         ports,
         network,
         producers,

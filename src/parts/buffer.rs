@@ -249,7 +249,7 @@ impl Buffer {
                 self.roomy += 1;
             }
             for &(port, _) in self.spec.groups.iter().filter(|(_, first_member_only)| takes_part(*first_member_only)) {
-                assert!(cx.send(port, token, 1), "room was found before");
+                assert!(cx.send(port, &token, 1), "room was found before");
             }
             // Arrays whose last pass has left the converters have room.
             let reason = if barrier { Action::WaitResource } else { Action::WaitPort };

@@ -85,6 +85,16 @@ pub struct Job {
 }
 
 impl Job {
+    /// Attojoules of elementary actions.
+    ///
+    /// # Panics
+    /// Panics if they exceed 64 bits (18 J in one booking).
+    #[inline(always)]
+    #[must_use]
+    pub fn energy_of(&self, count: u64) -> u64 {
+        count.checked_mul(self.energy).unwrap_or_else(|| energy_overflow(self, count))
+    }
+
     /// The same on the arrays of a plane.
     #[must_use]
     pub fn in_plane(self, plane: Plane) -> Self {
@@ -180,12 +190,10 @@ impl<S: EventQueue, K: SpanSink> Context<'_, S, K> {
     /// Books work: busy cycles, energy and trace row together. The energy is the job's for each elementary action.
     ///
     /// # Panics
-    /// Panics if that product exceeds 64 bits (18 J in one booking).
+    /// As [`Job::energy_of`].
     #[inline(always)]
     pub fn work(&mut self, job: &Job, start: Cycle, token: Token, amount: Amount) {
-        let energy = amount.count.checked_mul(job.energy);
-        let energy = energy.unwrap_or_else(|| energy_overflow(job, amount.count));
-        self.work_with_energy(job, start, token, amount, energy);
+        self.work_with_energy(job, start, token, amount, job.energy_of(amount.count));
     }
 
     /// Books work whose energy in attojoules depends on data: reads and wordline pulses, which cost what the driven rows
@@ -281,19 +289,19 @@ impl<S: EventQueue, K: SpanSink> Context<'_, S, K> {
 
     /// Sends a token if the port has room; else this part is notified (tag `CREDIT`) when it has.
     #[inline]
-    pub fn send(&mut self, port: PortId, token: Token, credits: u32) -> bool {
+    pub fn send(&mut self, port: PortId, token: &Token, credits: u32) -> bool {
         let sent = self.shared.ports.send(port, token, credits, self.queue);
         if sent {
-            self.tell(port, false, &token);
+            self.tell(port, false, token);
         }
         sent
     }
 
     /// Puts a token whose credits were reserved into a port.
     #[inline]
-    pub fn deliver(&mut self, port: PortId, token: Token) {
+    pub fn deliver(&mut self, port: PortId, token: &Token) {
         self.shared.ports.deliver(port, token, self.queue);
-        self.tell(port, false, &token);
+        self.tell(port, false, token);
     }
 
     /// Takes the token at the head of a port; its credits stay taken.
@@ -306,8 +314,22 @@ impl<S: EventQueue, K: SpanSink> Context<'_, S, K> {
         token
     }
 
+    /// The same into a place that has a token already. Tells whether there was one.
+    #[inline]
+    pub fn take_into(&mut self, port: PortId, into: &mut Token) -> bool {
+        let taken = self.shared.ports.take_into(port, into);
+        if taken {
+            self.tell(port, true, into);
+        }
+        taken
+    }
+
+    /// Tells a sink that follows tokens that one has moved.
     #[inline(always)]
     fn tell(&mut self, port: PortId, taken: bool, token: &Token) {
+        if !K::FOLLOWS {
+            return;
+        }
         let Token { image, member, position, lanes, pulses, pulses_left } = *token;
         let pulses = pulses + pulses_left;
         self.shared.sink.moved(&Moved { port, taken, at: self.now, image, member, position, lanes, pulses });

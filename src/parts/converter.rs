@@ -98,19 +98,30 @@ impl ConverterSpec {
     }
 }
 
+/// Conversions of one sample of all arrays, with the attojoules of its taking and of its conversions.
+#[derive(Debug, Clone, Copy, Default)]
+struct OfSample {
+    count: u64,
+    sample: u64,
+    convert: u64,
+}
+
 /// Converters at work.
 #[derive(Debug)]
 pub struct Converter {
     spec: Arc<ConverterSpec>,
     wiring: Wiring,
-    /// The current sample.
-    token: Option<Token>,
+    /// The current sample, if they are busy with one.
+    token: Token,
+    busy: bool,
     /// What has a part in the current position: arrays, inputs and converters.
     arrays: Units,
     samples: Units,
     converters: Units,
     /// Converters in use of all arrays of all copies.
     all: Units,
+    /// What a sample of the current position comes to: one that is not its last, and its last.
+    each: [OfSample; 2],
     step: u32,
     /// Cycle since which the accumulator has refused the result.
     refused_since: Option<Cycle>,
@@ -144,7 +155,9 @@ impl Converter {
             converters: wiring.arrays.times(0),
             spec,
             wiring,
-            token: None,
+            token: Token::NONE,
+            busy: false,
+            each: [OfSample::default(); 2],
             step: 0,
             refused_since: None,
             between: true,
@@ -173,8 +186,10 @@ impl Converter {
 
     #[inline]
     fn begin<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
-        let token = cx.take(self.wiring.input).expect("the crossbar has sent a sample");
-        self.token = Some(token);
+        let taken = cx.take_into(self.wiring.input, &mut self.token);
+        assert!(taken, "the crossbar has sent a sample");
+        let token = self.token;
+        self.busy = true;
         self.step = 0;
         if self.between {
             self.between = false;
@@ -203,18 +218,25 @@ impl Converter {
             self.begin_in_detail(end, cx);
             return;
         }
-        let results = u64::from(repeats - 1) * u64::from(spec.results) + u64::from(spec.results_of(token.is_last()));
-        let count = u64::from(self.arrays.number) * results;
-        let amount = |units| Amount { units, repeats, period, count };
-        cx.work(&spec.sample, cx.now, token, amount(self.samples));
-        cx.work(&spec.convert_all, cx.now, token, amount(self.converters));
+        let [each, last] = &self.each;
+        let of = if token.is_last() { last } else { each };
+        if repeats == 1 {
+            let amount = |units| Amount { units, repeats, period, count: of.count };
+            cx.work_with_energy(&spec.sample, cx.now, token, amount(self.samples), of.sample);
+            cx.work_with_energy(&spec.convert_all, cx.now, token, amount(self.converters), of.convert);
+        } else {
+            let count = u64::from(repeats - 1) * each.count + of.count;
+            let amount = |units| Amount { units, repeats, period, count };
+            cx.work(&spec.sample, cx.now, token, amount(self.samples));
+            cx.work(&spec.convert_all, cx.now, token, amount(self.converters));
+        }
         cx.schedule(end, Tag::Done);
     }
 
     /// Books each conversion in a row of its own; with the finest grain each is also an event.
     #[inline(never)]
     fn begin_in_detail<S: EventQueue, K: SpanSink>(&mut self, end: Cycle, cx: &mut Context<'_, S, K>) {
-        let token = self.token.expect("a sample is in hand");
+        let token = self.token;
         let samples = self.samples;
         let count = u64::from(samples.number);
         for (pulse, (start, _)) in (1..).zip(rows(cx.now, token.pulses, self.spec.period, true)) {
@@ -234,43 +256,44 @@ impl Converter {
 
     /// The next conversion of each converter, as an event of its own.
     fn convert_next<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
-        let last = self.token.is_some_and(|token| token.is_last());
-        self.convert(self.step, last, cx.now, cx);
+        self.convert(self.step, self.token.is_last(), cx.now, cx);
         self.step += 1;
         cx.schedule(cx.now + self.spec.convert.duration, Tag::Done);
     }
 
     /// Books one conversion of each converter.
     fn convert<S: EventQueue, K: SpanSink>(&self, step: u32, last: bool, start: Cycle, cx: &mut Context<'_, S, K>) {
-        let token = self.token.expect("a sample is in hand");
         // Converter j has results j * steps and up; only the last one may have fewer than `steps`.
         let results = self.spec.results_of(last);
         let used = results / self.spec.steps + u32::from(step < results % self.spec.steps);
         let count = u64::from(self.arrays.number) * u64::from(used);
-        cx.work(&self.spec.convert, start, token, Amount::once(self.converters, count));
+        cx.work(&self.spec.convert, start, self.token, Amount::once(self.converters, count));
     }
 
     /// Passes the result to the accumulator; only then is the sample-and-hold free.
     #[inline]
     fn pass_on<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
-        let Some(token) = self.token else { return };
+        if !self.busy {
+            return;
+        }
         // Only the last sample of a position needs a place: the others are added to an existing sum.
-        if !cx.send(self.wiring.output, token, u32::from(token.is_last())) {
+        let last = self.token.is_last();
+        if !cx.send(self.wiring.output, &self.token, u32::from(last)) {
             self.refused_since.get_or_insert(cx.now);
             return;
         }
         if let Some(since) = self.refused_since {
             self.refused_since = None;
             cx.shared.refused[cx.me as usize] = (since, cx.now);
-            cx.wait(Action::WaitPort, self.spec.convert.site, since, token, self.converters);
+            cx.wait(Action::WaitPort, self.spec.convert.site, since, self.token, self.converters);
         }
-        if token.is_last() {
+        if last {
             (self.between, self.idle_since) = (true, cx.now);
             if self.converters != self.all {
-                self.end_position(token, cx);
+                self.end_position(self.token, cx);
             }
         }
-        self.token = None;
+        self.busy = false;
         cx.release(self.wiring.input, 1);
     }
 
@@ -281,6 +304,10 @@ impl Converter {
         self.arrays = self.wiring.arrays.times(token.copies(&self.wiring.replicas));
         self.samples = self.arrays.times(spec.results);
         self.converters = self.arrays.times(spec.converters);
+        self.each = [spec.results, spec.last_results].map(|results| {
+            let count = u64::from(self.arrays.number) * u64::from(results);
+            OfSample { count, sample: spec.sample.energy_of(count), convert: spec.convert_all.energy_of(count) }
+        });
         let (site, convert, period) = (spec.convert.site, spec.convert_all.duration, spec.period);
         let (all, units) = (self.all, self.converters);
         let pulses = token.pulses + token.pulses_left;

@@ -503,7 +503,8 @@ impl Crossbar {
     fn hand_over<S: EventQueue, K: SpanSink>(&mut self, since: Cycle, cx: &mut Context<'_, S, K>) {
         let left = self.pulses - self.pulse;
         let pulses = self.spec.burst.min(left);
-        if !cx.send(self.wiring.output, Token { pulses, pulses_left: left - pulses, ..self.token }, 1) {
+        (self.token.pulses, self.token.pulses_left) = (pulses, left - pulses);
+        if !cx.send(self.wiring.output, &self.token, 1) {
             self.phase = Phase::Holding(since);
             return;
         }

@@ -175,7 +175,7 @@ impl Digital {
                 self.roomy += 1;
             }
             for &port in &self.spec.outputs {
-                assert!(cx.send(port, output, output.lanes), "room was found before");
+                assert!(cx.send(port, &output, output.lanes), "room was found before");
             }
         }
         self.lanes.wait(Action::WaitPort, cx.now, token, cx);

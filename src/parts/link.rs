@@ -259,7 +259,7 @@ impl Link {
 
     fn arrive<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         let token = self.under_way.pop_front().expect("a message is under way");
-        cx.deliver(self.spec.output, token);
+        cx.deliver(self.spec.output, &token);
         let last = token.position + token.lanes == self.spec.pixels;
         if self.spec.moves_turn
             && last

@@ -133,7 +133,7 @@ impl Source {
             self.roomy += 1;
         }
         for &port in &self.spec.outputs {
-            assert!(cx.send(port, token, token.lanes), "room was found before");
+            assert!(cx.send(port, &token, token.lanes), "room was found before");
         }
         self.read_port.wait(Action::WaitPort, cx.now, token, cx);
         self.roomy = 0;

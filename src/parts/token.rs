@@ -23,6 +23,12 @@ pub struct Token {
     pub pulses_left: u32,
 }
 
+impl Default for Token {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
 impl Token {
     /// The token of a unit that has no work.
     pub const NONE: Self = Self { image: NONE, member: NONE, position: NONE, lanes: 0, pulses: 0, pulses_left: 0 };

@@ -22,10 +22,23 @@ pub struct Setting {
 /// Never: every configuration can be written as JSON.
 #[must_use]
 pub fn differences(files: &Config, run: &Config) -> Vec<Setting> {
-    let json = |config| serde_json::to_value(config).expect("configuration values are JSON");
     let mut found = Vec::new();
-    compare(&json(files), &json(run), "", &mut found);
+    // Most sections are equal; only others are taken apart.
+    section(&files.arch, &run.arch, "arch", &mut found);
+    section(&files.workload, &run.workload, "workload", &mut found);
+    section(&files.mapping, &run.mapping, "mapping", &mut found);
+    section(&files.schedule, &run.schedule, "schedule", &mut found);
+    section(&files.ensemble, &run.ensemble, "ensemble", &mut found);
+    section(&files.values, &run.values, "values", &mut found);
+    section(&files.seed, &run.seed, "seed", &mut found);
     found
+}
+
+fn section<T: PartialEq + Serialize>(files: &T, run: &T, key: &str, found: &mut Vec<Setting>) {
+    if files != run {
+        let json = |section| serde_json::to_value(section).expect("configuration values are JSON");
+        compare(&json(files), &json(run), key, found);
+    }
 }
 
 fn compare(files: &Value, run: &Value, path: &str, found: &mut Vec<Setting>) {
@@ -73,6 +86,30 @@ fn text(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{LoadRequest, load};
+
+    /// A section that is left out would hide its settings.
+    #[test]
+    fn every_section_is_compared() {
+        let config = |set: &[&str]| {
+            let set = set.iter().map(|&set| set.to_owned()).collect();
+            load(&LoadRequest { set, ..LoadRequest::default() }).unwrap().config
+        };
+        let set = [
+            "arch.adc.bits=5",
+            "workload.activity=0.3",
+            "mapping.scheme=deterministic",
+            "schedule.grain=op",
+            "ensemble.members=3",
+            "values.answer=Nothing",
+            "seed=9",
+        ];
+        let sections = serde_json::to_value(config(&[])).unwrap().as_object().unwrap().len();
+        let found = differences(&config(&[]), &config(&set));
+        let mut keys: Vec<&str> = found.iter().map(|setting| setting.key.split('.').next().unwrap()).collect();
+        keys.dedup();
+        assert_eq!(keys.len(), sections, "{found:?}");
+    }
 
     #[test]
     fn differences_are_listed_by_key() {

@@ -2,6 +2,7 @@
 
 pub mod span;
 pub mod sinks;
+pub mod merge;
 pub mod columns;
 mod encode;
 mod row_group;
@@ -9,6 +10,7 @@ mod seal;
 pub mod parquet;
 pub mod reader;
 
+pub use merge::Merge;
 pub use parquet::ParquetSink;
 pub use reader::TraceReader;
 pub use span::{Action, Component, Moved, NONE, Span, SpanSink};

@@ -15,6 +15,8 @@ impl SpanSink for Vec<Span> {
 
 /// Gives every span to both.
 impl<A: SpanSink, B: SpanSink> SpanSink for (A, B) {
+    const FOLLOWS: bool = A::FOLLOWS || B::FOLLOWS;
+
     #[inline(always)]
     fn push(&mut self, span: &Span) {
         self.0.push(span);
@@ -39,7 +41,9 @@ impl<A: SpanSink, B: SpanSink> SpanSink for (A, B) {
 }
 
 /// Lends a sink.
-impl<S: SpanSink + ?Sized> SpanSink for &mut S {
+impl<S: SpanSink> SpanSink for &mut S {
+    const FOLLOWS: bool = S::FOLLOWS;
+
     #[inline(always)]
     fn push(&mut self, span: &Span) {
         (**self).push(span);
@@ -62,6 +66,8 @@ impl<S: SpanSink + ?Sized> SpanSink for &mut S {
 
 /// A sink that may be absent.
 impl<S: SpanSink> SpanSink for Option<S> {
+    const FOLLOWS: bool = S::FOLLOWS;
+
     #[inline(always)]
     fn push(&mut self, span: &Span) {
         if let Some(sink) = self {

@@ -383,7 +383,11 @@ pub trait SpanSink {
     /// Takes one span. By reference: a sink that keeps nothing copies nothing.
     fn push(&mut self, span: &Span);
 
-    /// Told of each piece of work that moves between two stages. Most sinks do not follow them.
+    /// Whether it follows the pieces of work that move between stages. Known when the program is built, so that a run whose
+    /// sink does not follow them takes no instruction for it.
+    const FOLLOWS: bool = false;
+
+    /// Called for each piece of work that moves between two stages, if the sink follows them.
     #[inline(always)]
     fn moved(&mut self, _moved: &Moved) {}
 
