@@ -12,6 +12,7 @@ use crate::parts::network::{Place, Topology};
 use crate::parts::{Assembly, Outcome, RowActivity, Simulation, assemble, limits};
 use crate::report::closed_form::interval;
 use crate::report::inventory::inventory;
+use crate::report::table::mm2;
 use crate::trace::SpanSink;
 use crate::units::Area;
 use crate::workload::{self, LayerInput, LoadedPosterior, Net, Shape};
@@ -132,7 +133,7 @@ fn chosen_copies(config: &Config, net: &Net, mapping: &Mapping, goal: Goal) -> R
     };
     equalise(&candidates, goal, &interval, &mut area).map_err(|least| {
         let budget = goal.area.unwrap_or_default();
-        let message = format!("area_budget is {budget}; the copies that are given take {least}");
+        let message = format!("area_budget is {budget}; the copies that are given take {}", mm2(least));
         Problem::new("mapping.copies.area_budget", message)
     })
 }

@@ -7,7 +7,7 @@ use crate::dataflow::{check, to_dot};
 use crate::error::Error;
 use crate::mapping::PlaneMapping;
 use crate::report::quantity::{grouped, percent};
-use crate::report::table::{COPIES_HEAD, copies_row, placement};
+use crate::report::table::{COPIES_HEAD, copies_row, mm2, placement};
 use crate::run;
 use crate::simulate::Plan;
 use crate::units::Area;
@@ -108,7 +108,7 @@ fn mapping(config: &Config, plan: &Plan) -> String {
     let chosen = plan.mapping.replicated.as_ref().map(|replicated| {
         let mut rows = vec![row(COPIES_HEAD)];
         rows.extend(replicated.per_layer.iter().map(|layer| copies_row(layer).to_vec()));
-        let (before, after) = (replicated.area_before, replicated.area);
+        let (before, after) = (mm2(replicated.area_before), mm2(replicated.area));
         format!("\n{}\n{replicated}; area {before} to {after}\n", aligned(&rows))
     });
     let (used, all): (u64, u64) =

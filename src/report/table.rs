@@ -359,7 +359,8 @@ pub fn copies_row(layer: &LayerCopies) -> [String; 5] {
 }
 
 /// An area in square millimetres.
-fn mm2(area: Area) -> String {
+#[must_use]
+pub fn mm2(area: Area) -> String {
     square_millimetres(area.0 as f64 / 1e12)
 }
 
