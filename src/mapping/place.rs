@@ -243,14 +243,14 @@ mod tests {
 
     #[test]
     fn layers_that_exchange_much_sit_side_by_side() {
-        // The first of three layers sends 1 byte to the second and 100 to the third.
+        // The first of three layers gets 5 bytes, and sends 1 to the second and 100 to the third.
         let flow = |from, to, bytes| Traffic { from, to, bytes };
-        let flows = [flow(None, Some(0), 1), flow(Some(0), Some(1), 1), flow(Some(0), Some(2), 100)];
+        let flows = [flow(None, Some(0), 5), flow(Some(0), Some(1), 1), flow(Some(0), Some(2), 100)];
         let sizes = [1, 3, 1];
-        // In order: 1 + 1 * 2 + 100 * 5.
-        assert_eq!(byte_hops(&flows, |l| [[0, 0], [1, 3], [4, 4]][l], &line), 503);
+        // In order: 5 + 1 * 2 + 100 * 5.
+        assert_eq!(byte_hops(&flows, |l| [[0, 0], [1, 3], [4, 4]][l], &line), 507);
         let places = by_traffic(&sizes, &flows, &[(0..5).collect()], &line).unwrap();
-        // The third follows the first: 1 + 1 * 3 + 100 * 2.
+        // The third follows the first: 5 + 1 * 3 + 100 * 2. With the third before the first it is 10 + 2 + 200.
         assert_eq!(places, [0, 2, 3, 4, 1]);
     }
 
