@@ -495,7 +495,7 @@ fn wrong_values_are_told() {
     assert_eq!(
         told(5, "think"),
         "row 0: unknown action \"think\"; expected one of drive, read, sample, convert, compare, draw, shift_add, \
-         accumulate, post_process, pool, fetch, write, transfer, wait_operand, wait_resource, wait_port, wait_link, \
+         accumulate, post_process, pool, fetch, write, transfer, gather, wait_operand, wait_resource, wait_port, wait_link, \
          wait_random, wait_drained"
     );
     assert_eq!(told(6, "sparse"), "row 0: unknown plane \"sparse\"; expected one of deterministic, stochastic");

@@ -344,7 +344,7 @@ pub fn map(config: &Config, net: &Net, splits: Option<&Splits>) -> Result<Mappin
     if !problems.is_empty() {
         return Err(problems);
     }
-    let tiles = lay_out(&mut layers, config.arch.tile.arrays, config.mapping.placement);
+    let tiles = lay_out_layers(&mut layers, config);
     problems.extend(layers.iter().zip(&net.layers).filter_map(|(mapped, layer)| no_part(config, mapped, &layer.name)));
     if !problems.is_empty() {
         return Err(problems);
@@ -379,8 +379,18 @@ impl Mapping {
         for (layer, &copies) in self.layers.iter_mut().zip(copies) {
             layer.replication = copies;
         }
-        self.tiles = lay_out(&mut self.layers, config.arch.tile.arrays, config.mapping.placement);
+        self.tiles = lay_out_layers(&mut self.layers, config);
     }
+}
+
+/// Gives the layers their tiles; returns the number of tiles.
+fn lay_out_layers(layers: &mut [LayerMapping], config: &Config) -> u32 {
+    let arrays: Vec<u64> = layers.iter().map(LayerMapping::arrays_of_copies).collect();
+    let (ground, tiles) = lay_out(&arrays, config.arch.tile.arrays, config.mapping.placement);
+    for (layer, ground) in layers.iter_mut().zip(ground) {
+        (layer.tiles, layer.shares) = (ground.tiles, ground.shares);
+    }
+    tiles
 }
 
 /// What a plane of a layer holds.

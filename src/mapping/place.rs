@@ -4,12 +4,12 @@
 //! would spread over more tiles than it has alone. `ByTraffic` keeps the tiles and orders the layers along the places of
 //! the interconnect, so that what is sent far is little: the sum over messages of bytes times links.
 
-use super::arrays::LayerMapping;
 use crate::config::Placement;
 use priority_queue::PriorityQueue;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Arrays of a layer in a tile that other layers may have arrays in too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -31,13 +31,20 @@ impl TileShare {
     }
 }
 
-/// Gives the layers their tiles, in their order; returns the number of tiles.
-pub(super) fn lay_out(layers: &mut [LayerMapping], arrays_of_tile: u32, placement: Placement) -> u32 {
+/// The tiles of a layer, and its shares of the first and the last of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ground {
+    pub tiles: Range<u32>,
+    pub shares: [TileShare; 2],
+}
+
+/// Gives layers of so many arrays their tiles, in their order; and the number of tiles.
+pub(super) fn lay_out(arrays: &[u64], arrays_of_tile: u32, placement: Placement) -> (Vec<Ground>, u32) {
+    let mut layers = Vec::with_capacity(arrays.len());
     let size = u64::from(arrays_of_tile);
     // Tiles taken, and arrays that the last of them has left.
     let (mut taken, mut free) = (0_u64, 0_u64);
-    for layer in &mut *layers {
-        let arrays = layer.arrays_of_copies();
+    for &arrays in arrays {
         let joins = placement == Placement::Packed
             && free > 0
             && (size - free + arrays).div_ceil(size) == arrays.div_ceil(size);
@@ -49,23 +56,22 @@ pub(super) fn lay_out(layers: &mut [LayerMapping], arrays_of_tile: u32, placemen
         let share = |before: u64, own: u64| TileShare { before: before as u32, own: own as u32, used: 0 };
         let in_first = share(before, arrays.min(size - before));
         let in_last = if tiles > 1 { share(0, size - free) } else { in_first };
-        layer.tiles = first as u32..taken as u32;
-        layer.shares = [in_first, in_last];
+        layers.push(Ground { tiles: first as u32..taken as u32, shares: [in_first, in_last] });
     }
     let mut used: BTreeMap<u32, u32> = BTreeMap::new();
-    let ends = |layer: &LayerMapping| [layer.tiles.start, layer.tiles.end.saturating_sub(1)];
-    for layer in &*layers {
+    let ends = |layer: &Ground| [layer.tiles.start, layer.tiles.end.saturating_sub(1)];
+    for layer in &layers {
         for (tile, share) in ends(layer).into_iter().zip(layer.shares) {
             let used = used.entry(tile).or_default();
             *used = (*used).max(share.before + share.own);
         }
     }
-    for layer in layers {
+    for layer in &mut layers {
         for (tile, share) in ends(layer).into_iter().zip(&mut layer.shares) {
             share.used = used[&tile];
         }
     }
-    taken as u32
+    (layers, taken as u32)
 }
 
 /// What is sent for an image from one layer to another. None: the global buffer.

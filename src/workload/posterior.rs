@@ -234,7 +234,10 @@ impl LoadedPosterior {
     #[must_use]
     pub fn statistics(&self, layer: usize, key: &StatisticsKey) -> Statistics<'_> {
         let of_layer = &self.layers[layer];
-        if let Some(set) = self.set(key) {
+        // What was calibrated comes with scales of its own, and holds for all layers.
+        if let Some(set) = self.set(key)
+            && (set.input_scales.is_some() || key.first_ensembling_layer.is_some_and(|first| first <= layer))
+        {
             return Statistics { batch_norm: &set.layers[layer], set: &set.name, exact: true };
         }
         let Some(first) = key.first_ensembling_layer.filter(|first| *first <= layer) else {
