@@ -168,7 +168,7 @@ fn posterior(net: &Net, seed: u64) -> LoadedPosterior {
 fn images(net: &Net, number_of: usize, seed: u64) -> LoadedImages {
     let mut number = numbers(seed ^ 0x5eed);
     let bits = net.layers[0].input_bits;
-    let mut code = || if number() % 3 == 0 { 0 } else { (number() % (1 << bits)) as u16 };
+    let mut code = || if number().is_multiple_of(3) { 0 } else { (number() % (1 << bits)) as u16 };
     LoadedImages::new(net.input, (0..net.input.len() as usize * number_of).map(|_| code()).collect(), None)
 }
 

@@ -2,7 +2,7 @@
 //! last.
 //!
 //! Every job of a stage starts at the latest of a few earlier moments: its unit becomes free, its input is there, there
-//! is room behind it, its weights are drawn. [`walk`] states these conditions for each kind of stage, and follows the one
+//! is room behind it, its weights are drawn. [`mod@walk`] states these conditions for each kind of stage, and follows the one
 //! that was met last, back from the end of the run. A simulation leaves the moments in a [`Flow`]; a [`Timing`] holds how
 //! long each job takes, so that a chain can also be measured with the times of another chip.
 

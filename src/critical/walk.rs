@@ -1,8 +1,8 @@
 //! From the end of a run back to its start, always to what was met last.
 //!
-//! A [`Node`] is a moment of a stage: a position is handed on, a window is taken, a message leaves. It has conditions; each
+//! A `Node` is a moment of a stage: a position is handed on, a window is taken, a message leaves. It has conditions; each
 //! is an earlier moment and jobs that follow it, and the node comes when the last condition is met. Where several are
-//! met in the same cycle the first in the order of [`Walk::conditions`] counts: a unit that was busy up to there before
+//! met in the same cycle the first in the order of `Walk::conditions` counts: a unit that was busy up to there before
 //! others that it could have waited for. Times of nodes do not depend on the grain of a run, nor does the choice.
 
 use super::chain::Chain;
