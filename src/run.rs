@@ -7,6 +7,7 @@ use crate::config::{
 use crate::critical::Flow;
 use crate::error::{Error, Problem};
 use crate::functional::choose::{CANDIDATES, Tried, choose};
+use crate::functional::metrics::Scores;
 use crate::functional::{
     CalibratedLayer, Evaluation, FunctionalModel, FunctionalSpec, Keep, Outputs, Recorded, metrics,
 };
@@ -26,9 +27,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// Bins of the expected calibration error in reports.
-pub const ECE_BINS: usize = 15;
 
 /// What a run is doing, for a progress bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,10 +122,9 @@ pub struct Calibration {
     pub members: usize,
     /// What changed, layer by layer.
     pub layers: Vec<CalibrationLayer>,
-    /// Accuracy, expected calibration error and negative log-likelihood (nats) of these images with the statistics that
-    /// were used before, and with the new ones; none without labels.
-    pub before: Option<[f64; 3]>,
-    pub after: Option<[f64; 3]>,
+    /// Scores of these images with the statistics that were used before, and with the new ones; none without labels.
+    pub before: Option<Scores>,
+    pub after: Option<Scores>,
 }
 
 /// What calibration has changed in a layer.
@@ -186,12 +183,10 @@ pub fn calibrate(
     };
     let images = images.load(&config.workload.input, &net)?;
     let mut model = FunctionalModel::new(&spec, &net, &posterior)?;
-    let scores = |model: &FunctionalModel| -> Result<Option<[f64; 3]>, Error> {
+    let scores = |model: &FunctionalModel| -> Result<Option<Scores>, Error> {
         let Some(labels) = images.labels() else { return Ok(None) };
         let outputs = model.run(&images, 0..images.len(), threads, &|_| ())?;
-        let p = &outputs.mean_probabilities;
-        let ece = metrics::expected_calibration_error(p, labels, ECE_BINS);
-        Ok(Some([metrics::accuracy(p, labels), ece, metrics::negative_log_likelihood(p, labels)]))
+        Ok(Some(Scores::new(&outputs.mean_probabilities, labels)))
     };
     let before = scores(&model)?;
     let total = net.layers.len() as u64;
@@ -249,7 +244,7 @@ fn resolve_scheme(
     let images = images.load(&config.workload.input, net)?;
     let tell = |tried: usize| progress(RunPhase::Choosing, tried as u64, (net.layers.len() + CANDIDATES.len()) as u64);
     let spec = FunctionalSpec::of(config);
-    let (scheme, tried) = choose(&spec, net, posterior, &images, ECE_BINS, threads, &tell)?;
+    let (scheme, tried) = choose(&spec, net, posterior, &images, threads, &tell)?;
     config.mapping.scheme = scheme;
     Ok(tried)
 }
@@ -808,7 +803,7 @@ fn output_facts(outputs: &Outputs, images: &LoadedImages, model: &FunctionalMode
         entropy: outputs.entropy.clone(),
         mutual_information: outputs.mutual_information.clone(),
         accuracy: scored(&metrics::accuracy),
-        ece: scored(&|p, labels| metrics::expected_calibration_error(p, labels, ECE_BINS)),
+        ece: scored(&|p, labels| metrics::expected_calibration_error(p, labels, metrics::DEFAULT_BINS)),
         nll: scored(&metrics::negative_log_likelihood),
         brier: scored(&metrics::brier),
         clipped_share: outputs

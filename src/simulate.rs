@@ -220,8 +220,7 @@ impl Plan {
     /// Number of answers that a run produces: the total of its progress.
     #[must_use]
     pub fn answers(&self, config: &Config) -> u64 {
-        let passes = self.net.outputs().map(|l| u64::from(self.mapping.layers[l].passes));
-        u64::from(config.schedule.images) * passes.sum::<u64>()
+        self.mapping.answers(&self.net, config.schedule.images)
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod common;
 
-use crossbayes::config::{Base, Described, Images, Input, Operation, Posterior, Workload};
+use crossbayes::config::{Base, Described, Images, Posterior, Workload};
 use crossbayes::run::check_described;
 use crossbayes::workload::{LoadedImages, LoadedPosterior, Net, StatisticsKey, resolve};
 use safetensors::tensor::{Dtype, TensorView, serialize};
@@ -30,21 +30,15 @@ fn file(tensors: &Tensors) -> Vec<u8> {
     serialize(views, None).unwrap()
 }
 
-/// A convolution of 2 channels (3x3 on 1x4x4 of 4 bits) and a fully connected layer of 3 classes, with two stored samples.
+/// The small network with images and labels.
 fn workload() -> Workload {
-    let layers = vec![
-        common::layer("conv1", Operation::Conv { channels: 2, kernel: 3, stride: 1, padding: 0 }),
-        common::layer("fc1", Operation::Linear { outputs: 3 }),
-    ];
     Workload {
-        input: Input { channels: 1, height: 4, width: 4, bits: 4, signed: false },
-        posterior: Posterior::File { path: "small.st".to_owned(), kappa: 4.0, bn_eps: 1e-5, input_scales: None },
         images: Some(Images {
             path: "images.st".to_owned(),
             images: "images".to_owned(),
             labels: Some("labels".to_owned()),
         }),
-        ..common::workload(layers)
+        ..common::small_workload()
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod common;
 
-use crossbayes::config::{Input, Operation, Posterior, Workload};
 use crossbayes::workload::pack::{PackOptions, Scales, compress, even_steps, half_normal_scale, mirrored_steps, pack};
 use crossbayes::workload::{LoadedPosterior, StatisticsKey, resolve};
 use proptest::prelude::*;
@@ -62,20 +61,8 @@ fn options() -> PackOptions {
     }
 }
 
-fn workload() -> Workload {
-    let layers = vec![
-        common::layer("conv1", Operation::Conv { channels: 2, kernel: 3, stride: 1, padding: 0 }),
-        common::layer("fc1", Operation::Linear { outputs: 3 }),
-    ];
-    Workload {
-        input: Input { channels: 1, height: 4, width: 4, bits: 4, signed: false },
-        posterior: Posterior::File { path: "small.st".to_owned(), kappa: 4.0, bn_eps: 1e-5, input_scales: None },
-        ..common::workload(layers)
-    }
-}
-
 fn loaded(bytes: &[u8]) -> LoadedPosterior {
-    let workload = workload();
+    let workload = common::small_workload();
     let net = resolve(&workload).unwrap();
     LoadedPosterior::from_bytes(bytes, Path::new("small.st"), &workload.posterior, &net).unwrap()
 }

@@ -1,13 +1,13 @@
 //! `calibrate`: batch-norm statistics and input scales for the sampling configuration at hand.
 
+use super::pack::{must_be_free, write_posterior};
 use super::progress::Bar;
 use super::text::{aligned, row};
-use super::{Failure, Format, Global, Target, discard_on_signals, print};
+use super::{Failure, Format, Global, Target, print};
 use crate::error::Error;
+use crate::functional::metrics::Scores;
 use crate::report::quantity::percent;
 use crate::run::{Calibration, RunPhase, calibrate};
-use crate::whole;
-use crate::workload::pack::compress;
 use std::path::PathBuf;
 
 /// Arguments of `calibrate`.
@@ -32,10 +32,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
-    let refuse = |message: &str| Error::Input { path: args.out.clone(), message: message.to_owned() };
-    if !args.force && args.out.symlink_metadata().is_ok() {
-        return Err(refuse("is there already; it stays as it is\nhelp: choose another name, or --force").into());
-    }
+    must_be_free(&args.out, args.force)?;
     if args.name.is_empty() || !args.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') || args.name == "mode"
     {
         let message = "--name: expected letters, digits and _, and not \"mode\"";
@@ -48,10 +45,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     let made = calibrate(&loaded.config, base, &args.name, global.threads(), &tell);
     let made = made.map_err(|error| Failure::of(error, &loaded))?;
     bar.clear();
-    let compressed = args.out.extension().is_some_and(|extension| extension == "zst");
-    let contents = if compressed { compress(&made.bytes)? } else { made.bytes.clone() };
-    discard_on_signals()?;
-    whole::write(&args.out, &contents, args.force)?;
+    write_posterior(&args.out, &made.bytes, args.force)?;
     print(&match global.format {
         Format::Table => table(args, &made),
         Format::Json => json(args, &made),
@@ -70,8 +64,8 @@ fn table(args: &Args, made: &Calibration) -> String {
             percent(layer.sd_changed),
         ]
     }));
-    let scores = |scores: &Option<[f64; 3]>| match scores {
-        Some([accuracy, ece, nll]) => format!("accuracy {}, ECE {ece:.4}, NLL {nll:.4}", percent(*accuracy)),
+    let scores = |scores: Option<Scores>| match scores {
+        Some(Scores { accuracy, ece, nll }) => format!("accuracy {}, ECE {ece:.4}, NLL {nll:.4}", percent(accuracy)),
         None => "no labels".to_owned(),
     };
     format!(
@@ -81,15 +75,12 @@ fn table(args: &Args, made: &Calibration) -> String {
         made.images,
         made.members,
         aligned(&rows),
-        scores(&made.before),
-        scores(&made.after)
+        scores(made.before),
+        scores(made.after)
     )
 }
 
 fn json(args: &Args, made: &Calibration) -> String {
-    let scores = |scores: &Option<[f64; 3]>| {
-        scores.map(|[accuracy, ece, nll]| serde_json::json!({ "accuracy": accuracy, "ece": ece, "nll": nll }))
-    };
     let layers = made.layers.iter().map(|layer| {
         serde_json::json!({
             "name": layer.name,
@@ -105,8 +96,8 @@ fn json(args: &Args, made: &Calibration) -> String {
         "images": made.images,
         "members": made.members,
         "layers": layers.collect::<Vec<_>>(),
-        "before": scores(&made.before),
-        "after": scores(&made.after),
+        "before": made.before,
+        "after": made.after,
     });
     format!("{value:#}\n")
 }

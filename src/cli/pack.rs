@@ -7,7 +7,8 @@ use crate::report::quantity::grouped;
 use crate::whole;
 use crate::workload::pack::{PackOptions, Packed, Scales, compress, even_steps, mirrored_steps, pack};
 use crate::workload::tensors;
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `pack`.
 #[derive(Debug, clap::Args)]
@@ -66,12 +67,26 @@ fn renamed(text: &str) -> Result<(String, String), String> {
     }
 }
 
-pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
-    let refuse = |message: &str| Error::Input { path: args.out.clone(), message: message.to_owned() };
-    let taken = || refuse("is there already; it stays as it is\nhelp: choose another name, or --force");
-    if !args.force && args.out.symlink_metadata().is_ok() {
-        return Err(taken().into());
+/// Refuses to replace a file, unless that is asked for: before there is anything to lose.
+pub(super) fn must_be_free(out: &Path, force: bool) -> Result<(), Error> {
+    if force || out.symlink_metadata().is_err() {
+        return Ok(());
     }
+    let message = "is there already; it stays as it is\nhelp: choose another name, or --force".to_owned();
+    Err(Error::Input { path: out.to_owned(), message })
+}
+
+/// Writes a posterior file whole or not at all, compressed with zstd if its name ends in `.zst`. Returns its length.
+pub(super) fn write_posterior(out: &Path, bytes: &[u8], force: bool) -> Result<usize, Failure> {
+    let compressed = out.extension().is_some_and(|extension| extension == "zst");
+    let contents = if compressed { Cow::Owned(compress(bytes)?) } else { Cow::Borrowed(bytes) };
+    discard_on_signals()?;
+    whole::write(out, &contents, force)?;
+    Ok(contents.len())
+}
+
+pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
+    must_be_free(&args.out, args.force)?;
     let steps = if args.steps.is_empty() { even_steps(args.levels)? } else { mirrored_steps(&args.steps)? };
     let file_name = args.from.file_name().unwrap_or_default().to_string_lossy();
     let options = PackOptions {
@@ -84,13 +99,10 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     };
     let bytes = tensors::read(&args.from).map_err(Error::io(&args.from))?;
     let packed = pack(&bytes, &args.from, &options)?;
-    let compressed = args.out.extension().is_some_and(|extension| extension == "zst");
-    let contents = if compressed { compress(&packed.bytes)? } else { packed.bytes.clone() };
-    discard_on_signals()?;
-    whole::write(&args.out, &contents, args.force)?;
+    let length = write_posterior(&args.out, &packed.bytes, args.force)?;
     print(&match global.format {
-        Format::Table => table(args, &options, &packed, contents.len()),
-        Format::Json => json(args, &options, &packed, contents.len()),
+        Format::Table => table(args, &options, &packed, length),
+        Format::Json => json(args, &options, &packed, length),
     })?;
     Ok(())
 }

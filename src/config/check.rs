@@ -302,6 +302,16 @@ fn workload(workload: &Workload) -> Vec<Problem> {
     problems
 }
 
+/// The problem of a first ensembling layer that is none of the layers called `names`.
+pub(crate) fn no_first_layer<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Problem {
+    let message = format!("first_ensembling_layer is \"{name}\", which is no layer");
+    let problem = Problem::new("mapping.scheme.first_ensembling_layer", message);
+    match nearest(name, names) {
+        Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
+        None => problem,
+    }
+}
+
 /// A first ensembling layer of the network, and a packing that the chip's stochastic plane can be read in.
 fn scheme(config: &Config, names: &BTreeSet<&str>) -> Vec<Problem> {
     let Some(choices) = config.mapping.scheme.choices() else { return Vec::new() };
@@ -309,12 +319,7 @@ fn scheme(config: &Config, names: &BTreeSet<&str>) -> Vec<Problem> {
     if let Some(name) = choices.first_ensembling_layer
         && !names.contains(name)
     {
-        let path = "mapping.scheme.first_ensembling_layer";
-        let problem = Problem::new(path, format!("first_ensembling_layer is \"{name}\", which is no layer"));
-        problems.push(match nearest(name, names.iter().copied()) {
-            Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
-            None => problem,
-        });
+        problems.push(no_first_layer(name, names.iter().copied()));
     }
     let row_serial = matches!(config.arch.sampler, Sampler::Comparator { .. })
         || matches!(config.arch.plane(Plane::Stochastic).array.readout, ArrayReadout::SenseAmplifiers { .. });

@@ -6,9 +6,9 @@
 
 use crate::error::Error;
 use crate::functional::FunctionalModel;
+use crate::functional::parallel::in_order;
 use crate::functional::post::{Affine, CodeRange, max_pool};
 use crate::workload::{BatchNorm, LayerInput, LoadedImages, LoadedPosterior, Net};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Statistics of a layer in the configuration of a model.
 #[derive(Debug, Clone)]
@@ -67,7 +67,7 @@ impl FunctionalModel {
                 }
             };
             let jobs = passes[l] * images.len();
-            let pooled = in_order(jobs, threads, &|job| {
+            let pooled = in_order(0..jobs, threads, &|job| {
                 let (member, image) = (job / images.len(), job % images.len());
                 let (accumulators, _) = self.accumulate(l, image, member, inputs(job), &mut ());
                 max_pool(&accumulators, layer.linear, layer.pool)
@@ -104,28 +104,6 @@ impl FunctionalModel {
         }
         Ok(calibrated)
     }
-}
-
-/// Results of jobs 0 to `jobs`, in their order, made by `threads` threads.
-fn in_order<T: Send>(jobs: usize, threads: usize, job: &(dyn Fn(usize) -> T + Sync)) -> Vec<T> {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= jobs {
-                return done;
-            }
-            done.push((index, job(index)));
-        }
-    };
-    let mut all: Vec<(usize, T)> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.clamp(1, jobs.max(1))).map(|_| scope.spawn(work)).collect();
-        let joined = workers.into_iter().map(|worker| worker.join());
-        joined.flat_map(|done| done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-    });
-    all.sort_unstable_by_key(|(index, _)| *index);
-    all.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Mean and variance of each of `columns` outputs, with its bias, over maps `[column][position]` in units of `unit`. Sums
@@ -206,10 +184,5 @@ mod tests {
         values.push(6.0);
         assert!((scale(&values) - 1.0).abs() < 0.02);
         assert_eq!(scale(&[0.0, -1.0]), 1.0);
-    }
-
-    #[test]
-    fn results_keep_their_order() {
-        assert_eq!(in_order(100, 3, &|job| job * job), (0..100).map(|job| job * job).collect::<Vec<_>>());
     }
 }

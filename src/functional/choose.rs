@@ -6,7 +6,7 @@
 
 use crate::config::{Eps, FirstLayer, Scheme};
 use crate::error::{Error, Problem};
-use crate::functional::metrics::{accuracy, expected_calibration_error, negative_log_likelihood};
+use crate::functional::metrics::Scores;
 use crate::functional::{FunctionalModel, FunctionalSpec};
 use crate::mapping::{Split, first_ensembling_layer};
 use crate::workload::{LoadedImages, LoadedPosterior, Net};
@@ -48,13 +48,12 @@ struct Trial<'a> {
     posterior: &'a LoadedPosterior,
     images: &'a LoadedImages,
     labels: &'a [u32],
-    bins: usize,
     threads: usize,
     tried: Vec<Tried>,
 }
 
 /// Replaces `Auto` in the scheme of `spec` by what keeps the answers to `images`, and tells what was tried: the fully
-/// sampled network first. `progress` is called with the number of schemes tried. Calibration errors have `bins` bins.
+/// sampled network first. `progress` is called with the number of schemes tried.
 ///
 /// # Errors
 /// Returns [`Error::Problems`] if the images have no labels, otherwise the errors of [`FunctionalModel`].
@@ -63,7 +62,6 @@ pub fn choose(
     net: &Net,
     posterior: &LoadedPosterior,
     images: &LoadedImages,
-    bins: usize,
     threads: usize,
     progress: &dyn Fn(usize),
 ) -> Result<(Scheme, Vec<Tried>), Error> {
@@ -72,7 +70,7 @@ pub fn choose(
         let message = "Auto compares accuracies on the calibration images, which have no labels";
         return Err(Error::Problems(vec![Problem::new("workload.calibration.labels", message)]));
     };
-    let mut trial = Trial { spec, net, posterior, images, labels, bins, threads, tried: Vec::new() };
+    let mut trial = Trial { spec, net, posterior, images, labels, threads, tried: Vec::new() };
     trial.run(Scheme::Dense, None)?;
     progress(1);
     let Scheme::Sparse { first_ensembling_layer, eps, .. } = &scheme else { return Ok((scheme, trial.tried)) };
@@ -90,8 +88,7 @@ pub fn choose(
         let layer = first_ensembling_layer.clone();
         let schemes = CANDIDATES.iter().map(|&eps| with(&scheme, layer.clone(), Eps::Above(eps))).collect();
         let found = trial.first_kept(schemes, Tolerance { accuracy, ece }, progress)?;
-        let eps = found.and_then(|scheme| scheme.eps()).map_or(Eps::Everything, Eps::Above);
-        scheme = with(&scheme, layer, eps);
+        scheme = found.unwrap_or_else(|| with(&scheme, layer, Eps::Everything));
     }
     Ok((scheme, trial.tried))
 }
@@ -136,8 +133,7 @@ impl Trial<'_> {
         let spec = FunctionalSpec { scheme: scheme.clone(), ..self.spec.clone() };
         let model = FunctionalModel::new(&spec, self.net, self.posterior)?;
         let outputs = model.run(self.images, 0..self.images.len(), self.threads, &|_| ())?;
-        let (p, labels) = (&outputs.mean_probabilities, self.labels);
-        let (accuracy, ece) = (accuracy(p, labels), expected_calibration_error(p, labels, self.bins));
+        let Scores { accuracy, ece, nll } = Scores::new(&outputs.mean_probabilities, self.labels);
         let kept = match (tolerance, self.tried.first()) {
             (Some(tolerance), Some(reference)) => {
                 accuracy >= reference.accuracy - tolerance.accuracy && ece <= reference.ece + tolerance.ece
@@ -150,7 +146,7 @@ impl Trial<'_> {
             sampled_synapses,
             accuracy,
             ece,
-            nll: negative_log_likelihood(p, labels),
+            nll,
             kept,
         });
         Ok(kept)

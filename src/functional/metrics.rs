@@ -4,9 +4,33 @@
 //! one.
 
 use crate::functional::uncertainty::largest;
+use serde::Serialize;
 
 /// Bins of the calibration error where nothing else is said.
 pub const DEFAULT_BINS: usize = 15;
+
+/// Figures by which answers are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Scores {
+    /// [`accuracy`].
+    pub accuracy: f64,
+    /// [`expected_calibration_error`] with [`DEFAULT_BINS`] bins.
+    pub ece: f64,
+    /// [`negative_log_likelihood`], nats.
+    pub nll: f64,
+}
+
+impl Scores {
+    /// Of the answers to labelled images.
+    #[must_use]
+    pub fn new(probabilities: &[f64], labels: &[u32]) -> Self {
+        Self {
+            accuracy: accuracy(probabilities, labels),
+            ece: expected_calibration_error(probabilities, labels, DEFAULT_BINS),
+            nll: negative_log_likelihood(probabilities, labels),
+        }
+    }
+}
 
 /// Images with their labels: `(probabilities of the classes, label)`.
 fn labelled<'a>(probabilities: &'a [f64], labels: &'a [u32]) -> impl Iterator<Item = (&'a [f64], usize)> {

@@ -463,68 +463,54 @@ impl Planes<'_> {
         let arrays = &spec.stochastic;
         let packed = (packing != Packing::Full)
             .then(|| Arc::new(packed_plane(split, packing, arrays.columns, arrays.rows).arrays));
-        let (mut row_sets, mut products, mut largest_sums) = (Vec::new(), Vec::new(), Vec::new());
-        let mode = || BitMatrix::mode(self.of_layer(), fixed_blocks, columns);
-        if fixed > 0 {
-            row_sets.push((Plane::Deterministic, RowSets::Blocks(fixed_blocks)));
-            let (sums, largest) =
-                self.sums(Plane::Deterministic, fixed_blocks.rows_per_block(), fixed_blocks.count())?;
-            largest_sums.push(largest);
-            let present = BitMatrix::of_split(split, fixed_blocks, false);
-            let weights = Weights::Shared(mode().masked(&present));
-            products.push(PlaneProduct {
-                blocks: fixed_blocks,
-                weights,
-                present: Some(present),
-                packed: None,
-                sums,
-                scale: None,
-            });
-        }
-        let (largest, in_column) = match &packed {
-            None => (sampled_blocks.rows_per_block(), sampled_blocks.count()),
-            Some(arrays) => {
-                let largest = arrays.iter().map(|array| array.rows as usize).max();
-                (largest.unwrap_or(1), sampled_blocks.count())
-            }
+        let largest = match &packed {
+            None => sampled_blocks.rows_per_block(),
+            Some(arrays) => arrays.iter().map(|array| array.rows as usize).max().unwrap_or(1),
         };
-        if split.probabilistic() > 0 {
-            let sets =
-                packed.as_ref().map_or(RowSets::Blocks(sampled_blocks), |arrays| RowSets::Packed(Arc::clone(arrays)));
-            row_sets.push((Plane::Stochastic, sets));
-            let (sums, largest) = self.sums(Plane::Stochastic, largest, in_column)?;
-            largest_sums.push(largest);
-            products.push(PlaneProduct {
-                blocks: sampled_blocks,
-                weights: Weights::Shared(BitMatrix::new(sampled_blocks, columns)),
-                present: Some(BitMatrix::of_split(split, sampled_blocks, true)),
-                packed: None,
-                sums,
-                scale: None,
-            });
+        let of_fixed = || self.sums(Plane::Deterministic, fixed_blocks.rows_per_block(), fixed_blocks.count());
+        let of_sampled = || self.sums(Plane::Stochastic, largest, sampled_blocks.count());
+        let fixed_sums = (fixed > 0).then(of_fixed).transpose()?;
+        let sampled_sums = (split.probabilistic() > 0).then(of_sampled).transpose()?;
+        let mut row_sets = Vec::new();
+        if fixed_sums.is_some() {
+            row_sets.push((Plane::Deterministic, RowSets::Blocks(fixed_blocks)));
         }
-        if products.iter().all(|product| matches!(product.sums, Sums::Exact)) {
+        if sampled_sums.is_some() {
+            let packed = packed.as_ref().map(|arrays| RowSets::Packed(Arc::clone(arrays)));
+            row_sets.push((Plane::Stochastic, packed.unwrap_or(RowSets::Blocks(sampled_blocks))));
+        }
+        let mode = || BitMatrix::mode(self.of_layer(), fixed_blocks, columns);
+        if [&fixed_sums, &sampled_sums].into_iter().flatten().all(|(sums, _)| matches!(sums, Sums::Exact)) {
             // Integers add up the same in one plane as in two.
-            let blocks = products.last().map_or(fixed_blocks, |product| product.blocks);
-            let weights = if split.probabilistic() == 0 {
-                Weights::Shared(mode())
+            let (blocks, weights) = if sampled_sums.is_some() {
+                (sampled_blocks, self.drawn(&self.forced(split, f32::from), sampled_blocks, Some(split))?)
             } else {
-                self.drawn(&self.forced(split, f32::from), sampled_blocks, Some(split))?
+                (fixed_blocks, Weights::Shared(mode()))
             };
             let product = PlaneProduct { blocks, weights, present: None, packed: None, sums: Sums::Exact, scale: None };
             return Ok(Built { products: vec![product], row_sets, step: 1.0 });
         }
-        if let (true, Some(product)) = (split.probabilistic() > 0, products.last_mut()) {
+        let (mut products, mut largest_sums) = (Vec::new(), Vec::new());
+        let mut add = |blocks, weights, present, packed, (sums, largest): (Sums, _)| {
+            products.push(PlaneProduct { blocks, weights, present: Some(present), packed, sums, scale: None });
+            largest_sums.push(largest);
+        };
+        if let Some(sums) = fixed_sums {
+            let present = BitMatrix::of_split(split, fixed_blocks, false);
+            add(fixed_blocks, Weights::Shared(mode().masked(&present)), present, None, sums);
+        }
+        if let Some(sums) = sampled_sums {
+            let present = BitMatrix::of_split(split, sampled_blocks, true);
             // An absent synapse is never +1.
-            product.weights = self.drawn(&self.forced(split, |_| 0.0), sampled_blocks, Some(split))?;
-            if let (Weights::PerMember(members), Some(present)) = (&mut product.weights, &product.present) {
+            let mut weights = self.drawn(&self.forced(split, |_| 0.0), sampled_blocks, Some(split))?;
+            if let Weights::PerMember(members) = &mut weights {
                 for matrix in members {
-                    *matrix = std::mem::replace(matrix, BitMatrix::new(sampled_blocks, 0)).masked(present);
+                    *matrix = std::mem::replace(matrix, BitMatrix::new(sampled_blocks, 0)).masked(&present);
                 }
             }
-            if let (Some(arrays), Sums::Quantised(_)) = (&packed, &product.sums) {
-                product.packed = Some(self.packed(split, arrays));
-            }
+            let quantised = matches!(sums.0, Sums::Quantised(_));
+            let packed = packed.filter(|_| quantised).map(|arrays| self.packed(split, &arrays));
+            add(sampled_blocks, weights, present, packed, sums);
         }
         let step = common_step(self.layer, &mut products);
         check_both(self.layer, &products, &largest_sums)?;

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::functional::activity::ActivityTable;
 use crate::functional::model::FunctionalModel;
+use crate::functional::parallel::in_order;
 use crate::functional::pass::{Clipping, Observer};
 use crate::functional::uncertainty::Answer;
 use crate::workload::LoadedImages;
@@ -117,31 +118,16 @@ impl FunctionalModel {
         let counted = range.start..range.start + keep.activity;
         let end = range.end.max(counted.end);
         self.check_images(images, &(range.start..end))?;
-        let (next, done) = (AtomicUsize::new(range.start), AtomicUsize::new(0));
-        // Images of which reads are counted take longer: each thread takes the next one when it is free.
-        let work = || {
-            let mut values = Vec::new();
-            loop {
-                let image = next.fetch_add(1, Ordering::Relaxed);
-                if image >= end {
-                    return values;
-                }
-                values.push(if counted.contains(&image) {
-                    self.values::<true>(image, images, keep.accumulators)
-                } else {
-                    self.values::<false>(image, images, keep.accumulators)
-                });
-                progress(done.fetch_add(1, Ordering::Relaxed) + 1);
-            }
-        };
-        let work = &work;
-        let mut values: Vec<ImageValues> = std::thread::scope(|scope| {
-            let threads = threads.clamp(1, (end - range.start).max(1));
-            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            let joined = workers.into_iter().map(|worker| worker.join());
-            joined.flat_map(|values| values.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        let done = AtomicUsize::new(0);
+        let values = in_order(range.start..end, threads, &|image| {
+            let values = if counted.contains(&image) {
+                self.values::<true>(image, images, keep.accumulators)
+            } else {
+                self.values::<false>(image, images, keep.accumulators)
+            };
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+            values
         });
-        values.sort_unstable_by_key(|values| values.image);
         Ok(self.put_together(range, values))
     }
 

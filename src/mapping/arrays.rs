@@ -5,10 +5,10 @@ use super::place::{Placed, TileShare, lay_out};
 use super::replicate::Replicated;
 use super::split::Split;
 pub use crate::config::Plane;
-use crate::config::{Choices, Config, Grouping, Scheme};
-use crate::error::{Problem, nearest};
+use crate::config::{Choices, Config, Grouping, Scheme, no_first_layer};
+use crate::error::Problem;
 use crate::network::LayerInput;
-use crate::workload::Net;
+use crate::workload::{Net, NetLayer};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -216,12 +216,7 @@ pub fn first_ensembling_layer(scheme: &Scheme, net: &Net) -> Result<usize, Probl
     let Some(name) = choices.first_ensembling_layer else { return Ok(0) };
     let path = "mapping.scheme.first_ensembling_layer";
     let Some(first) = net.layers.iter().position(|layer| layer.described_name() == name) else {
-        let problem = Problem::new(path, format!("first_ensembling_layer is \"{name}\", which is no layer"));
-        let near = nearest(name, net.layers.iter().map(|layer| layer.name.as_str()));
-        return Err(match near {
-            Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
-            None => problem,
-        });
+        return Err(no_first_layer(name, net.layers.iter().map(NetLayer::described_name)));
     };
     let behind = net.layers.iter().enumerate().skip(first + 1).find(|(l, layer)| match layer.source {
         // Copies of the layer for other members.
@@ -373,6 +368,13 @@ fn no_part(config: &Config, mapped: &LayerMapping, name: &str) -> Option<Problem
 }
 
 impl Mapping {
+    /// Number of answers to `images` images: the passes of the layers that give logits.
+    #[must_use]
+    pub fn answers(&self, net: &Net, images: u32) -> u64 {
+        let passes: u64 = net.outputs().map(|l| u64::from(self.layers[l].passes)).sum();
+        u64::from(images) * passes
+    }
+
     /// Gives the layers other numbers of copies and the tiles for them; groups and arrays stay those of before. For
     /// estimates of what the copies occupy.
     pub(crate) fn set_copies(&mut self, config: &Config, copies: &[u32]) {

@@ -108,10 +108,7 @@ pub fn assemble(
         names: graph.node_weights().map(|stage| stage.name.clone()).collect(),
         layers: graph.node_weights().map(|stage| stage.layer).collect(),
         turn: (config.schedule.mode == Mode::Sequential).then(|| turn(net, mapping, dataflow)),
-        answers: {
-            let passes = net.outputs().map(|l| u64::from(mapping.layers[l].passes));
-            u64::from(config.schedule.images) * passes.sum::<u64>()
-        },
+        answers: mapping.answers(net, config.schedule.images),
         window: config.schedule.window.cycles(),
         ports,
         network,

@@ -131,6 +131,8 @@ pub struct Crossbar {
     pulse: u32,
     /// Reads of the current position.
     pulses: u32,
+    /// Rows that it drives, where the others are skipped.
+    rows: u64,
     /// Cycle at which the window in the port has arrived, where its inputs are gathered ahead.
     arrived: Option<Cycle>,
     /// Cycle at which the current token was taken.
@@ -244,6 +246,7 @@ impl Crossbar {
             driven_by_each: None,
             pulse: 0,
             pulses: 0,
+            rows: 0,
             arrived: None,
             started: 0,
             converted: 0,
@@ -403,12 +406,12 @@ impl Crossbar {
         until <= cx.now
     }
 
-    /// Reads of the current position with rows whose input is 0 left out; at least one.
+    /// Counts the rows of the current position that are not skipped; gives its reads, at least one.
     #[inline(never)]
-    fn reads_not_skipped(&self) -> u32 {
-        let rows = self.spec.energy.driven(self.token, &self.working(), 0..self.spec.block.pulses);
+    fn reads_not_skipped(&mut self) -> u32 {
+        self.rows = self.spec.energy.driven(self.token, &self.working(), 0..self.spec.block.pulses);
         // Arrays that skip rows are simulated one by one.
-        (rows.div_ceil(u64::from(self.spec.block.partial_sums)) as u32).clamp(1, self.spec.block.pulses)
+        (self.rows.div_ceil(u64::from(self.spec.block.partial_sums)) as u32).clamp(1, self.spec.block.pulses)
     }
 
     fn ask_for_weights<S: EventQueue, K: SpanSink>(&self, cx: &mut Context<'_, S, K>) {
@@ -430,8 +433,7 @@ impl Crossbar {
     #[inline(never)]
     fn counted(&self, first: u32, pulses: u32) -> u64 {
         if self.spec.skips {
-            let rows = self.spec.energy.driven(self.token, &self.working(), 0..self.spec.block.pulses);
-            let upto = |pulse: u32| rows * u64::from(pulse) / u64::from(self.pulses);
+            let upto = |pulse: u32| self.rows * u64::from(pulse) / u64::from(self.pulses);
             return upto(first + pulses) - upto(first);
         }
         self.spec.energy.driven(self.token, &self.working(), first..first + pulses)

@@ -159,6 +159,19 @@ pub fn conv(channels: u32) -> Operation {
     Operation::Conv { channels, kernel: 3, stride: 1, padding: 1 }
 }
 
+/// A convolution of 2 channels (3x3 on 1x4x4 of 4 bits) and a fully connected layer of 3 classes, with a posterior file.
+pub fn small_workload() -> Workload {
+    let layers = vec![
+        layer("conv1", Operation::Conv { channels: 2, kernel: 3, stride: 1, padding: 0 }),
+        layer("fc1", Operation::Linear { outputs: 3 }),
+    ];
+    Workload {
+        input: Input { channels: 1, height: 4, width: 4, bits: 4, signed: false },
+        posterior: Posterior::File { path: "small.st".to_owned(), kappa: 4.0, bn_eps: 1e-5, input_scales: None },
+        ..workload(layers)
+    }
+}
+
 /// A network of layers on an input of 8x8 pixels with 5 bits.
 pub fn workload(layers: Vec<Layer>) -> Workload {
     Workload {
