@@ -11,7 +11,7 @@ use crate::functional::metrics::Scores;
 use crate::functional::{
     CalibratedLayer, Evaluation, FunctionalModel, FunctionalSpec, Keep, Outputs, Recorded, metrics,
 };
-use crate::mapping::Split;
+use crate::mapping::{Split, is_sampled};
 use crate::meter::{Ledger, Tally};
 use crate::parts::{At, Outcome, RowActivity};
 use crate::report::closed_form::closed_form;
@@ -222,7 +222,8 @@ pub fn calibrate(
     Ok(Calibration { bytes, images: images.len(), members: model.members(), layers, before, after })
 }
 
-/// Replaces `Auto` in the scheme by what the calibration images allow, and tells what was tried.
+/// Replaces the choices of the scheme that depend on the network: `FirstLinear` by its layer, and `Auto` by what the
+/// calibration images allow. Returns what was tried for the latter.
 fn resolve_scheme(
     config: &mut Config,
     net: &Net,
@@ -231,6 +232,7 @@ fn resolve_scheme(
     threads: usize,
     progress: Progress<'_>,
 ) -> Result<Vec<Tried>, Error> {
+    config.mapping.scheme.name_first_layer(net);
     if !config.mapping.scheme.is_auto() {
         return Ok(Vec::new());
     }
@@ -280,8 +282,8 @@ pub struct Shared {
     images: Option<LoadedImages>,
     /// Probabilistic synapses by layer.
     probabilistic: Option<Option<Vec<u64>>>,
-    /// Frozen synapses by layer, by the bits of the stored p.
-    frozen: BTreeMap<u32, Option<Vec<u64>>>,
+    /// Frozen synapses by layer, by the bits of the stored p and those of eps.
+    frozen: BTreeMap<(u32, Option<u64>), Option<Vec<u64>>>,
     /// By layer and the bits of eps.
     splits: BTreeMap<(usize, u64), Arc<Split>>,
     values: Vec<(ValuesKey, Values)>,
@@ -341,20 +343,27 @@ impl Shared {
             }
             _ => None,
         };
-        let (probabilistic, frozen) = match &config.workload.posterior {
-            // Millions of made-up p that nothing looks at are not made up.
+        // Millions of made-up p that nothing looks at are not made up.
+        let made_up = match &config.workload.posterior {
             Posterior::Synthetic { probabilistic, .. }
                 if !answers && config.mapping.scheme.eps().is_none() && !config.mapping.scheme.is_auto() =>
             {
-                let frozen = bits.map(|bits| LoadedPosterior::synthetic_frozen(probabilistic, &self.net, bits));
-                (Some(LoadedPosterior::synthetic_counts(probabilistic, &self.net)?), frozen.transpose()?)
+                Some(probabilistic)
             }
-            _ => {
-                self.read_posterior()?;
-                (self.probabilistic(), bits.and_then(|bits| self.frozen(bits)))
-            }
+            _ => None,
         };
+        let expected = made_up.map(|shares| {
+            let frozen = bits.map(|bits| LoadedPosterior::synthetic_frozen(shares, &self.net, bits)).transpose()?;
+            Ok::<_, Error>((Some(LoadedPosterior::synthetic_counts(shares, &self.net)?), frozen))
+        });
+        if expected.is_none() {
+            self.read_posterior()?;
+        }
         let tried = resolve_scheme(&mut config, &self.net, self.posterior(), &self.base, threads, progress)?;
+        let (probabilistic, frozen) = match expected {
+            Some(expected) => expected?,
+            None => (self.probabilistic(), bits.and_then(|bits| self.frozen(bits, config.mapping.scheme.eps()))),
+        };
         let plan = self.plan(&config)?;
         if let Some(replicated) = &plan.mapping.replicated {
             (config.mapping.replication, config.mapping.copies) = (replicated.replication(), Copies::Given);
@@ -399,12 +408,14 @@ impl Shared {
         self.probabilistic.clone().flatten()
     }
 
-    fn frozen(&mut self, bits: u32) -> Option<Vec<u64>> {
-        if !self.frozen.contains_key(&bits) {
-            let counts = self.count(|p| is_frozen(p, bits));
-            self.frozen.insert(bits, counts);
+    /// Those that `bits` bits freeze, of the synapses that a layer samples at `eps`.
+    fn frozen(&mut self, bits: u32, eps: Option<f64>) -> Option<Vec<u64>> {
+        let key = (bits, eps.map(f64::to_bits));
+        if !self.frozen.contains_key(&key) {
+            let counts = self.count(|p| is_frozen(p, bits) && eps.is_none_or(|eps| is_sampled(p, eps)));
+            self.frozen.insert(key, counts);
         }
-        self.frozen[&bits].clone()
+        self.frozen[&key].clone()
     }
 
     /// Plans a run with the posterior as far as it was read.
@@ -781,7 +792,10 @@ impl Prepared {
                 macs_per_pass: layer.macs(),
                 synapses: layer.synapses(),
                 probabilistic_synapses: self.probabilistic.as_ref().map(|counts| counts[self.plan.net.described(l)]),
-                frozen_synapses: self.frozen.as_ref().map(|counts| counts[self.plan.net.described(l)]),
+                frozen_synapses: self
+                    .frozen
+                    .as_ref()
+                    .map(|counts| mapped.plane(Plane::Stochastic).map_or(0, |_| counts[self.plan.net.described(l)])),
                 stored_synapses: mapped.plane(Plane::Stochastic).map_or(0, |plane| plane.slots),
                 sampled_synapses: mapped.plane(Plane::Stochastic).map_or(0, |plane| plane.weights),
                 random_bits: outcome.random_bits.get(l).copied().unwrap_or(0),

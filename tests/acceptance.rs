@@ -11,11 +11,12 @@ use crossbayes::simulate::plan;
 use crossbayes::trace::{Action, Component, ParquetSink};
 use std::collections::BTreeMap;
 
-/// A shipped network on a shipped chip, changed and run.
+/// A shipped network on a shipped chip, every synapse sampled, changed and run.
 fn run(arch: &str, workload: &str, change: impl FnOnce(&mut Config)) -> Finished {
     let loaded = loaded(arch, workload);
     let mut config = loaded.config;
     config.values.answer = Answer::Nothing;
+    config.mapping.scheme = Scheme::Dense;
     change(&mut config);
     let prepared = prepare(config, &loaded.workload_base, 2, &|_, _, _| ()).unwrap();
     prepared.simulate(None::<ParquetSink>, String::new(), &|_, _, _| ()).unwrap().0

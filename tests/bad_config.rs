@@ -1230,7 +1230,10 @@ help: expected at least 8 B
     ),
     (
         "an input buffer cannot hold a map",
-        &[Arch(r#"input_buffer: (capacity: "128 KiB""#, r#"input_buffer: (capacity: "8 B""#)],
+        &[
+            Arch(r#"input_buffer: (capacity: "128 KiB""#, r#"input_buffer: (capacity: "8 B""#),
+            Set("mapping.scheme=Dense"),
+        ],
         r#"chip.ron:30:34: error: the input buffer of layer "conv1" holds 8 B; in schedule layer it must hold its whole input, 9 B
 30 |         input_buffer: (capacity: "8 B", bytes_per_cycle: 64),
    |                                  ^^^^^

@@ -61,7 +61,7 @@ fn statistics_are_taken_stored_and_used_for_their_configuration_alone() {
 fn what_has_its_statistics_from_training_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     for (args, expected) in [
-        (vec![], "have the statistics of their training"),
+        (vec!["--set", "mapping.scheme=Dense"], "have the statistics of their training"),
         (vec!["--set", "mapping.scheme=Deterministic"], "have the statistics of their training"),
         (
             vec!["--workload", "vgg_binaryconnect", "--set", SCHEME],

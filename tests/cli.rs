@@ -256,7 +256,7 @@ fn a_failed_run_leaves_the_earlier_one_and_nothing_else() {
         message,
         "--set arch.tile.input_buffer.capacity=4 B: error: the input buffer of layer \"conv1\" holds 8 B on 2 tiles; in \
          schedule layer it must hold its whole input, 9 B\n\
-         help: expected at least 5 B\n"
+         help: expected at least 5 B, or schedule.mode=streaming\n"
     );
     assert!(contents(folder.path()) == before);
 
@@ -559,7 +559,7 @@ fn the_files_that_a_network_names_are_checked_too() {
 #[test]
 fn stored_samples_that_a_run_needs_are_checked() {
     let folder = tempdir().unwrap();
-    let set = ["--set", "ensemble.samples=stored", "--set", "values.answer=First(1)"];
+    let set = ["--set", "mapping.scheme=Dense", "--set", "ensemble.samples=stored", "--set", "values.answer=First(1)"];
     crossbayes(&folder, &[&["run", "--out", "run"], &set[..]].concat()).fine();
     crossbayes(&folder, &["check", "run/config.ron"]).fine();
     let saved = fs::read_to_string(folder.path().join("run/config.ron")).unwrap();
@@ -819,7 +819,7 @@ fn tensor<const N: usize, T>(file: &[u8], name: &str, of: fn([u8; N]) -> T) -> (
 #[test]
 fn the_values_of_a_run_can_be_compared_with_its_trainers() {
     let folder = tempdir().unwrap();
-    let set = ["ensemble.samples=stored", "arch.adc.bits=9", "values.answer=First(4)"];
+    let set = ["mapping.scheme=Dense", "ensemble.samples=stored", "arch.adc.bits=9", "values.answer=First(4)"];
     let run = |record: &str, out: &str| {
         let record = format!("values.record={record}");
         let set = set.iter().chain([&record.as_str()]).flat_map(|change| ["--set", change]).collect::<Vec<_>>();

@@ -317,6 +317,27 @@ fn the_share_of_probabilistic_synapses_is_the_trainers() {
     close(probabilistic as f64 / synapses as f64, &expected["total"]);
 }
 
+/// Only what is sampled can be frozen: nothing before L0, and at an eps what lies between it and half a step of 8 bits.
+#[test]
+fn what_is_fixed_is_not_frozen() {
+    let posterior = bytes("posterior.safetensors");
+    for (eps, least) in [("Everything", -1.0), ("Above(0.0)", 0.0), ("Above(0.001)", 0.001), ("Above(0.05)", 0.05)] {
+        let scheme = format!("mapping.scheme=Sparse(first_ensembling_layer: Layer(\"fc1\"), eps: {eps})");
+        let set = [scheme, "values.answer=Nothing".to_owned()].into();
+        let loaded = load(&LoadRequest { set, ..LoadRequest::default() }).unwrap();
+        let prepared = prepare(loaded.config, &loaded.workload_base, 1, &|_, _, _| ()).unwrap();
+        let (finished, _) =
+            prepared.simulate(None::<crossbayes::trace::ParquetSink>, String::new(), &|_, _, _| ()).unwrap();
+        for layer in &finished.facts.layers {
+            let frozen = |p: &&f64| !(1.0 / 512.0..511.0 / 512.0).contains(*p) && least < **p && **p < 1.0 - least;
+            let p = tensor_of(&posterior, &format!("{}.p", layer.name)).into_iter().map(f64::from);
+            let expected = p.collect::<Vec<_>>().iter().filter(frozen).count() as u64;
+            let expected = if layer.name.starts_with("fc") { expected } else { 0 };
+            assert_eq!(layer.frozen_synapses, Some(expected), "{} at {eps}", layer.name);
+        }
+    }
+}
+
 #[test]
 fn the_share_of_driven_rows_is_the_trainers() {
     let wide = digits("pcm_128", &["arch.adc.bits=10"], Scheme::Deterministic, Samples::Drawn);

@@ -23,9 +23,10 @@ fn short(folder: &TempDir, out: &str) {
 }
 
 /// Minutes of answering: 360 images with 10 000 members.
-const ANSWERING: [&str; 3] = ["run", "--set", "ensemble.members=10000"];
+const ANSWERING: [&str; 5] = ["run", "--set", "mapping.scheme=Dense", "--set", "ensemble.members=10000"];
 /// Minutes of simulating: 100 000 images with 10 members.
-const SIMULATING: [&str; 5] = ["run", "--set", "values.answer=Nothing", "--set", "schedule.images=100000"];
+const SIMULATING: [&str; 7] =
+    ["run", "--set", "mapping.scheme=Dense", "--set", "values.answer=Nothing", "--set", "schedule.images=100000"];
 
 /// A run that is far from its end; killed if a test fails.
 struct Long(Child);

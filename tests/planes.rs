@@ -1020,3 +1020,35 @@ fn a_first_ensembling_layer_is_one_that_all_later_ones_depend_on() {
         "first_ensembling_layer is \"b\", but layer \"c\" behind it reads what comes before: the network forks there"
     );
 }
+
+/// Also where members run side by side, on copies of the layers.
+#[test]
+fn the_default_is_an_ensemble_from_the_first_linear_layer_on() {
+    let linear = |name: &str| layer(name, Operation::Linear { outputs: 2 });
+    let found = |layers: Vec<Layer>, reads: &[(usize, LayerInput)]| {
+        let mut net = resolve(&workload(layers)).unwrap();
+        reads.iter().for_each(|&(layer, source)| net.layers[layer].source = source);
+        let mut scheme = Scheme::default();
+        let first = first_ensembling_layer(&scheme, &net).unwrap();
+        assert_eq!(first_ensembling_layer(&scheme, &net.side_by_side(first, 3)), Ok(first));
+        scheme.name_first_layer(&net);
+        assert_eq!(first_ensembling_layer(&scheme, &net), Ok(first));
+        let Scheme::Sparse { first_ensembling_layer, eps: Eps::Everything, packing: Packing::Full, .. } = &scheme
+        else {
+            panic!("{scheme:?}")
+        };
+        (first_ensembling_layer.clone(), scheme.name())
+    };
+    let named = |name: &str| (FirstLayer::Layer(name.to_owned()), "ls");
+    assert_eq!(found(vec![layer("a", conv(2)), linear("b"), linear("c")], &[]), named("b"));
+    // Linear throughout: dense.
+    assert_eq!(found(vec![linear("a"), linear("b")], &[]), (FirstLayer::First, "dense"));
+    // None at all: the layer that gives the logits.
+    let pooled = Layer { pool: 8, ..layer("b", conv(2)) };
+    assert_eq!(found(vec![layer("a", conv(2)), pooled], &[]), named("b"));
+    // c reads the input or a, beside b.
+    for source in [LayerInput::Input, LayerInput::Layer(0)] {
+        let layers = vec![layer("a", conv(2)), linear("b"), linear("c"), linear("d")];
+        assert_eq!(found(layers, &[(2, source), (3, LayerInput::Layer(2))]), named("c"));
+    }
+}

@@ -1,7 +1,8 @@
 //! What is compared: lists of schemes, schedules and members, and their cross product.
 
-use crate::config::{Config, Eps, FirstLayer, Mode, Operation, Packing, Record, Scheme};
+use crate::config::{Config, Eps, FirstLayer, Mode, Packing, Record, Scheme};
 use crate::error::{Error, nearest};
+use crate::network::resolve;
 
 /// A preset of a scheme, see [`Scheme::name`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,12 +59,11 @@ pub struct Axes {
     pub members: Vec<u32>,
 }
 
-/// The first ensembling layer where none is given: the first Linear layer, or the last layer of a network without one.
+/// The first ensembling layer where none is given: that of [`FirstLayer::FirstLinear`].
 #[must_use]
-pub fn default_first_layer(config: &Config) -> Option<&str> {
-    let layers = &config.workload.layers;
-    let linear = layers.iter().find(|layer| matches!(layer.op, Operation::Linear { .. }));
-    linear.or(layers.last()).map(|layer| layer.name.as_str())
+pub fn default_first_layer(config: &Config) -> Option<String> {
+    let net = resolve(&config.workload).ok()?;
+    Some(net.layers[net.first_linear()].name.clone())
 }
 
 impl Axes {
@@ -71,13 +71,12 @@ impl Axes {
     fn schemes(&self, config: &Config) -> Vec<Scheme> {
         let all = [Preset::Dense, Preset::Ls, Preset::Rs, Preset::LsRs];
         let presets = if self.presets.is_empty() { &all[..] } else { &self.presets };
-        let given = self.first_ensembling_layers.iter().map(String::as_str);
-        let names: Vec<&str> = if self.first_ensembling_layers.is_empty() {
+        let names: Vec<String> = if self.first_ensembling_layers.is_empty() {
             default_first_layer(config).into_iter().collect()
         } else {
-            given.collect()
+            self.first_ensembling_layers.clone()
         };
-        let layers: Vec<FirstLayer> = names.into_iter().map(|name| FirstLayer::Layer(name.to_owned())).collect();
+        let layers: Vec<FirstLayer> = names.into_iter().map(FirstLayer::Layer).collect();
         let eps: Vec<Eps> =
             if self.eps.is_empty() { &[0.05] } else { &self.eps[..] }.iter().copied().map(Eps::Above).collect();
         let packings = if self.packings.is_empty() { &[PackingName::Full] } else { &self.packings[..] };

@@ -10,6 +10,7 @@ use crate::config::path::place;
 use crate::config::tree::{self, Entry, Node, TextSpan, Value};
 use crate::config::{Chip, Config, CostTable, Posterior, Workload};
 use crate::error::{Problem, nearest};
+use crate::network::resolve;
 use std::path::{Path, PathBuf};
 
 /// What to load.
@@ -390,7 +391,10 @@ impl Reading {
         if !self.diagnostics.is_empty() {
             return Err(ConfigErrors::new(self.sources, self.diagnostics));
         }
-        let config = config.expect("a configuration without a problem is whole");
+        let mut config = config.expect("a configuration without a problem is whole");
+        if let Ok(net) = resolve(&config.workload) {
+            config.mapping.scheme.name_first_layer(&net);
+        }
         Ok(Loaded { config, workload_base, files: self.files, tree: root, sources: self.sources })
     }
 

@@ -1,7 +1,7 @@
 //! Settings of a run: mapping, schedule, ensemble, values and seed.
 
 use crate::config::chip::Chip;
-use crate::network::Workload;
+use crate::network::{Net, Workload};
 use crate::units::Area;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -101,11 +101,10 @@ pub enum Placement {
 }
 
 /// Which synapses are sampled, and which layers run once a member.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub enum Scheme {
     /// Every synapse in stochastic planes, every layer run for each member.
-    #[default]
     Dense,
     /// The mode network: every synapse fixed, one pass an image.
     Deterministic,
@@ -131,6 +130,19 @@ pub enum Scheme {
     },
 }
 
+/// Every synapse sampled from the first Linear layer on.
+impl Default for Scheme {
+    fn default() -> Self {
+        Scheme::Sparse {
+            first_ensembling_layer: FirstLayer::FirstLinear,
+            eps: Eps::default(),
+            packing: Packing::default(),
+            keep_deterministic_part: false,
+            skip_zero_rows: false,
+        }
+    }
+}
+
 /// What a scheme chooses, whatever its name.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Choices<'a> {
@@ -153,6 +165,9 @@ pub enum FirstLayer {
     /// The first layer of the network.
     #[default]
     First,
+    /// The first Linear layer on which all later ones depend; the last layer where there is none. Once a configuration is
+    /// read, it is that layer.
+    FirstLinear,
     /// The layer of that name.
     Layer(String),
     /// The deepest one that keeps the answers of the fully sampled network to the calibration images.
@@ -210,6 +225,16 @@ pub enum Packing {
 }
 
 impl Scheme {
+    /// Replaces [`FirstLayer::FirstLinear`] by the layer of `net` that it is.
+    pub fn name_first_layer(&mut self, net: &Net) {
+        if let Scheme::Sparse { first_ensembling_layer: layer @ FirstLayer::FirstLinear, .. } = self {
+            *layer = match net.first_linear() {
+                0 => FirstLayer::First,
+                index => FirstLayer::Layer(net.layers[index].described_name().to_owned()),
+            };
+        }
+    }
+
     /// Whether something of it is still to be found by running values.
     #[must_use]
     pub fn is_auto(&self) -> bool {
@@ -228,7 +253,7 @@ impl Scheme {
             Scheme::Deterministic => None,
             Scheme::Sparse { first_ensembling_layer, eps, packing, keep_deterministic_part, skip_zero_rows } => {
                 let first_ensembling_layer = match first_ensembling_layer {
-                    FirstLayer::First | FirstLayer::Auto { .. } => None,
+                    FirstLayer::First | FirstLayer::FirstLinear | FirstLayer::Auto { .. } => None,
                     FirstLayer::Layer(name) => Some(name.as_str()),
                 };
                 let eps = match eps {

@@ -5,7 +5,7 @@ use super::place::{Placed, TileShare, lay_out};
 use super::replicate::Replicated;
 use super::split::Split;
 pub use crate::config::Plane;
-use crate::config::{Choices, Config, Grouping, Scheme, no_first_layer};
+use crate::config::{Choices, Config, FirstLayer, Grouping, Scheme, no_first_layer};
 use crate::error::Problem;
 use crate::network::LayerInput;
 use crate::workload::{Net, NetLayer};
@@ -212,6 +212,9 @@ const MOST_ARRAYS: u64 = 1 << 31;
 /// Returns the problem of a name that is no layer's, or of a layer behind a fork: one that runs for each member beside
 /// layers that read what comes before it.
 pub fn first_ensembling_layer(scheme: &Scheme, net: &Net) -> Result<usize, Problem> {
+    if matches!(scheme, Scheme::Sparse { first_ensembling_layer: FirstLayer::FirstLinear, .. }) {
+        return Ok(net.first_linear());
+    }
     let Some(choices) = scheme.choices() else { return Ok(net.layers.len()) };
     let Some(name) = choices.first_ensembling_layer else { return Ok(0) };
     let path = "mapping.scheme.first_ensembling_layer";

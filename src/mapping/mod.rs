@@ -14,4 +14,4 @@ pub use arrays::{ArrayGroup, LayerMapping, Mapping, Plane, PlaneMapping, Splits,
 pub use pack::{EMPTY, PackedArray, PackedBlock, Packing, pack};
 pub use place::{Placed, TileShare};
 pub use replicate::Replicated;
-pub use split::Split;
+pub use split::{Split, is_sampled};

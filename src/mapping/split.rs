@@ -16,9 +16,16 @@ pub struct Split {
     bits: Vec<u64>,
 }
 
+/// Whether a synapse is sampled at an eps. The comparison is made in double precision, so that a p stored as the float
+/// nearest to eps falls on the side where that float lies.
+#[must_use]
+pub fn is_sampled(p: f32, eps: f64) -> bool {
+    let p = f64::from(p);
+    p > eps && p < 1.0 - eps
+}
+
 impl Split {
-    /// Splits a layer. `p` holds P(w = +1) column by column: synapse (row k, column m) at `m K + k`. The comparison is made
-    /// in double precision, so that a p stored as the float nearest to eps falls on the side where that float lies.
+    /// Splits a layer. `p` holds P(w = +1) column by column: synapse (row k, column m) at `m K + k`.
     ///
     /// # Panics
     /// Panics if `p` does not hold `rows * columns` values.
@@ -28,12 +35,11 @@ impl Split {
         let words = (rows as usize).div_ceil(64);
         let mut bits = Vec::with_capacity(words * columns as usize);
         for column in p.chunks(rows as usize) {
-            bits.extend(column.chunks(64).map(|chunk| {
-                chunk.iter().rev().fold(0, |word, &p| {
-                    let p = f64::from(p);
-                    word << 1 | u64::from(p > eps && p < 1.0 - eps)
-                })
-            }));
+            bits.extend(
+                column
+                    .chunks(64)
+                    .map(|chunk| chunk.iter().rev().fold(0, |word, &p| word << 1 | u64::from(is_sampled(p, eps)))),
+            );
         }
         Self { rows, columns, words, bits }
     }

@@ -212,6 +212,27 @@ impl Net {
         (0..self.layers.len()).filter(|&i| self.layers[i].source == LayerInput::Input)
     }
 
+    /// Index of the first Linear layer on which all later ones depend; of the last layer where there is none.
+    #[must_use]
+    pub fn first_linear(&self) -> usize {
+        let mut found = self.output;
+        // The earliest that layers behind read: 0 is the input, 1 the first layer.
+        let mut earliest = usize::MAX;
+        // Copies for other members have the shape of those for the first.
+        let first_member = |layer: &NetLayer| layer.copy.as_ref().is_none_or(|copy| copy.member == 0);
+        let layers = self.layers.iter().enumerate().filter(|(_, layer)| first_member(layer));
+        for (index, layer) in layers.rev() {
+            if earliest > index && matches!(layer.op, Operation::Linear { .. }) {
+                found = index;
+            }
+            earliest = earliest.min(match layer.source {
+                LayerInput::Input => 0,
+                LayerInput::Layer(source) => source + 1,
+            });
+        }
+        found
+    }
+
     /// Layers that give logits: one, or the copy of it for each member.
     pub fn outputs(&self) -> impl Iterator<Item = usize> + '_ {
         let last = self.layers[self.output].described_name();

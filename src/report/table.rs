@@ -147,7 +147,7 @@ fn run(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let share = |frozen: u64, of: u64| percent(frozen as f64 / of.max(1) as f64);
         let all = format!("{} ({})", grouped(frozen), share(frozen, sampling.stored_synapses));
         let mut layers: Vec<(f64, String)> = Vec::new();
-        for layer in &sampling.per_layer {
+        for layer in sampling.per_layer.iter().filter(|layer| layer.stored_synapses > 0) {
             let frozen = layer.frozen_synapses.unwrap_or(0);
             let told = format!("{} {}", cut(&layer.layer), share(frozen, layer.stored_synapses));
             layers.push((frozen as f64 / layer.stored_synapses.max(1) as f64, told));

@@ -216,7 +216,7 @@ pub fn config(arch: Chip, workload: Workload) -> Config {
     Config {
         arch,
         workload,
-        mapping: MappingSpec::default(),
+        mapping: MappingSpec { scheme: Scheme::Dense, ..MappingSpec::default() },
         schedule: ScheduleSpec {
             mode: Mode::Layer,
             images: 1,
