@@ -1,27 +1,41 @@
 //! Rows of equal pieces put together before they are written.
 //!
 //! With the default grain each read of a position is a row, and so are its conversions and additions. Most often they
-//! follow each other evenly and cost the same: one row with `repeats` says as much, for an eighth of the rows with 8 bits
-//! an input. What differs in anything, its energy included, stays a row of its own, so no cycle and no attojoule is lost.
+//! follow each other evenly and cost the same, within a position and from one position to the next: one row with `repeats`
+//! says as much. What differs in anything, its energy included, stays a row of its own, so no cycle and no attojoule is lost.
 
 use crate::kernel::Cycle;
-use crate::trace::{Action, Moved, Span, SpanSink};
+use crate::trace::span::place;
+use crate::trace::{Moved, Span, SpanSink};
 use std::ops::Range;
 use std::time::Duration;
 
-/// Array groups of a stage whose rows are put together apart from each other. Stages with more have longer traces.
-const GROUPS: usize = 4;
+/// Rows that can grow at the same time, a power of two. Two that fall onto the same slot close each other at each piece:
+/// a run with more of them has a longer trace.
+const SLOTS: usize = 1 << 12;
 
-/// A row that may grow: its first piece, the number of pieces (0: there is none) and the cycles from one to the next.
+/// A row that may grow.
 #[derive(Debug, Clone, Copy)]
 struct Open {
+    /// Its first piece, whose position is the row's.
     first: Span,
+    /// Number of pieces.
     repeats: u32,
+    /// Number of pieces for which the row's sums fit 64 bits.
+    most: u32,
+    /// Cycles from one piece to the next, and the start of the next one; not known of a single piece.
     period: Cycle,
+    next: Cycle,
 }
 
 impl Open {
-    /// The row. Its sums fit 64 bits, see [`Open::grow`].
+    fn new(first: &Span) -> Self {
+        let most = u64::MAX / first.count.max(first.energy).max(1);
+        let most = u32::try_from(most).unwrap_or(u32::MAX);
+        Self { first: *first, repeats: 1, most, period: first.period, next: first.start }
+    }
+
+    /// The row.
     fn row(&self) -> Span {
         let pieces = u64::from(self.repeats);
         let (count, energy) = (self.first.count * pieces, self.first.energy * pieces);
@@ -32,70 +46,77 @@ impl Open {
     #[inline(always)]
     fn grow(&mut self, piece: &Span) -> bool {
         let first = &self.first;
-        // Joined bit by bit: most often all are equal, and one branch is enough.
-        let alike = (first.duration == piece.duration)
-            & (first.position == piece.position)
-            & (first.energy == piece.energy)
-            & (first.count == piece.count)
-            & (first.units == piece.units)
-            & (first.unit == piece.unit)
-            & (first.group == piece.group)
-            & (first.member == piece.member)
-            & (first.image == piece.image)
-            & (first.layer == piece.layer)
-            & (first.stage == piece.stage)
-            & (first.action == piece.action)
-            & (first.component == piece.component)
-            & (first.plane == piece.plane);
-        if !alike {
+        // Joined bit by bit: most often nothing differs, and one branch is enough.
+        let long = (first.duration ^ piece.duration) | (first.energy ^ piece.energy) | (first.count ^ piece.count);
+        let short = (first.units ^ piece.units)
+            | (first.unit ^ piece.unit)
+            | (first.group ^ piece.group)
+            | (first.member ^ piece.member)
+            | (first.image ^ piece.image)
+            | (first.layer ^ piece.layer)
+            | (first.stage ^ piece.stage)
+            | (first.action as u32 ^ piece.action as u32)
+            | (first.component as u32 ^ piece.component as u32)
+            | (place(first.plane) ^ place(piece.plane)) as u32;
+        if long | u64::from(short) != 0 || self.repeats == self.most {
             return false;
         }
-        let period = if self.repeats == 1 { piece.start.wrapping_sub(first.start) } else { self.period };
-        let pieces = self.repeats.wrapping_add(1);
-        let even = period >= first.duration
-            && piece.start > first.start
-            && piece.start - first.start == u64::from(self.repeats).wrapping_mul(period);
-        if !even || pieces == 0 || first.count.max(first.energy).checked_mul(pieces.into()).is_none() {
+        if self.next == piece.start && self.repeats > 1 {
+            self.repeats += 1;
+            self.next += self.period;
+            return true;
+        }
+        self.begin(piece.start)
+    }
+
+    /// Takes the second piece in, unless it overlaps the first.
+    #[cold]
+    #[inline(never)]
+    fn begin(&mut self, start: Cycle) -> bool {
+        let Some(period) = start.checked_sub(self.first.start) else { return false };
+        if self.repeats > 1 || period < self.first.duration.max(1) {
             return false;
         }
-        (self.repeats, self.period) = (pieces, period);
+        (self.repeats, self.period, self.next) = (2, period, start.saturating_add(period));
         true
     }
 }
 
-/// Puts rows together on their way to another sink. They reach it when the next one of their stage, group and action does
+/// Puts rows together on their way to another sink. They reach it when the next one of their stage, units and action does
 /// not fit them, or with [`Merge::finish`].
 #[derive(Debug)]
 pub struct Merge<K> {
     sink: K,
     /// Cycles whose rows are left as they are.
     window: Range<Cycle>,
-    /// By stage, group and action.
-    open: Vec<Open>,
+    /// By [`slot`].
+    open: Box<[Option<Open>]>,
 }
 
 impl<K: SpanSink> Merge<K> {
     /// For a sink. What lies in `window`, in part or as a whole, is left as it is.
     #[must_use]
     pub fn new(sink: K, window: Range<Cycle>) -> Self {
-        Self { sink, window, open: Vec::new() }
+        Self { sink, window, open: vec![None; SLOTS].into() }
     }
 
     /// Hands on what is left, and gives the sink back.
     #[must_use]
     pub fn finish(mut self) -> K {
-        for open in self.open.iter().filter(|open| open.repeats > 0) {
+        for open in self.open.iter().flatten() {
             self.sink.push(&open.row());
         }
         self.sink
     }
+}
 
-    /// A place that no row has used yet.
-    #[cold]
-    #[inline(never)]
-    fn open(&mut self, place: usize, span: &Span) {
-        self.open.resize(place + 1, Open { first: *span, repeats: 0, period: 0 });
-    }
+/// The slot of the row that a piece may continue, by what does it and what it does.
+#[inline(always)]
+fn slot(piece: &Span) -> usize {
+    let units = u64::from(piece.stage) << 32 | u64::from(piece.unit ^ piece.group);
+    let action = (piece.component as u64) << 56 | (piece.action as u64) << 48;
+    // The upper bits of a product depend on all bits of its factors.
+    ((units ^ action).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize % SLOTS
 }
 
 impl<K: SpanSink> SpanSink for Merge<K> {
@@ -108,19 +129,14 @@ impl<K: SpanSink> SpanSink for Merge<K> {
             self.sink.push(span);
             return;
         }
-        let of_stage = span.stage as usize * GROUPS + span.group as usize % GROUPS;
-        let place = of_stage * Action::ALL.len() + span.action as usize;
-        if place >= self.open.len() {
-            self.open(place, span);
-        }
-        let open = &mut self.open[place];
-        if open.repeats > 0 {
+        let open = &mut self.open[slot(span)];
+        if let Some(open) = open {
             if open.grow(span) {
                 return;
             }
             self.sink.push(&open.row());
         }
-        *open = Open { first: *span, repeats: 1, period: span.period };
+        *open = Some(Open::new(span));
     }
 
     #[inline(always)]
@@ -136,7 +152,7 @@ impl<K: SpanSink> SpanSink for Merge<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::{Component, NONE};
+    use crate::trace::{Action, Component, NONE};
     use proptest::prelude::*;
 
     const PIECE: Span = Span {
@@ -165,6 +181,14 @@ mod tests {
         merge.finish()
     }
 
+    /// Units of a stage that work in turn do not close each other's rows.
+    #[test]
+    fn every_unit_has_rows_of_its_own() {
+        let at = |unit: u32, start| Span { unit, start, component: Component::Link, group: NONE, ..PIECE };
+        let spans: Vec<Span> = (0..10).flat_map(|turn| (0..3).map(move |unit| at(unit, 10 * turn))).collect();
+        assert_eq!(merged(&spans, 0..0).len(), 3);
+    }
+
     #[test]
     fn equal_pieces_at_equal_intervals_are_one_row() {
         let at = |start| Span { start, ..PIECE };
@@ -179,9 +203,12 @@ mod tests {
         let others = Span { start: 10, repeats: 2, period: 10, count: 10, energy: 22, ..PIECE };
         assert_eq!(merged(&[at(10), at(15), at(20)], 16..17), [at(15), others]);
         // Pieces that overlap, or do different things, stay apart.
-        for other in [at(11), at(10), Span { energy: 12, ..at(15) }, Span { position: 8, ..at(15) }] {
+        for other in [at(11), at(10), Span { energy: 12, ..at(15) }, Span { member: 1, ..at(15) }] {
             assert_eq!(merged(&[at(10), other], 0..0), [at(10), other]);
         }
+        // From one position to the next, too.
+        let next = Span { position: 8, ..at(15) };
+        assert_eq!(merged(&[at(10), next], 0..0), [Span { repeats: 2, period: 5, count: 10, energy: 22, ..at(10) }]);
         let most = Span { energy: u64::MAX / 2 + 1, ..at(10) };
         let next = Span { start: 15, ..most };
         assert_eq!(merged(&[most, next], 0..0), [most, next]);
