@@ -34,11 +34,20 @@ pub fn area_ratio(copies: u32, f: f64, phi: f64) -> f64 {
     copies / (1.0 + copies * f * phi)
 }
 
+/// The same where each member has deterministic planes of its own from the first ensembling layer on, as members that run
+/// at the same time on inputs of their own need them: `c / (1 - phi + c phi (1 + f))`.
+#[must_use]
+pub fn area_ratio_side_by_side(copies: u32, f: f64, phi: f64) -> f64 {
+    let copies = f64::from(copies);
+    copies / (1.0 - phi + copies * phi * (1.0 + f))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::{LoadRequest, load};
-    use crate::simulate::network;
+    use crate::mapping::Plane;
+    use crate::simulate::{network, plan_with};
 
     #[test]
     fn ratios_of_vgg_binaryconnect() {
@@ -57,5 +66,50 @@ mod tests {
         }
         // One copy: the deterministic planes are as large as the dense network, and the stochastic ones come on top.
         close(area_ratio(1, 0.14, phi), 0.914);
+    }
+    /// Arrays of members side by side, stochastic planes packed as lists, for the shares that the figures are quoted with.
+    #[test]
+    fn members_side_by_side_have_both_planes() {
+        use crate::mapping::Split;
+        use crate::workload::LoadedPosterior;
+        use std::sync::Arc;
+        for (f, told) in [(0.14, 1.23), (0.131, 1.23)] {
+            let set = |scheme: &str| {
+                let set = [
+                    scheme.to_owned(),
+                    "ensemble.execution=Spatial".to_owned(),
+                    "arch.stochastic.readout=SenseAmplifiers(sub_arrays: 1)".to_owned(),
+                    format!("workload.posterior.probabilistic=[0,0,0,0,0,0,{f},{f},{f}]"),
+                ];
+                let request = LoadRequest {
+                    workload: Some("vgg_binaryconnect".to_owned()),
+                    set: set.into(),
+                    ..LoadRequest::default()
+                };
+                load(&request).unwrap().config
+            };
+            let sparse = set(
+                "mapping.scheme=Sparse(first_ensembling_layer: Layer(\"fc1\"), eps: Above(0.05), packing: Lists(sorted: true))",
+            );
+            let net = network(&sparse).unwrap();
+            let posterior = LoadedPosterior::load(&sparse.workload, &net, std::path::Path::new("")).unwrap().unwrap();
+            let split = |l: usize, eps: f64| {
+                let layer = &net.layers[l];
+                Some(Arc::new(Split::new(layer.rows, layer.columns, &posterior.layers[l].p, eps)))
+            };
+            let dense = plan_with(&set("mapping.scheme=Dense"), &net, |_, _| None).unwrap().mapping;
+            let mapping = plan_with(&sparse, &net, split).unwrap().mapping;
+            let ratio = dense.arrays as f64 / mapping.arrays as f64;
+            assert!((ratio - told).abs() < 0.005, "{ratio}");
+            // Arrays that are not full, and lists that are not equally long, cost 2 % against the formula.
+            let phi = parameter_share(&net, net.layers.iter().position(|layer| layer.name == "fc1").unwrap());
+            let formula = area_ratio_side_by_side(10, f, phi);
+            assert!((0.98..1.0).contains(&(ratio / formula)), "{ratio} {formula}");
+            // One copy of the deterministic planes: 4.82 and 4.94 for 5.14 and 5.30.
+            let stochastic = mapping.layers.iter().filter_map(|layer| layer.plane(Plane::Stochastic));
+            let stochastic: u32 = stochastic.map(|plane| plane.arrays).sum();
+            let ratio = 17_280.0 / f64::from(1_728 + stochastic);
+            assert!((0.93..0.95).contains(&(ratio / area_ratio(10, f, phi))), "{ratio}");
+        }
     }
 }
