@@ -5,7 +5,7 @@ use crate::critical::{Chain, Flow, Timing, walk};
 use crate::dataflow::{self, Dataflow, LOGIT_BITS, pixel_bytes};
 use crate::error::{Error, Problem};
 use crate::kernel::{Cycle, ReferenceQueue, Ring};
-use crate::mapping::place::{Traffic, by_traffic, byte_hops};
+use crate::mapping::place::{SharedRows, Traffic, by_traffic, byte_hops};
 use crate::mapping::replicate::{Candidate, Goal, equalise};
 use crate::mapping::{self, Mapping, Placed, Replicated, Split, Splits};
 use crate::parts::network::{Place, Topology};
@@ -127,7 +127,7 @@ fn chosen_copies(config: &Config, net: &Net, mapping: &Mapping, goal: Goal) -> R
     };
     let mut area = |copies: &[u32]| {
         let of_layers: Vec<u32> = of_layer.iter().map(|&candidate| copies[candidate]).collect();
-        occupied.set_copies(config, &of_layers);
+        occupied.set_copies(config, net, &of_layers);
         let area: u128 = inventory(config, net, &occupied, 0).iter().map(|item| item.area_nm2).sum();
         Area(u64::try_from(area).unwrap_or(u64::MAX))
     };
@@ -183,8 +183,24 @@ fn place(config: &Config, net: &Net, mapping: &mut Mapping) -> Result<(), Proble
     let ends = |l: usize| [mapping.layers[l].tiles.start, mapping.layers[l].tiles.end - 1];
     let topology = Topology::new(interconnect, mapping.tiles).with_places(mapping.places.clone());
     let hops = |from, to| topology.hops(at(from), at(to));
-    mapping.placed = Placed { byte_hops: byte_hops(&flows, ends, &hops), byte_hops_in_order, tiles_in_order };
+    let shared_arrays = shared_rows(config, net, mapping);
+    let byte_hops = byte_hops(&flows, ends, &hops);
+    mapping.placed = Placed { byte_hops, byte_hops_in_order, tiles_in_order, shared_arrays };
     Ok(())
+}
+
+/// Who has rows of the arrays that layers share.
+fn shared_rows(config: &Config, net: &Net, mapping: &Mapping) -> Vec<SharedRows> {
+    let mut arrays: BTreeMap<u32, SharedRows> = BTreeMap::new();
+    for (layer, mapped) in net.layers.iter().zip(&mapping.layers) {
+        for group in &mapped.groups {
+            let Some(shared) = group.shared else { continue };
+            let rows = config.arch.plane(group.plane).array.rows;
+            let new = || SharedRows { array: shared.array, rows, layers: Vec::new() };
+            arrays.entry(shared.array).or_insert_with(new).layers.push((layer.name.clone(), group.rows));
+        }
+    }
+    arrays.into_values().collect()
 }
 
 /// Which synapses each layer samples, if the scheme splits them.
@@ -253,6 +269,8 @@ pub struct Critical {
     pub cycles: Cycle,
     /// Names of the stages.
     pub stages: Vec<String>,
+    /// Names of the layers, of which members side by side have copies.
+    pub layers: Vec<String>,
 }
 
 impl Plan {
@@ -278,8 +296,9 @@ impl Plan {
         let assembly = self.assemble(config, activity)?;
         let timing = Timing::new(&assembly, self.mapping.members, self.mapping.first_ensembling_layer);
         let stages = assembly.names.clone();
+        let layers = self.net.layers.iter().map(|layer| layer.name.clone()).collect();
         let (outcome, flow) = simulate(config, assembly, Flow::new(timing.departures()), progress)?;
         let chain = walk(&timing, &flow, outcome.cycles)?;
-        Ok(Critical { chain, timing, cycles: outcome.cycles, stages })
+        Ok(Critical { chain, timing, cycles: outcome.cycles, stages, layers })
     }
 }

@@ -1180,7 +1180,7 @@ help: the nearest is 8
     (
         "a stochastic key that is misspelt",
         &[Arch("accumulator:", "stochastic: (colums: 16), accumulator:")],
-        r#"chip.ron:26:18: error: unknown key "colums" of stochastic; expected one of rows, columns, read_time, readout, adc_bits, columns_per_adc, adc_range, gather_banks
+        r#"chip.ron:26:18: error: unknown key "colums" of stochastic; expected one of rows, columns, read_time, readout, adc_bits, columns_per_adc, adc_range, gather_banks, draw_fixed_pairs
 26 |     stochastic: (colums: 16), accumulator: (depth: 2),
    |                  ^^^^^^
 help: did you mean "columns"?

@@ -277,7 +277,7 @@ fn changes_are_shares_or_values() {
 fn the_picture_shows_every_layer_that_the_path_is_in() {
     let config = pipeline(40, 20);
     let found = critical(&config);
-    let picture = picture(&config, &found.chain);
+    let picture = picture(&config, &found.layers, &found.chain);
     let texts: Vec<&str> = picture
         .shapes
         .iter()

@@ -67,7 +67,7 @@ fn the_area_of_the_budget_is_that_of_the_inventory() {
         inventory(config, &plan.net, &plan.mapping, 0).iter().map(|item| item.area_nm2).sum::<u128>()
     };
     let least = area(&config);
-    for placement in [Placement::InOrder, Placement::Packed] {
+    for placement in [Placement::InOrder, Placement::Packed, Placement::Shared] {
         config.mapping.placement = placement;
         let budget = Area(u64::try_from(least + least / 10).unwrap());
         config.mapping.copies = Copies::Auto { target_interval: None, area_budget: Some(budget) };
@@ -136,7 +136,7 @@ fn what_cannot_be_chosen_or_placed_is_refused() {
         ),
         (
             vec!["mapping.placement=packed", "arch.digital.lanes=4"],
-            "layer \"conv1\" has 1 of 8 arrays of a tile: none of its 4 lanes",
+            "layer \"conv1\" has 1 of 8 blocks in a tile: none of its 4 lanes",
         ),
         (vec!["mapping.placement=packed", "arch.tile.input_buffer.capacity=1 KiB"], "or mapping.placement=in_order"),
         (vec!["mapping.placement=by_trafic"], "did you mean ByTraffic?"),
@@ -234,7 +234,7 @@ proptest! {
         in_order.mapping.placement = Placement::InOrder;
         let expected = energies(&in_order).0;
         let least = plan(&in_order).unwrap().mapping.tiles;
-        for placement in [Placement::InOrder, Placement::Packed, Placement::ByTraffic] {
+        for placement in [Placement::InOrder, Placement::Packed, Placement::Shared, Placement::ByTraffic] {
             let mut config = config.clone();
             config.mapping.placement = placement;
             let mapping = plan(&config).unwrap().mapping;
@@ -250,7 +250,7 @@ proptest! {
             match placement {
                 Placement::InOrder => prop_assert_eq!(mapping.placed.byte_hops, mapping.placed.byte_hops_in_order),
                 Placement::ByTraffic => prop_assert!(mapping.placed.byte_hops <= mapping.placed.byte_hops_in_order),
-                Placement::Packed => prop_assert!(mapping.tiles <= least),
+                Placement::Packed | Placement::Shared => prop_assert!(mapping.tiles <= least),
             }
             if config.schedule.mode == Mode::Sequential {
                 let plan = plan(&config).unwrap();

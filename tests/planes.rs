@@ -180,6 +180,7 @@ struct Knobs {
     packing: Packing,
     keep: bool,
     skip: bool,
+    draws_all: bool,
     rows: Option<u32>,
     columns: Option<u32>,
     readout: usize,
@@ -204,13 +205,14 @@ fn knobs() -> impl Strategy<Value = Knobs> {
         Packing::Lists { sorted: true },
     ]);
     let size = (prop::option::of(1..4u32), prop::option::of(1..5u32));
-    (0..6usize, eps, packing, any::<[bool; 2]>(), size, 0..3usize, 0..3usize, any::<u64>()).prop_map(
-        |(first, eps, packing, [keep, skip], (rows, columns), readout, source, seed)| Knobs {
+    (0..6usize, eps, packing, any::<[bool; 3]>(), size, 0..3usize, 0..3usize, any::<u64>()).prop_map(
+        |(first, eps, packing, [keep, skip, draws_all], (rows, columns), readout, source, seed)| Knobs {
             first,
             eps,
             packing: if eps == Eps::Everything { Packing::Full } else { packing },
             keep: keep && eps != Eps::Everything,
             skip,
+            draws_all,
             rows: rows.map(|rows| 2 * rows),
             columns: columns.map(|columns| 2 * columns),
             readout,
@@ -240,8 +242,13 @@ fn sparse(mut config: Config, knobs: Knobs) -> Case {
         1 if !lists => None,
         of => Some(ArrayReadout::SenseAmplifiers { sub_arrays: 1 + of as u32 % 2 }),
     };
-    config.arch.stochastic =
-        StochasticArrays { rows: knobs.rows, columns: knobs.columns, readout, ..StochasticArrays::default() };
+    config.arch.stochastic = StochasticArrays {
+        rows: knobs.rows,
+        columns: knobs.columns,
+        readout,
+        draw_fixed_pairs: knobs.draws_all,
+        ..StochasticArrays::default()
+    };
     config.arch.stochastic.columns_per_adc = knobs.columns.map(|_| 1);
     if let Sampler::Generator { source, bits_per_cycle, .. } = &mut config.arch.sampler {
         *source = match knobs.source {
@@ -384,7 +391,7 @@ proptest! {
         prop_assert_eq!(critical.chain.cycles_with(&critical.timing), critical.cycles);
     }
 
-    /// (e) Random bits are those of the probabilistic synapses, once a member and copy, or at each position; reads,
+    /// (e) Random bits are those of the probabilistic synapses, or of all that are stored where fixed pairs are drawn too, once a member and copy, or at each position; reads,
     /// conversions and driven rows are those of each plane's arrays, of a kept deterministic part once an image.
     #[test]
     fn draws_reads_and_rows_are_those_of_the_planes(case in any_case()) {
@@ -400,7 +407,14 @@ proptest! {
             let mapped = &plan.mapping.layers[l];
             let sampled = l >= case.first();
             let synapses = || (0..layer.columns).flat_map(|column| (0..layer.rows).map(move |row| (row, column)));
-            let drawn = synapses().filter(|&(row, column)| case.probabilistic(l, row, column)).count() as u64;
+            let drawn = if case.config.arch.stochastic.draw_fixed_pairs && !matches!(choices.packing, Packing::Lists { .. })
+            {
+                // All that is stored.
+                let places = |array: PlaneShape| u64::from(array.rows) * u64::from(array.columns);
+                shapes(&case, l, Plane::Stochastic).into_iter().map(places).sum()
+            } else {
+                synapses().filter(|&(row, column)| case.probabilistic(l, row, column)).count() as u64
+            };
             let expected = match case.config.arch.sampler {
                 Sampler::Generator { probability_bits, draws, .. } if sampled => {
                     let times = match draws {
@@ -1051,4 +1065,37 @@ fn the_default_is_an_ensemble_from_the_first_linear_layer_on() {
         let layers = vec![layer("a", conv(2)), linear("b"), linear("c"), linear("d")];
         assert_eq!(found(layers, &[(2, source), (3, LayerInput::Layer(2))]), named("c"));
     }
+}
+
+/// What a sample comes to where fixed pairs are left out, and where they are drawn, too: random bits, attojoules, and the
+/// generators' cycles. Two samples, the first of which is drawn before the run.
+#[test]
+fn fixed_pairs_are_left_out_or_drawn() {
+    let p = [[0.5, 0.0], [0.5, 0.5], [0.0, 1.0]];
+    let drawn = |packing, draws_all, columns| {
+        let case = small(p, packing, |config| {
+            config.arch.stochastic.draw_fixed_pairs = draws_all;
+            config.arch.stochastic.columns = columns;
+            if matches!(packing, Packing::Lists { .. }) {
+                config.arch.stochastic.readout = Some(ArrayReadout::SenseAmplifiers { sub_arrays: 1 });
+            }
+            if let Sampler::Generator { bits_per_cycle, .. } = &mut config.arch.sampler {
+                *bits_per_cycle = 8;
+            }
+        });
+        let (_, outcome, both) = case.run(None);
+        let draws = both.ledger.entry(Some(0), Component::Generator, Action::Draw);
+        (outcome.random_bits[0], draws.energy, draws.unit_cycles)
+    };
+    // A draw takes 8 bits, a cycle, and 8 * 2 + 17 + 4 + 1 aJ.
+    let of = |synapses: u64, cycles: u128| (2 * 8 * synapses, 2 * 38 * u128::from(synapses), cycles);
+    // Four arrays of 2, 2, 1 and 1 synapses, of which 2, 1, 0 and 0 are probabilistic. They keep step with the first.
+    assert_eq!(drawn(Packing::Full, false, None), of(3, 4 * 2));
+    assert_eq!(drawn(Packing::Full, true, None), of(6, 2 + 2 + 1 + 1));
+    // Rows 0 and 1 of both columns in one array; lists store no fixed pair.
+    assert_eq!(drawn(Packing::Rows, false, Some(4)), of(3, 3));
+    assert_eq!(drawn(Packing::Rows, true, Some(4)), of(4, 4));
+    let lists = Packing::Lists { sorted: false };
+    assert_eq!(drawn(lists, false, Some(4)), of(3, 3));
+    assert_eq!(drawn(lists, true, Some(4)), of(3, 3));
 }

@@ -84,3 +84,63 @@ fn what_cannot_run_side_by_side_is_refused() {
         assert!(message.contains(expected), "{message}");
     }
 }
+
+/// What a command prints, its runs of spaces put together.
+fn printed(args: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_crossbayes")).args(args).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines: Vec<String> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    lines.join("\n")
+}
+
+/// Tables have a line for all copies of a layer, with the sums of arrays, energy and area and the means of shares; JSON has
+/// each.
+#[test]
+fn copies_are_one_line() {
+    let set = ["--set", FROM_FC1, "--set", SPATIAL, "--set", "ensemble.members=3", "--set", "values.answer=Nothing"];
+    let table = printed(&[&["run", "--no-files"], &set[..]].concat());
+    assert!(!table.contains("fc1[0]"), "{table}");
+    let line = |start: &str| table.lines().find(|line| line.starts_with(start)).unwrap().to_owned();
+    // 3 copies of 4 arrays.
+    assert!(line("fc1 (3 copies) 512").starts_with("fc1 (3 copies) 512 x 64 1 1 1 12 "), "{table}");
+    // Cells used, as of each: 512 x 64 of as many.
+    assert!(line("fc1 (3 copies) 100.0").starts_with("fc1 (3 copies) 100.0 "), "{table}");
+    assert!(line("fc2 (3 copies) 7.8").starts_with("fc2 (3 copies) 7.8 "), "{table}");
+    let json = report(&[FROM_FC1, SPATIAL, "ensemble.members=3"]);
+    let layers = json["energy"]["per_layer"].as_array().unwrap();
+    let names: Vec<_> = json["mapping"]["per_layer"].as_array().unwrap().iter().map(|layer| &layer["name"]).collect();
+    assert_eq!(names, ["conv1", "conv2", "fc1[0]", "fc2[0]", "fc1[1]", "fc2[1]", "fc1[2]", "fc2[2]"]);
+    assert_eq!(layers.len(), 8);
+    let mapping = printed(&[&["show", "mapping"], &set[..]].concat());
+    assert!(mapping.contains("\nfc2 (3 copies) 64 x 10 1 1 x 1 1 3 3 7.8 % 1\n"), "{mapping}");
+}
+
+/// Copies of layers have names on the critical path, and rows in its picture.
+#[test]
+fn the_critical_path_names_copies() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().display().to_string();
+    let set = ["--set", FROM_FC1, "--set", SPATIAL, "--set", "ensemble.members=3", "--out", &out];
+    let table = printed(&[&["critical"], &set[..]].concat());
+    assert!(table.contains("fc2["), "{table}");
+    assert!(std::fs::read_to_string(folder.path().join("critical.svg")).is_ok_and(|svg| svg.contains("fc1[2]")));
+}
+
+/// Frozen synapses are sampled ones: layers before the first ensembling layer have none, nor those that an eps leaves to the
+/// generators.
+#[test]
+fn frozen_synapses_are_sampled() {
+    let frozen = |scheme| {
+        let report = report(&[scheme]);
+        let layers = report["sampling"]["per_layer"].as_array().unwrap();
+        layers.iter().map(|layer| layer["frozen_synapses"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    let (all, from_fc1) = (frozen("mapping.scheme=Dense"), frozen(FROM_FC1));
+    assert!(all.iter().all(|&frozen| frozen > 0));
+    assert_eq!(from_fc1, [0, 0, all[2], all[3]]);
+    assert_eq!(frozen(BOTH_PLANES), [0; 4]);
+}

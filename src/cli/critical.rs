@@ -80,9 +80,9 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
         answers.push(answer.map_err(|error| Failure::of(error, &other))?);
     }
     bar.clear();
-    let report = Critical::new(config, &critical.chain, &critical.stages, answers);
+    let report = Critical::new(config, &critical, answers);
     if let Some(out) = &args.out {
-        let picture = plot::critical::picture(config, &critical.chain);
+        let picture = plot::critical::picture(config, &critical.layers, &critical.chain);
         let drawn = write(plot::files("critical", &picture, args.png)?, out, args.force)?;
         global.say(&format!("wrote {}", drawn.join(", ")));
     }

@@ -5,9 +5,9 @@ use super::{Failure, Format, Global, Target, posterior, print, sparsity};
 use crate::config::{Config, CostTable, Plane};
 use crate::dataflow::{check, to_dot};
 use crate::error::Error;
-use crate::mapping::PlaneMapping;
+use crate::mapping::{ArrayGroup, LayerMapping, PlaneMapping};
 use crate::report::quantity::{grouped, percent};
-use crate::report::table::{COPIES_HEAD, copies_row, mm2, placement};
+use crate::report::table::{COPIES_HEAD, copies_row, folded, mm2, placement};
 use crate::run;
 use crate::simulate::Plan;
 use crate::units::Area;
@@ -92,15 +92,17 @@ fn mapping(config: &Config, plan: &Plan) -> String {
     let mut rows =
         vec![row(["layer", "K x M", "positions", "R x C", "copies", "arrays", "tiles", "cells used", "passes"])];
     let blocks = |plane: &PlaneMapping| format!("{} x {}", plane.row_blocks(), plane.column_blocks);
-    for (layer, mapped) in plan.net.layers.iter().zip(&plan.mapping.layers) {
+    for (name, copies) in folded(config, plan.net.layers.iter().map(|layer| layer.name.as_str())) {
+        let (layer, mapped) = (&plan.net.layers[copies[0]], &plan.mapping.layers[copies[0]]);
+        let all = || copies.iter().map(|&l| &plan.mapping.layers[l]);
         rows.push(vec![
-            layer.name.clone(),
+            name,
             format!("{} x {}", layer.rows, layer.columns),
             grouped(layer.positions),
             mapped.planes.iter().map(blocks).collect::<Vec<_>>().join(" + "),
             mapped.replication.to_string(),
-            grouped(mapped.arrays()),
-            grouped(mapped.tiles.len() as u64),
+            grouped(all().map(LayerMapping::arrays).sum::<u64>()),
+            grouped(all().map(|mapped| mapped.tiles.len() as u64).sum::<u64>()),
             percent(mapped.cells_used as f64 / mapped.cells as f64),
             mapped.passes.to_string(),
         ]);
@@ -115,9 +117,8 @@ fn mapping(config: &Config, plan: &Plan) -> String {
         plan.mapping.layers.iter().fold((0, 0), |(used, all), mapped| (used + mapped.cells_used, all + mapped.cells));
     let mut text = aligned(&rows);
     let planes = |plane| {
-        plan.mapping.layers.iter().filter_map(move |mapped| {
-            mapped.plane(plane).map(|of| u64::from(of.arrays) * u64::from(mapped.replication))
-        })
+        let groups = plan.mapping.layers.iter().flat_map(|mapped| &mapped.groups);
+        groups.filter(move |group| group.plane == plane && !group.is_guest()).map(ArrayGroup::arrays)
     };
     let kinds = Plane::ALL.iter().map(|&plane| (config.arch.plane(plane).array, plane, planes(plane).sum::<u64>()));
     let kinds: Vec<String> = kinds

@@ -144,6 +144,8 @@ pub struct StochasticArrays {
     /// array. One for each synapse column if left out.
     #[schemars(range(min = 1, max = 65_536))]
     pub gather_banks: Option<u32>,
+    /// Whether generators draw fixed pairs of a plane, too, instead of leaving them out. Lists store none.
+    pub draw_fixed_pairs: bool,
 }
 
 /// A crossbar of PCM cells.

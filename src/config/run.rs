@@ -96,8 +96,19 @@ pub enum Placement {
     /// A layer also takes arrays that its predecessor leaves of a tile. Layers of one tile share its buffers, ports and
     /// lanes by their arrays.
     Packed,
+    /// As `Packed`, and blocks with few rows share an array: a block of a layer takes rows that layers before it leave of an
+    /// array of the tile.
+    Shared,
     /// Each layer takes whole tiles; layers that exchange many bytes sit close to each other.
     ByTraffic,
+}
+
+impl Placement {
+    /// Whether layers share tiles.
+    #[must_use]
+    pub const fn shares_tiles(self) -> bool {
+        matches!(self, Placement::Packed | Placement::Shared)
+    }
 }
 
 /// Which synapses are sampled, and which layers run once a member.

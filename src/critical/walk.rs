@@ -122,6 +122,13 @@ impl<'a> Walk<'a> {
         &self.timing.layers[l].groups[g]
     }
 
+    /// Layers and groups of the blocks that share an array.
+    fn sharing(&self, array: u32) -> impl Iterator<Item = (usize, usize)> {
+        let groups = self.timing.groups.iter().filter(|(stage, (l, g))| self.group(*l, *g).arrays == **stage);
+        let of = move |group: &Group| group.wiring.shared.is_some_and(|(shared, _)| shared == array);
+        groups.map(|(_, place)| *place).filter(move |&(l, g)| of(self.group(l, g)))
+    }
+
     /// Positions of a layer in a pass, counting those that its copies handle side by side as one.
     fn batches(&self, l: usize) -> usize {
         let spec = &self.timing.buffers[&self.timing.layers[l].buffer];
@@ -484,6 +491,19 @@ impl<'a> Walk<'a> {
                 if let Some(sample) = self.sample(l, g, q) {
                     after(Node::Drawn(l, g, sample), &[], waits(Action::WaitRandom));
                 }
+                if let Some((array, _)) = group.wiring.shared {
+                    // The block that had the array, and a place for the results.
+                    let time = self.time(node);
+                    for (other, of) in self.sharing(array) {
+                        let before = self.flow.at(self.group(other, of).sums).partition_point(|sums| sums.last <= time);
+                        if let Some(before) = before.checked_sub(1).filter(|_| (other, of) != (l, g)) {
+                            after(Node::Converted(other, of, before), &[], waits(Action::WaitResource));
+                        }
+                    }
+                    if let Some(before) = q.checked_sub(2) {
+                        after(Node::Placed(l, g, before), &[], waits(Action::WaitPort));
+                    }
+                }
             }
             Node::Sampled(l, g, q, by_converters) => {
                 let group = self.group(l, g);
@@ -528,7 +548,7 @@ impl<'a> Walk<'a> {
                 } else {
                     after(Node::Sampled(l, g, q, true), &[reads, converts(pulses)], None);
                 }
-                if let Some(before) = q.checked_sub(1) {
+                if let Some(before) = q.checked_sub(1).filter(|_| group.wiring.shared.is_none()) {
                     after(Node::Placed(l, g, before), &[], Some((component, Action::WaitPort)));
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::pixel::{LOGIT_BITS, pixel_bytes};
 use super::room;
-use crate::config::{Config, Placement, Plane, Sampler};
+use crate::config::{Config, Plane, Sampler};
 use crate::error::Problem;
 use crate::mapping::Mapping;
 use crate::workload::{LayerInput, Net, Shape};
@@ -100,7 +100,8 @@ pub fn build(config: &Config, net: &Net, mapping: &Mapping) -> Result<Dataflow, 
             let converter = graph.add_node(stage(format!("{name}.converter[{g}]"), Role::Converter, at, Some(g)));
             graph.add_edge(buffer, crossbar, token(1));
             graph.add_edge(crossbar, converter, token(1));
-            graph.add_edge(converter, accumulator, token(1));
+            // A shared array is left at once: its results have a place, and a second one while the next are read.
+            graph.add_edge(converter, accumulator, token(if group.shared.is_some() { 2 } else { 1 }));
             if group.plane == Plane::Stochastic && matches!(chip.sampler, Sampler::Generator { .. }) {
                 let sampler = graph.add_node(stage(format!("{name}.sampler[{g}]"), Role::Sampler, at, Some(g)));
                 graph.add_edge(sampler, crossbar, signal(false));
@@ -156,7 +157,7 @@ pub fn build(config: &Config, net: &Net, mapping: &Mapping) -> Result<Dataflow, 
     }
     // With tiles of its own a layer has all of their buffers.
     let more = |problem: Problem| match problem.hint.clone() {
-        Some(hint) if config.mapping.placement == Placement::Packed && problem.path.starts_with("arch.tile.") => {
+        Some(hint) if config.mapping.placement.shares_tiles() && problem.path.starts_with("arch.tile.") => {
             problem.hint(format!("{hint}, or mapping.placement=in_order"))
         }
         _ => problem,

@@ -1,16 +1,16 @@
 //! Placement of the blocks of layers in arrays.
 
 use super::pack::{PackedArray, Packing, packed_plane};
-use super::place::{Placed, TileShare, lay_out};
+use super::place::{Demand, LowBlock, Placed, Portion, SharedArray, lay_out};
 use super::replicate::Replicated;
 use super::split::Split;
 pub use crate::config::Plane;
-use crate::config::{Choices, Config, FirstLayer, Grouping, Scheme, no_first_layer};
+use crate::config::{Choices, Config, FirstLayer, Grouping, Placement, Sampler, Scheme, no_first_layer};
 use crate::error::Problem;
 use crate::network::LayerInput;
 use crate::workload::{Net, NetLayer};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -29,19 +29,28 @@ pub struct ArrayGroup {
     pub rows: u32,
     /// Synapse columns in use in each of its arrays.
     pub columns: u32,
-    /// Number on the chip of its first array.
+    /// Number on the chip of its first block: that of its array, unless it shares one.
     pub first_array: u32,
     /// Arrays in one copy of the layer that hold blocks of this size, in this group or another.
     pub peers: u32,
     /// Place of the group's first array among them.
     pub first_peer: u32,
-    /// Synapses drawn in each of its arrays of a copy, where not all of them are: fixed pairs are gated.
+    /// Synapses drawn in each of its arrays of a copy, where fixed pairs are gated; none where all are drawn.
     pub drawn: Option<Vec<u64>>,
     /// Whether it works for the first member only, whose sums are kept for the others.
     pub first_member_only: bool,
+    /// The array that its block shares with other layers' blocks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared: Option<SharedArray>,
 }
 
 impl ArrayGroup {
+    /// Whether its block lies in an array that counts as another layer's.
+    #[must_use]
+    pub fn is_guest(&self) -> bool {
+        self.shared.is_some_and(|shared| shared.rows.before > 0)
+    }
+
     /// Arrays in one copy of the layer.
     #[must_use]
     pub fn arrays_per_replica(&self) -> u32 {
@@ -114,7 +123,7 @@ pub struct LayerMapping {
     /// Tiles that hold them.
     pub tiles: Range<u32>,
     /// What it has of the first and of the last of them.
-    pub shares: [TileShare; 2],
+    pub shares: [Portion; 2],
     /// Cells that hold weights.
     pub cells_used: u64,
     /// Cells of its arrays.
@@ -122,7 +131,7 @@ pub struct LayerMapping {
 }
 
 impl LayerMapping {
-    /// Arrays of all copies.
+    /// Arrays of all copies, those that it shares among them.
     #[must_use]
     pub fn arrays(&self) -> u64 {
         self.groups.iter().map(ArrayGroup::arrays).sum()
@@ -133,7 +142,20 @@ impl LayerMapping {
         self.planes.iter().map(|plane| u64::from(plane.arrays)).sum::<u64>() * u64::from(self.replication)
     }
 
-    /// Its part, in all its tiles, of what each tile has `of_tile` of and layers share by their arrays.
+    /// Its part, in all its arrays of a plane, of what an array has `of_array` of and blocks that share it have by their rows.
+    #[must_use]
+    pub fn of_arrays(&self, plane: &PlaneMapping, of_array: u64) -> u64 {
+        let whole = u64::from(plane.arrays) * u64::from(self.replication);
+        let shared = self.shared(plane.plane);
+        shared.fold(whole * of_array, |sum, shared| sum - of_array + shared.rows.of(of_array))
+    }
+
+    /// The arrays of a plane that it shares with other layers.
+    fn shared(&self, plane: Plane) -> impl Iterator<Item = &SharedArray> {
+        self.groups.iter().filter(move |group| group.plane == plane).filter_map(|group| group.shared.as_ref())
+    }
+
+    /// Its part, in all its tiles, of what each tile has `of_tile` of and layers share by their blocks.
     #[must_use]
     pub fn of_tiles(&self, of_tile: u64) -> u64 {
         let [first, last] = self.shares.map(|share| share.of(of_tile));
@@ -187,7 +209,7 @@ pub struct Mapping {
     pub layers: Vec<LayerMapping>,
     /// Tiles in use.
     pub tiles: u32,
-    /// Arrays in use.
+    /// Arrays in use, each counted once.
     pub arrays: u64,
     /// The place of each tile on the interconnect, by its number; empty: its number.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -304,14 +326,13 @@ pub fn map(config: &Config, net: &Net, splits: Option<&Splits>) -> Result<Mappin
             break;
         }
         let (mut groups, mut planes, mut before) = (Vec::new(), Vec::new(), 0);
-        let (mut cells_used, mut cells) = (0, 0);
+        let mut cells_used = 0;
         // Planes that have something to keep for later members must not be the only ones.
         let keeps = keeps && cut.len() == 2;
         for of_plane in cut {
             let numbers = Numbers { first_array: next_array as u32 + before, per_replica: per_replica as u32 };
             before += of_plane.arrays() as u32;
             let arrays = config.arch.plane(of_plane.plane).array;
-            cells += of_plane.arrays() * u64::from(replication) * u64::from(arrays.rows) * u64::from(arrays.columns);
             cells_used += of_plane.weights() * u64::from(arrays.cells_per_synapse) * u64::from(replication);
             let first_member_only = keeps && of_plane.plane == Plane::Deterministic;
             // Which rows are 0 differs between arrays, and with it what they do.
@@ -319,7 +340,9 @@ pub fn map(config: &Config, net: &Net, splits: Option<&Splits>) -> Result<Mappin
             let grouping = if alike { config.schedule.grouping } else { Grouping::Expanded };
             for mut group in of_plane.groups(replication, &numbers) {
                 group.first_member_only = first_member_only;
-                match grouping {
+                // Whether it shares an array differs between blocks.
+                let shares = of_plane.packed.is_none() && may_share(config, &group);
+                match if shares { Grouping::Expanded } else { grouping } {
                     Grouping::Grouped => groups.push(group),
                     Grouping::Expanded => groups.extend(of_plane.single_arrays(&group, &numbers)),
                 }
@@ -331,24 +354,36 @@ pub fn map(config: &Config, net: &Net, splits: Option<&Splits>) -> Result<Mappin
             replication,
             passes: if index >= first_ensembling_layer { members } else { 1 },
             groups,
-            // Known once all layers are cut.
+            // Known once all layers are cut, as are shared arrays and cells.
             tiles: 0..0,
-            shares: [TileShare { before: 0, own: 0, used: 0 }; 2],
+            shares: [Portion { before: 0, own: 0, used: 0 }; 2],
             cells_used,
-            cells,
+            cells: 0,
         });
         next_array += arrays;
     }
     if !problems.is_empty() {
         return Err(problems);
     }
-    let tiles = lay_out_layers(&mut layers, config);
+    let tiles = lay_out_layers(&mut layers, config, net);
+    let mut arrays = next_array;
+    for layer in &mut layers {
+        layer.cells = layer
+            .planes
+            .iter()
+            .map(|plane| {
+                let array = config.arch.plane(plane.plane).array;
+                layer.of_arrays(plane, u64::from(array.rows) * u64::from(array.columns))
+            })
+            .sum();
+        arrays -= layer.groups.iter().filter(|group| group.is_guest()).count() as u64;
+    }
     problems.extend(layers.iter().zip(&net.layers).filter_map(|(mapped, layer)| no_part(config, mapped, &layer.name)));
     if !problems.is_empty() {
         return Err(problems);
     }
-    let (places, placed) = (Vec::new(), Placed { byte_hops: 0, byte_hops_in_order: 0, tiles_in_order: tiles });
-    let (arrays, replicated) = (next_array, None);
+    let (places, placed) = (Vec::new(), Placed { tiles_in_order: tiles, ..Placed::default() });
+    let replicated = None;
     // Each copy runs once an image.
     let first_ensembling_layer = if spatial { net.layers.len() } else { first_ensembling_layer };
     Ok(Mapping { layers, tiles, arrays, places, placed, replicated, first_ensembling_layer, members })
@@ -363,14 +398,21 @@ fn no_part(config: &Config, mapped: &LayerMapping, name: &str) -> Option<Problem
         ("bytes of an access of the output buffer", u64::from(tile.output_buffer.bytes_per_cycle)),
     ];
     let (what, whole) = shared.into_iter().find(|&(_, whole)| mapped.least_of_tile(whole) == 0)?;
-    let TileShare { own, used, .. } = mapped.shares.into_iter().find(|share| share.of(whole) == 0)?;
+    let Portion { own, used, .. } = mapped.shares.into_iter().find(|share| share.of(whole) == 0)?;
     let message = format!(
-        "placement is Packed, and layer \"{name}\" has {own} of {used} arrays of a tile: none of its {whole} {what}"
+        "placement is {placement:?}, and layer \"{name}\" has {own} of {used} blocks in a tile: none of its {whole} {what}",
+        placement = config.mapping.placement
     );
     Some(Problem::new("mapping.placement", message).hint("expected InOrder, or tiles with more of it"))
 }
 
 impl Mapping {
+    /// Numbers of the arrays that blocks of several layers share.
+    #[must_use]
+    pub fn shared_arrays(&self) -> BTreeSet<u32> {
+        self.layers.iter().flat_map(|layer| &layer.groups).filter_map(|group| Some(group.shared?.array)).collect()
+    }
+
     /// Number of answers to `images` images: the passes of the layers that give logits.
     #[must_use]
     pub fn answers(&self, net: &Net, images: u32) -> u64 {
@@ -380,19 +422,42 @@ impl Mapping {
 
     /// Gives the layers other numbers of copies and the tiles for them; groups and arrays stay those of before. For
     /// estimates of what the copies occupy.
-    pub(crate) fn set_copies(&mut self, config: &Config, copies: &[u32]) {
+    pub(crate) fn set_copies(&mut self, config: &Config, net: &Net, copies: &[u32]) {
         for (layer, &copies) in self.layers.iter_mut().zip(copies) {
             layer.replication = copies;
         }
-        self.tiles = lay_out_layers(&mut self.layers, config);
+        self.tiles = lay_out_layers(&mut self.layers, config, net);
     }
 }
 
-/// Gives the layers their tiles; returns the number of tiles.
-fn lay_out_layers(layers: &mut [LayerMapping], config: &Config) -> u32 {
-    let arrays: Vec<u64> = layers.iter().map(LayerMapping::arrays_of_copies).collect();
-    let (ground, tiles) = lay_out(&arrays, config.arch.tile.arrays, config.mapping.placement);
-    for (layer, ground) in layers.iter_mut().zip(ground) {
+/// Whether blocks of a group may share an array. Copies of a layer work at the same time, and the generators of an array
+/// draw for one block.
+fn may_share(config: &Config, group: &ArrayGroup) -> bool {
+    let drawn = group.plane == Plane::Stochastic && matches!(config.arch.sampler, Sampler::Generator { .. });
+    let low = group.rows < config.arch.plane(group.plane).array.rows;
+    config.mapping.placement == Placement::Shared && low && !drawn && group.replicas.len() == 1
+}
+
+/// Gives the layers their tiles and the arrays that they share; returns the number of tiles.
+fn lay_out_layers(layers: &mut [LayerMapping], config: &Config, net: &Net) -> u32 {
+    let demand = |(l, layer): (usize, &LayerMapping)| {
+        let single = |group: &&ArrayGroup| layer.replication == 1 && group.arrays() == 1 && may_share(config, group);
+        let whole = |group: &&ArrayGroup| layer.plane(group.plane).is_some_and(|plane| plane.packed.is_none());
+        let low = |group: &ArrayGroup| LowBlock {
+            number: group.first_array,
+            plane: group.plane,
+            rows: group.rows,
+            of_array: config.arch.plane(group.plane).array.rows,
+        };
+        let low = layer.groups.iter().filter(single).filter(whole).map(low).collect();
+        Demand { blocks: layer.arrays_of_copies(), low, described: net.described(l) }
+    };
+    let demands: Vec<Demand> = layers.iter().enumerate().map(demand).collect();
+    let (ground, tiles) = lay_out(&demands, config.arch.tile.arrays, config.mapping.placement);
+    for (layer, mut ground) in layers.iter_mut().zip(ground) {
+        for group in &mut layer.groups {
+            group.shared = ground.arrays.remove(&group.first_array);
+        }
         (layer.tiles, layer.shares) = (ground.tiles, ground.shares);
     }
     tiles
@@ -424,6 +489,8 @@ struct Cut<'a> {
     block_rows: u32,
     block_columns: u32,
     packed: Option<super::pack::PackedPlane>,
+    /// Whether all that is stored is drawn.
+    draws_all: bool,
 }
 
 impl<'a> Cut<'a> {
@@ -444,7 +511,9 @@ impl<'a> Cut<'a> {
             }
             _ => None,
         };
-        let cut = Self { plane, contents, rows, columns, block_rows, block_columns, packed };
+        let lists = matches!(choices.packing, Packing::Lists { .. });
+        let draws_all = config.arch.stochastic.draw_fixed_pairs && !lists;
+        let cut = Self { plane, contents, rows, columns, block_rows, block_columns, packed, draws_all };
         (cut.weights() > 0).then_some(cut)
     }
 
@@ -478,6 +547,9 @@ impl<'a> Cut<'a> {
     /// Synapses that an array of a whole plane draws; none where it draws all it has.
     fn drawn(&self, row_block: u32, column_block: u32) -> Option<u64> {
         let Contents::Sampled(split) = self.contents else { return None };
+        if self.draws_all {
+            return None;
+        }
         let rows = self.block(row_block, self.block_rows, self.rows);
         Some(split.in_block(rows, self.block(column_block, self.block_columns, self.columns)))
     }
@@ -486,6 +558,10 @@ impl<'a> Cut<'a> {
         let (row_blocks, column_blocks) = self.blocks();
         let rows = |block| self.block(block, self.block_rows, self.rows).len() as u32;
         let whole = u64::from(self.rows) * u64::from(self.columns);
+        let draws_all = self.draws_all;
+        let drawn = |array: &PackedArray| {
+            if draws_all { u64::from(array.rows) * u64::from(array.columns) } else { array.probabilistic }
+        };
         let mut mapping = PlaneMapping {
             plane: self.plane,
             tallest: (0..row_blocks).map(rows).collect(),
@@ -499,11 +575,11 @@ impl<'a> Cut<'a> {
         };
         if let Some(packed) = self.packed {
             let slots = packed.arrays.iter().map(|array| u64::from(array.rows) * u64::from(array.columns)).sum();
-            let most_drawn = packed.arrays.iter().map(|array| array.probabilistic).max().unwrap_or(0);
+            let most_drawn = packed.arrays.iter().map(drawn).max().unwrap_or(0);
             let bank_loads = packed.arrays.iter().map(|array| array.bank_loads(banks)).collect();
             let (tallest, column_blocks, packed) = (packed.tallest, packed.column_blocks, Some(packed.arrays));
             mapping = PlaneMapping { tallest, column_blocks, slots, most_drawn, packed, bank_loads, ..mapping };
-        } else if matches!(self.contents, Contents::Sampled(_)) {
+        } else if matches!(self.contents, Contents::Sampled(_)) && !draws_all {
             let blocks = (0..row_blocks).flat_map(|row| (0..column_blocks).map(move |column| (row, column)));
             mapping.most_drawn = blocks.filter_map(|(row, column)| self.drawn(row, column)).max().unwrap_or(0);
         }
@@ -526,14 +602,15 @@ impl<'a> Cut<'a> {
                 columns,
                 drawn,
                 first_member_only: false,
+                shared: None,
             });
         };
         if let Some(packed) = &self.packed {
             let mut start = 0;
             for alike in packed.arrays.chunk_by(|a, b| (a.rows, a.columns) == (b.rows, b.columns)) {
                 let end = start + alike.len() as u32;
-                let drawn = alike.iter().map(|array| array.probabilistic).collect();
-                add(start..end, 0..1, alike[0].rows, alike[0].columns, Some(drawn));
+                let drawn = (!self.draws_all).then(|| alike.iter().map(|array| array.probabilistic).collect());
+                add(start..end, 0..1, alike[0].rows, alike[0].columns, drawn);
                 start = end;
             }
             return groups;

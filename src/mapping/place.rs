@@ -1,62 +1,155 @@
 //! Which tiles the layers take, and the places of these tiles on the interconnect.
 //!
 //! Tiles are taken in the order of the layers. `Packed` lets a layer into what its predecessor leaves of a tile, unless it
-//! would spread over more tiles than it has alone. `ByTraffic` keeps the tiles and orders the layers along the places of
+//! would spread over more tiles than it has alone. `Shared` does so too, and puts blocks with few rows below each other in
+//! one array: block by block in the order of the layers, each into the first array of the tile that the layer is let into
+//! with enough rows left, of the same plane and without a block of the same layer; else into an array of its own, the
+//! layer's last ones. Blocks below each other have rows of their own and share the columns from the first one on.
+//! `ByTraffic` keeps the tiles and orders the layers along the places of
 //! the interconnect, so that what is sent far is little: the sum over messages of bytes times links.
 
-use crate::config::Placement;
+use crate::config::{Placement, Plane};
 use priority_queue::PriorityQueue;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 
-/// Arrays of a layer in a tile that other layers may have arrays in too.
+/// Part of a layer in what it shares with others: its blocks in a tile, or its rows in an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct TileShare {
-    /// Arrays of other layers before them.
+pub struct Portion {
+    /// Those of other layers before them.
     pub before: u32,
-    /// Arrays of the layer.
+    /// Those of the layer.
     pub own: u32,
-    /// Arrays of all layers.
+    /// Those of all layers.
     pub used: u32,
 }
 
-impl TileShare {
-    /// Its part of what the layers of the tile share by their arrays. The parts of all of them add up to the whole.
+impl Portion {
+    /// Its part of what the layers share by these numbers. The parts of all of them add up to the whole.
     #[must_use]
     pub fn of(&self, whole: u64) -> u64 {
-        let until = |arrays: u32| (u128::from(whole) * u128::from(arrays) / u128::from(self.used.max(1))) as u64;
+        let until = |number: u32| (u128::from(whole) * u128::from(number) / u128::from(self.used.max(1))) as u64;
         until(self.before + self.own) - until(self.before)
     }
+}
+
+/// A block in an array that blocks of other layers have rows of too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SharedArray {
+    /// The array: the number of the first block in it.
+    pub array: u32,
+    /// The block's part of the array: rows before it, its own, and those of all blocks.
+    pub rows: Portion,
+}
+
+/// A block that leaves rows of its array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LowBlock {
+    pub number: u32,
+    pub plane: Plane,
+    pub rows: u32,
+    /// Rows of an array.
+    pub of_array: u32,
+}
+
+/// What of a layer is placed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Demand {
+    /// All its blocks, each in an array of its own if it shares none.
+    pub blocks: u64,
+    /// Those of them that may share an array.
+    pub low: Vec<LowBlock>,
+    /// Layers with the same number are copies of one.
+    pub described: usize,
 }
 
 /// The tiles of a layer, and its shares of the first and the last of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ground {
     pub tiles: Range<u32>,
-    pub shares: [TileShare; 2],
+    pub shares: [Portion; 2],
+    /// The arrays that it shares, by block number.
+    pub arrays: BTreeMap<u32, SharedArray>,
 }
 
-/// Gives layers of so many arrays their tiles, in their order; and the number of tiles.
-pub(super) fn lay_out(arrays: &[u64], arrays_of_tile: u32, placement: Placement) -> (Vec<Ground>, u32) {
-    let mut layers = Vec::with_capacity(arrays.len());
+/// An array with rows left, and the layer of each block in it.
+struct OpenArray {
+    blocks: Vec<(usize, LowBlock)>,
+    left: u32,
+}
+
+/// For each low block of a layer the open array that it goes into.
+fn fit(demand: &Demand, demands: &[Demand], open: &[OpenArray]) -> Vec<Option<usize>> {
+    let mut taken = vec![false; open.len()];
+    let mut into = |block: &LowBlock| {
+        let fits = |array: &OpenArray| {
+            let other = |(layer, _): &(usize, LowBlock)| demands[*layer].described != demand.described;
+            array.blocks[0].1.plane == block.plane && array.left >= block.rows && array.blocks.iter().all(other)
+        };
+        let found = open.iter().zip(&taken).position(|(array, taken)| !taken && fits(array))?;
+        taken[found] = true;
+        Some(found)
+    };
+    demand.low.iter().map(&mut into).collect()
+}
+
+/// Gives layers their tiles, in their order; with the number of tiles.
+pub(super) fn lay_out(demands: &[Demand], arrays_of_tile: u32, placement: Placement) -> (Vec<Ground>, u32) {
+    let mut layers = Vec::with_capacity(demands.len());
     let size = u64::from(arrays_of_tile);
-    // Tiles taken, and arrays that the last of them has left.
-    let (mut taken, mut free) = (0_u64, 0_u64);
-    for &arrays in arrays {
-        let joins = placement == Placement::Packed
-            && free > 0
-            && (size - free + arrays).div_ceil(size) == arrays.div_ceil(size);
-        let (first, before) = if joins { (taken - 1, size - free) } else { (taken, 0) };
-        let end = before + arrays;
+    // Tiles taken, arrays that the last of them has left, and blocks in it.
+    let (mut taken, mut free, mut placed) = (0_u64, 0_u64, 0_u64);
+    // Arrays of the last tile with rows left, and those of tiles before it.
+    let (mut open, mut closed): (Vec<OpenArray>, Vec<OpenArray>) = (Vec::new(), Vec::new());
+    for (l, demand) in demands.iter().enumerate() {
+        let mut into = fit(demand, demands, &open);
+        let guests = |into: &[Option<usize>]| into.iter().flatten().count() as u64;
+        let spans = (size - free + demand.blocks - guests(&into)).div_ceil(size);
+        let joins = placement.shares_tiles() && taken > 0 && spans <= demand.blocks.div_ceil(size);
+        let (first, before, placed_before) = if joins { (taken - 1, size - free, placed) } else { (taken, 0, 0) };
+        if !joins {
+            into.fill(None);
+        }
+        let own = demand.blocks - guests(&into);
+        let end = before + own;
         let tiles = end.div_ceil(size);
         taken = first + tiles;
         free = tiles * size - end;
-        let share = |before: u64, own: u64| TileShare { before: before as u32, own: own as u32, used: 0 };
-        let in_first = share(before, arrays.min(size - before));
+        let share = |before: u64, own: u64| Portion { before: before as u32, own: own as u32, used: 0 };
+        let in_first = share(placed_before, own.min(size - before) + guests(&into));
         let in_last = if tiles > 1 { share(0, size - free) } else { in_first };
-        layers.push(Ground { tiles: first as u32..taken as u32, shares: [in_first, in_last] });
+        placed = u64::from(in_last.before + in_last.own);
+        layers.push(Ground { tiles: first as u32..taken as u32, shares: [in_first, in_last], arrays: BTreeMap::new() });
+        for (block, into) in demand.low.iter().zip(&into) {
+            if let Some(array) = into.map(|array| &mut open[array]) {
+                array.blocks.push((l, *block));
+                array.left -= block.rows;
+            }
+        }
+        if !joins || tiles > 1 {
+            closed.append(&mut open);
+        }
+        // Low blocks in arrays of their own are the layer's last ones.
+        let mut of_own: Vec<&LowBlock> =
+            demand.low.iter().zip(&into).filter(|(_, into)| into.is_none()).map(|(block, _)| block).collect();
+        let elsewhere = of_own.len().saturating_sub(if tiles > 1 { size - free } else { own } as usize);
+        of_own.drain(..elsewhere);
+        open.extend(
+            of_own.into_iter().map(|block| OpenArray { blocks: vec![(l, *block)], left: block.of_array - block.rows }),
+        );
+    }
+    closed.append(&mut open);
+    for array in closed.iter().filter(|array| array.blocks.len() > 1) {
+        let used = array.blocks.iter().map(|(_, block)| block.rows).sum();
+        let mut before = 0;
+        for (l, block) in &array.blocks {
+            let rows = Portion { before, own: block.rows, used };
+            layers[*l].arrays.insert(block.number, SharedArray { array: array.blocks[0].1.number, rows });
+            before += block.rows;
+        }
     }
     let mut used: BTreeMap<u32, u32> = BTreeMap::new();
     let ends = |layer: &Ground| [layer.tiles.start, layer.tiles.end.saturating_sub(1)];
@@ -221,7 +314,7 @@ fn improved(mut order: Order, cost: &dyn Fn(&Order) -> u64, looks: &mut usize) -
 }
 
 /// What the placement comes to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placed {
     /// Sum over the messages of an image of bytes times links.
     pub byte_hops: u64,
@@ -229,6 +322,28 @@ pub struct Placed {
     pub byte_hops_in_order: u64,
     /// Tiles in that case.
     pub tiles_in_order: u32,
+    /// The arrays that layers share, by number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared_arrays: Vec<SharedRows>,
+}
+
+/// An array that layers share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedRows {
+    /// Its number: that of the first block in it.
+    pub array: u32,
+    /// Its rows.
+    pub rows: u32,
+    /// Names of the layers, from the first row on, and rows of each.
+    pub layers: Vec<(String, u32)>,
+}
+
+impl fmt::Display for SharedRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let layers: Vec<String> = self.layers.iter().map(|(layer, rows)| format!("{layer} ({rows})")).collect();
+        let used: u32 = self.layers.iter().map(|(_, rows)| rows).sum();
+        write!(f, "array {} holds rows of {}: {used} of {}", self.array, layers.join(", "), self.rows)
+    }
 }
 
 #[cfg(test)]
@@ -241,10 +356,10 @@ mod tests {
 
     #[test]
     fn parts_of_a_tile_add_up() {
-        let parts = [(0, 1), (1, 2), (3, 4)].map(|(before, own)| TileShare { before, own, used: 7 });
+        let parts = [(0, 1), (1, 2), (3, 4)].map(|(before, own)| Portion { before, own, used: 7 });
         // 16 * 1/7 = 2.3, 16 * 3/7 = 6.9: 2, 4 and 10.
         assert_eq!(parts.map(|part| part.of(16)), [2, 4, 10]);
-        assert_eq!(TileShare { before: 0, own: 3, used: 3 }.of(16), 16);
+        assert_eq!(Portion { before: 0, own: 3, used: 3 }.of(16), 16);
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub struct Assembly {
     pub ports: Ports<Token>,
     /// Links between tiles.
     pub network: Network,
+    /// Number of arrays that blocks of several layers share.
+    pub shared_arrays: usize,
     /// The turn of a sequential schedule; none in other schedules.
     pub turn: Option<Turn>,
     /// Number of answers that the run must produce: images times passes of the last layer.
@@ -107,6 +109,7 @@ pub fn assemble(
         parts,
         names: graph.node_weights().map(|stage| stage.name.clone()).collect(),
         layers: graph.node_weights().map(|stage| stage.layer).collect(),
+        shared_arrays: mapping.shared_arrays().len(),
         turn: (config.schedule.mode == Mode::Sequential).then(|| turn(net, mapping, dataflow)),
         answers: mapping.answers(net, config.schedule.images),
         window: config.schedule.window.cycles(),

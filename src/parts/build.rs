@@ -74,6 +74,12 @@ impl<'a> Build<'a> {
         if self.packing().1 { Block { last_results: block.results, ..block } } else { block }
     }
 
+    /// Place of the array that its group shares among all that are shared.
+    pub(super) fn shared_array(&self) -> Option<u32> {
+        let array = self.group().shared?.array;
+        Some(self.mapping.shared_arrays().range(..array).count() as u32)
+    }
+
     /// Image and member of the last pass of the run in which the group takes part.
     pub(super) fn last_pass(&self) -> (u32, u32) {
         let passes = if self.group().first_member_only { 1 } else { self.layer().2.passes };
@@ -132,6 +138,11 @@ impl<'a> Build<'a> {
     /// The stage that it feeds.
     pub(super) fn consumer(&self) -> &'a Stage {
         &self.graph[self.consumer_node()]
+    }
+
+    /// The only output of the stage that it feeds.
+    pub(super) fn output_of_consumer(&self) -> PortId {
+        Build { node: self.consumer_node(), ..*self }.output()
     }
 
     /// Part of the stage that it feeds.

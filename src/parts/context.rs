@@ -1,6 +1,7 @@
 //! What a part may do: book work, book waiting, schedule events, use ports.
 
 use super::network::{Departure, Network};
+use super::shared::SharedArrays;
 use super::token::Token;
 use super::turn::Turn;
 use crate::kernel::{Cycle, Event, EventQueue, PartId, PortId, Ports};
@@ -156,6 +157,8 @@ pub struct Shared<K> {
     pub network: Network,
     /// Messages that ask to leave in this cycle.
     pub departures: Vec<Departure>,
+    /// Arrays that blocks of several layers share.
+    pub arrays: SharedArrays,
     /// Whose turn it is in a sequential schedule.
     pub turn: Option<Turn>,
     /// For each part the last interval in which its output was refused.
@@ -365,6 +368,7 @@ mod tests {
             sink: Spans(Vec::new()),
             network: Network::new(&bus, Topology::new(&bus, 1), 1),
             departures: Vec::new(),
+            arrays: SharedArrays::default(),
             turn: None,
             refused: Vec::new(),
             answers: 0,

@@ -39,6 +39,8 @@ pub struct Wiring {
     pub arrays: Units,
     /// Copies of the layer that the group covers.
     pub replicas: Range<u32>,
+    /// The array that blocks of other layers share, by its place among such arrays.
+    pub shared: Option<u32>,
 }
 
 /// Description of converters, shared by groups that differ only in their position.
@@ -140,8 +142,13 @@ impl Converter {
     /// Idle converters of a group; `known` holds the specs built so far.
     pub(super) fn build(at: &Build<'_>, known: &mut Vec<Arc<ConverterSpec>>) -> Self {
         let group = at.group();
-        let wiring =
-            Wiring { input: at.input(), output: at.output(), arrays: at.arrays(), replicas: group.replicas.clone() };
+        let wiring = Wiring {
+            input: at.input(),
+            output: at.output(),
+            arrays: at.arrays(),
+            replicas: group.replicas.clone(),
+            shared: at.shared_array(),
+        };
         Self::new(shared(known, ConverterSpec::build(at)), wiring)
     }
 
@@ -180,6 +187,8 @@ impl Converter {
         match tag {
             Tag::Sampled => self.begin(cx),
             Tag::Done if self.spec.fine && self.step < self.spec.steps => self.convert_next(cx),
+            // Of a shared array the request for the next position waits for the credit.
+            Tag::Credit if self.wiring.shared.is_some() => {}
             Tag::Done | Tag::Credit => self.pass_on(cx),
         }
     }
@@ -276,9 +285,11 @@ impl Converter {
         if !self.busy {
             return;
         }
-        // Only the last sample of a position needs a place: the others are added to an existing sum.
+        // Only the last sample of a position needs a place: the others are added to an existing sum. Of a shared array it has
+        // been reserved.
         let last = self.token.is_last();
-        if !cx.send(self.wiring.output, &self.token, u32::from(last)) {
+        let places = u32::from(last && self.wiring.shared.is_none());
+        if !cx.send(self.wiring.output, &self.token, places) {
             self.refused_since.get_or_insert(cx.now);
             return;
         }
@@ -289,6 +300,9 @@ impl Converter {
         }
         if last {
             (self.between, self.idle_since) = (true, cx.now);
+            if let Some(array) = self.wiring.shared {
+                cx.shared.arrays.converted(array);
+            }
             if self.converters != self.all {
                 self.end_position(self.token, cx);
             }

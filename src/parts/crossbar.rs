@@ -13,6 +13,7 @@ use super::build::{Build, shared};
 use super::context::{Amount, Context, Job, Units, rows};
 use super::energy::{ReadEnergy, RowEnergy, Rows, Share, Working};
 use super::gather::Gather;
+use super::shared::Request;
 use super::tag::tags;
 use super::token::Token;
 use crate::config::{Draws, Grain, Packing, ReadStart, Sampler};
@@ -40,6 +41,8 @@ tags! {
         Drawn,
         /// The inputs of a position have been gathered.
         Gathered,
+        /// It has the array that it shares.
+        Granted,
     }
 }
 
@@ -73,6 +76,9 @@ pub struct Wiring {
     pub row_blocks: Range<u32>,
     /// Place of its first array among those with blocks of the same size.
     pub first_peer: u32,
+    /// The array that blocks of other layers share, by its place among such arrays, and the port in which its results need
+    /// a place.
+    pub shared: Option<(u32, PortId)>,
 }
 
 /// Description of a crossbar, shared by groups that differ only in their position.
@@ -109,6 +115,8 @@ enum Phase {
     Gathering(Cycle),
     /// A window has been waiting for weights since that cycle.
     Starved(Cycle),
+    /// A window has been waiting for the shared array since that cycle.
+    Asking(Cycle),
     Reading,
     /// The sample has been ready since that cycle and cannot be taken yet.
     Holding(Cycle),
@@ -229,6 +237,7 @@ impl Crossbar {
             replicas: group.replicas.clone(),
             row_blocks: group.row_blocks.clone(),
             first_peer: group.first_peer,
+            shared: at.shared_array().map(|array| (array, at.output_of_consumer())),
         };
         Self::new(shared(known, CrossbarSpec::build(at)), wiring)
     }
@@ -272,6 +281,7 @@ impl Crossbar {
             Tag::Free => self.free(cx),
             Tag::Drawn => self.drawn(cx),
             Tag::Gathered => self.begin(cx),
+            Tag::Granted => self.granted(cx),
         }
     }
 
@@ -307,7 +317,7 @@ impl Crossbar {
             Phase::Gathering(until) if until > cx.now => return,
             Phase::Gathering(_) => cx.now,
             Phase::Starved(since) => since,
-            Phase::Reading | Phase::Holding(_) | Phase::Running => return,
+            Phase::Asking(_) | Phase::Reading | Phase::Holding(_) | Phase::Running => return,
         };
         let Some(token) = cx.shared.ports.peek(self.wiring.input) else { return };
         if self.phase == Phase::Idle && self.spec.gather.is_some() && !self.gathered(token, cx) {
@@ -325,6 +335,28 @@ impl Crossbar {
         let all = self.all_units();
         cx.wait_between(Action::WaitOperand, self.spec.read.site, self.idle_since, since, token, all);
         cx.wait_between(Action::WaitRandom, self.spec.read.site, since, cx.now, token, all);
+        if let Some((array, sums)) = self.wiring.shared {
+            let event = Event { part: cx.me, tag: Tag::Granted.into() };
+            let request = Request::new(cx.now, self.spec.energy.layer, event, array, sums);
+            cx.shared.arrays.ask(request);
+            self.phase = Phase::Asking(cx.now);
+            return;
+        }
+        self.start(token, fresh, cx);
+    }
+
+    /// Starts the window for which it has asked for the shared array. Blocks with weights to be drawn share none.
+    #[cold]
+    #[inline(never)]
+    fn granted<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
+        let Phase::Asking(since) = self.phase else { unreachable!("an array was granted that nobody asked for") };
+        let token = cx.shared.ports.peek(self.wiring.input).expect("a window waits for the array");
+        cx.wait_between(Action::WaitResource, self.spec.read.site, since, cx.now, token, self.all_units());
+        self.start(token, false, cx);
+    }
+
+    /// Starts a window.
+    fn start<S: EventQueue, K: SpanSink>(&mut self, token: Token, fresh: bool, cx: &mut Context<'_, S, K>) {
         cx.take(self.wiring.input);
         cx.release(self.wiring.input, 1);
         self.arrived = None;

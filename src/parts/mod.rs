@@ -15,6 +15,7 @@ pub mod energy;
 pub mod limits;
 pub mod build;
 pub mod crossbar;
+pub mod shared;
 pub mod converter;
 pub mod gather;
 pub mod generator;

@@ -2,6 +2,7 @@
 
 use super::assemble::Assembly;
 use super::context::{Context, Shared};
+use super::shared::SharedArrays;
 use super::{Part, sampler, source};
 use crate::error::Error;
 use crate::kernel::{Cycle, Event, EventQueue, Handler, PartId, Stats, run};
@@ -64,6 +65,9 @@ impl<S: EventQueue, K: SpanSink> Handler<S> for Simulation<K> {
         if !self.shared.departures.is_empty() {
             self.depart(now, queue);
         }
+        if !self.shared.arrays.is_settled() {
+            self.shared.arrays.grant(&mut self.shared.ports, queue);
+        }
     }
 }
 
@@ -76,6 +80,7 @@ impl<K: SpanSink> Simulation<K> {
             sink,
             network: assembly.network,
             departures: Vec::new(),
+            arrays: SharedArrays::new(assembly.shared_arrays),
             turn: assembly.turn,
             refused: vec![(0, 0); parts.len()],
             answers: 0,

@@ -15,16 +15,16 @@ const BAR: f64 = 26.0;
 /// Slices of the run.
 const SLICES: usize = 350;
 
-/// A row a layer. In each slice of time the path fills the rows of the layers that it is in, as high as its share of the
+/// A row for each of `names`, the layers. In each slice of time the path fills the rows of the layers that it is in, as high as its share of the
 /// slice, with the colours of the components.
 #[must_use]
-pub fn picture(config: &Config, chain: &Chain) -> Picture {
+pub fn picture(config: &Config, names: &[String], chain: &Chain) -> Picture {
     let cycles = chain.cycles().max(1);
     let hertz = config.arch.clock.0 as f64;
-    let layers = config.workload.layers.len();
+    let layers = names.len();
     let row = |layer: u32| if layer == NONE { layers } else { layer as usize };
     let outside = chain.segments.iter().any(|segment| segment.layer == NONE);
-    let mut labels: Vec<String> = config.workload.layers.iter().map(|layer| layer.name.clone()).collect();
+    let mut labels = names.to_vec();
     labels.extend(outside.then(|| "(no layer)".to_owned()));
 
     let mut of_layer = vec![0; layers + 1];

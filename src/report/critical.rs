@@ -1,7 +1,7 @@
 //! The critical path of a run as a report, and what other times would change.
 
 use crate::config::Config;
-use crate::critical::{Chain, Segment};
+use crate::critical::Segment;
 use crate::report::quantity::{grouped, percent, si};
 use crate::report::settings::Setting;
 use crate::report::table::{grid, line, title};
@@ -131,14 +131,12 @@ impl WhatIf {
 }
 
 impl Critical {
-    /// Of the run of a configuration; `stages` names the stages of its dataflow.
+    /// Of the run of a configuration.
     #[must_use]
-    pub fn new(config: &Config, chain: &Chain, stages: &[String], what_if: Vec<WhatIf>) -> Self {
+    pub fn new(config: &Config, critical: &crate::simulate::Critical, what_if: Vec<WhatIf>) -> Self {
+        let (chain, stages) = (&critical.chain, &critical.stages);
         let cycles = chain.cycles();
-        let layer = |layer: u32| {
-            let layer = config.workload.layers.get(layer as usize).filter(|_| layer != NONE);
-            layer.map(|layer| layer.name.clone())
-        };
+        let layer = |layer: u32| critical.layers.get(layer as usize).filter(|_| layer != NONE).cloned();
         let share = |(l, component, action): (u32, crate::trace::Component, crate::trace::Action), part: u64| Share {
             layer: layer(l),
             component: component.name(),

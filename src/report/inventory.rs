@@ -33,10 +33,12 @@ pub fn inventory(config: &Config, net: &Net, mapping: &Mapping, links: u64) -> V
             let arrays = u64::from(plane.arrays) * u64::from(mapped.replication);
             let readout = Readout::new(chip, plane.plane);
             let array = &readout.arrays.array;
-            let cells = arrays * u64::from(array.rows) * u64::from(array.columns);
+            // Layers have their parts of what an array that they share has; each names all of its units.
+            let of_arrays = |of_array| mapped.of_arrays(plane, of_array);
+            let cells = of_arrays(u64::from(array.rows) * u64::from(array.columns));
             let synapses = u64::from(array.rows) * u64::from(readout.arrays.synapse_columns());
             add(Component::Crossbar, "cell", at, cells, arrays, &costs.cell);
-            add(Component::Driver, "wordline", at, arrays * u64::from(array.rows), arrays, &costs.wordline);
+            add(Component::Driver, "wordline", at, of_arrays(array.rows.into()), arrays, &costs.wordline);
             if let Some(packed) = &plane.packed {
                 let indices: u64 = packed.iter().map(PackedArray::indices).sum();
                 let bits = indices * u64::from(index_bits(net.layers[l].rows)) * u64::from(mapped.replication);
@@ -44,8 +46,8 @@ pub fn inventory(config: &Config, net: &Net, mapping: &Mapping, links: u64) -> V
                 add(Component::Driver, "gather", at, arrays * u64::from(chip.gather_banks()), 0, &costs.gather);
             }
             for of_array in &readout.instances {
-                let number = arrays * of_array.number;
-                let units = if of_array.units { number } else { 0 };
+                let number = of_arrays(of_array.number);
+                let units = if of_array.units { arrays * of_array.number } else { 0 };
                 add(of_array.component, of_array.part, at, number, units, of_array.cost);
             }
             if let (Plane::Stochastic, Sampler::Generator { bits_per_cycle, probability_bits, double_buffered, .. }) =

@@ -8,7 +8,7 @@ use serde::Serialize;
 pub struct Sampling {
     /// Synapses with 0.05 < p < 0.95; none without a posterior.
     pub probabilistic_synapses: Option<u64>,
-    /// Synapses whose stored p is 0 or 1 at the generator's bits: stored, and never drawn otherwise. None without a posterior,
+    /// Sampled synapses whose stored p is 0 or 1 at the generator's bits: never drawn otherwise. None without a posterior,
     /// or where no p is stored.
     pub frozen_synapses: Option<u64>,
     /// Synapses held in stochastic planes.

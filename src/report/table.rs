@@ -99,6 +99,29 @@ pub(crate) fn cut(name: &str) -> String {
     name.chars().take(NAME - 2).chain("..".chars()).collect()
 }
 
+/// Layers as tables have them, each with its name and its places among all: copies of a layer for members side by side are
+/// one line.
+pub(crate) fn folded<'a>(config: &Config, names: impl Iterator<Item = &'a str>) -> Vec<(String, Vec<usize>)> {
+    let spatial = config.ensemble.execution == Execution::Spatial;
+    let of_copy = |name: &'a str| {
+        let (described, _) = name.strip_suffix(']')?.rsplit_once('[')?;
+        config.workload.layers.iter().any(|layer| layer.name == described).then_some(described)
+    };
+    let mut layers: Vec<(&str, Vec<usize>)> = Vec::new();
+    for (l, name) in names.enumerate() {
+        let described = of_copy(name).filter(|_| spatial).unwrap_or(name);
+        match layers.iter_mut().find(|(known, _)| *known == described) {
+            Some((_, copies)) if spatial => copies.push(l),
+            _ => layers.push((described, vec![l])),
+        }
+    }
+    let told = |(name, copies): (&str, Vec<usize>)| match copies.len() {
+        1 => (cut(name), copies),
+        number => (format!("{} ({number} copies)", cut(name)), copies),
+    };
+    layers.into_iter().map(told).collect()
+}
+
 fn run(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let config = &report.config;
     let heading = format!("{} on {}", config.workload.name, config.arch.name);
@@ -119,7 +142,9 @@ fn run(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     );
     line(f, "mapping", &placed)?;
     if let (Some(placed), false) = (&mapping.placed, config.mapping.placement == Placement::InOrder) {
-        line(f, "placement", &placement(config.mapping.placement, mapping.tiles, placed))?;
+        for (i, text) in placement(config.mapping.placement, mapping.tiles, placed).lines().enumerate() {
+            line(f, if i == 0 { "placement" } else { "" }, text)?;
+        }
     }
     line(f, "scheme", &scheme(config))?;
     let mode = match config.schedule.mode {
@@ -147,9 +172,13 @@ fn run(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let share = |frozen: u64, of: u64| percent(frozen as f64 / of.max(1) as f64);
         let all = format!("{} ({})", grouped(frozen), share(frozen, sampling.stored_synapses));
         let mut layers: Vec<(f64, String)> = Vec::new();
-        for layer in sampling.per_layer.iter().filter(|layer| layer.stored_synapses > 0) {
+        for (name, copies) in folded(config, sampling.per_layer.iter().map(|layer| layer.layer.as_str())) {
+            let layer = &sampling.per_layer[copies[0]];
+            if layer.stored_synapses == 0 {
+                continue;
+            }
             let frozen = layer.frozen_synapses.unwrap_or(0);
-            let told = format!("{} {}", cut(&layer.layer), share(frozen, layer.stored_synapses));
+            let told = format!("{name} {}", share(frozen, layer.stored_synapses));
             layers.push((frozen as f64 / layer.stored_synapses.max(1) as f64, told));
         }
         // The report in JSON has all of them.
@@ -285,19 +314,22 @@ fn layers(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     title(f, "Layers")?;
     let total = report.energy.total_j;
     let share = |joules: f64| if total > 0.0 { bare_percent(joules / total) } else { "-".to_owned() };
-    let each = report.mapping.per_layer.iter().zip(&report.energy.per_layer).zip(&report.area.per_layer);
-    let mut rows: Vec<[String; 9]> = each
-        .map(|((layer, energy), area)| {
+    let all = &report.mapping.per_layer;
+    let mut rows: Vec<[String; 9]> = folded(&report.config, all.iter().map(|layer| layer.name.as_str()))
+        .into_iter()
+        .map(|(name, copies)| {
+            let layer = &all[copies[0]];
+            let joules = copies.iter().map(|&l| report.energy.per_layer[l].share.total_j).sum();
             [
-                cut(&layer.name),
+                name,
                 format!("{} x {}", layer.rows, layer.columns),
                 grouped(layer.positions),
                 grouped(layer.passes_per_image),
                 grouped(layer.replication),
-                grouped(layer.arrays),
-                si(energy.share.total_j, "J"),
-                share(energy.share.total_j),
-                square_millimetres(area.total_mm2),
+                grouped(copies.iter().map(|&l| all[l].arrays).sum::<u64>()),
+                si(joules, "J"),
+                share(joules),
+                square_millimetres(copies.iter().map(|&l| report.area.per_layer[l].total_mm2).sum()),
             ]
         })
         .collect();
@@ -313,12 +345,16 @@ fn layers(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     grid(f, ["", "weights", "positions", "passes", "copies", "arrays", "energy", "%", "area"], &rows)
 }
 
-/// What a placement changes, in words.
+/// Most shared arrays that are listed.
+const MOST_SHARED: usize = 8;
+
+/// What a placement changes, in words: a line, and one for each shared array.
 #[must_use]
 pub fn placement(placement: Placement, tiles: u32, placed: &Placed) -> String {
     let name = match placement {
         Placement::InOrder => "in order",
         Placement::Packed => "packed",
+        Placement::Shared => "packed, with shared arrays",
         Placement::ByTraffic => "by traffic",
     };
     let told =
@@ -327,7 +363,14 @@ pub fn placement(placement: Placement, tiles: u32, placed: &Placed) -> String {
     if placement == Placement::InOrder {
         return now;
     }
-    format!("{now}; in order: {}", told(placed.tiles_in_order, placed.byte_hops_in_order))
+    let mut text = format!("{now}; in order: {}", told(placed.tiles_in_order, placed.byte_hops_in_order));
+    for array in placed.shared_arrays.iter().take(MOST_SHARED) {
+        text += &format!("\n{array}");
+    }
+    match placed.shared_arrays.len().saturating_sub(MOST_SHARED) {
+        0 => text,
+        more => format!("{text}\n{more} more arrays are shared"),
+    }
 }
 
 /// The copies that were chosen.
@@ -376,11 +419,17 @@ fn arrays(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             _ => share(waits.get(WAITS[i - 4]).copied().unwrap_or(0.0) / cycles),
         })
     };
-    let layers = report.utilisation.per_layer.iter().zip(&report.stalls.per_layer);
-    let mut rows: Vec<[String; 10]> = layers
-        .map(|(used, stalls)| {
-            let adc = used.per_component.get("adc").and_then(|used| used.busy);
-            row(cut(&used.layer), [Some(used.cells), Some(used.arrays), adc], &stalls.per_reason_cycles)
+    let (used, stalls) = (&report.utilisation.per_layer, &report.stalls.per_layer);
+    let mut rows: Vec<[String; 10]> = folded(&report.config, used.iter().map(|layer| layer.layer.as_str()))
+        .into_iter()
+        .map(|(name, copies)| {
+            // Copies of a layer have as many arrays each: their shares are the means.
+            let mean = |of: &dyn Fn(usize) -> f64| copies.iter().map(|&l| of(l)).sum::<f64>() / copies.len() as f64;
+            let adc = |l: usize| used[l].per_component.get("adc").and_then(|used| used.busy);
+            let adcs = adc(copies[0]).is_some().then(|| mean(&|l| adc(l).unwrap_or(0.0)));
+            let wait = |reason| mean(&|l| stalls[l].per_reason_cycles.get(reason).copied().unwrap_or(0.0));
+            let waits: BTreeMap<&str, f64> = WAITS.iter().map(|&reason| (reason, wait(reason))).collect();
+            row(name, [Some(mean(&|l| used[l].cells)), Some(mean(&|l| used[l].arrays)), adcs], &waits)
         })
         .collect();
     let busy = |name| report.utilisation.per_component.get(name).and_then(|used| used.busy);
