@@ -14,6 +14,8 @@
 //! - [`error`], [`units`], [`random`], [`lfsr`]: problems, exact quantities, named random streams, shift registers;
 //! - [`read`]: bounded reading of files that users name;
 //! - [`whole`]: files that appear whole or not at all;
+//! - `parallel`: work on many threads;
+//! - [`device`]: physics of memory cells;
 //! - [`network`]: what a network's file describes, layers and shapes;
 //! - [`config`]: files to a validated, fully expanded [`config::Config`];
 //! - [`workload`]: posterior, images;
@@ -41,6 +43,8 @@ pub mod random;
 pub mod lfsr;
 pub mod read;
 pub mod whole;
+mod parallel;
+pub mod device;
 pub mod network;
 pub mod config;
 pub mod workload;

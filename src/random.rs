@@ -2,10 +2,12 @@
 //!
 //! A stream is a PCG generator (`Pcg64Dxsm`) whose seed is a BLAKE3 hash of the master seed and the stream's name.
 //! No stream is shared and none is split off another, so results do not depend on the order in which streams are used,
-//! on threads or on how the work is cut into arrays. The samplers are ours: they use only integers and comparisons.
+//! on threads or on how the work is cut into arrays. The samplers are ours: Bernoulli trials use only integers and
+//! comparisons, normal draws functions of `libm`, so that every machine draws the same numbers.
 
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Dxsm;
+use std::sync::LazyLock;
 
 /// Purpose of a stream. The codes are part of the streams' names: never reuse one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,6 +19,8 @@ pub enum Purpose {
     SyntheticPosterior = 2,
     /// Seeds of the shift registers in an array's generator.
     RegisterSeed = 3,
+    /// Programming, drift, read noise and faults of memory devices.
+    Device = 4,
 }
 
 /// Full name of a stream; fields that do not apply are 0.
@@ -72,7 +76,65 @@ impl Stream {
     pub fn uniform(&mut self) -> f64 {
         (self.bits() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
+
+    /// Normal with mean 0 and variance 1, by the ziggurat of Marsaglia and Tsang (J. Stat. Softw. 5(8), 2000) with 256
+    /// layers.
+    pub fn normal(&mut self) -> f64 {
+        let Ziggurat { x, density } = &*ZIGGURAT;
+        loop {
+            // Layer, sign and place are bits of their own.
+            let bits = self.bits();
+            let layer = (bits & 0xff) as usize;
+            let sign = if bits & 0x100 == 0 { 1.0 } else { -1.0 };
+            let value = (bits >> 11) as f64 * (1.0 / (1u64 << 53) as f64) * x[layer];
+            if value < x[layer + 1] {
+                return sign * value;
+            }
+            if layer == 0 {
+                return sign * self.normal_tail();
+            }
+            let height = density[layer] + (density[layer + 1] - density[layer]) * self.uniform();
+            if height < libm::exp(-0.5 * value * value) {
+                return sign * value;
+            }
+        }
+    }
+
+    /// The part of a normal beyond the ziggurat's base layer (Marsaglia 1964).
+    fn normal_tail(&mut self) -> f64 {
+        loop {
+            // 1 - uniform is never 0.
+            let beyond = -libm::log(1.0 - self.uniform()) / BASE;
+            if -2.0 * libm::log(1.0 - self.uniform()) > beyond * beyond {
+                return BASE + beyond;
+            }
+        }
+    }
 }
+
+/// Where the base layer of the ziggurat ends, and the area of each of its layers.
+const BASE: f64 = 3.654_152_885_361_009;
+const AREA: f64 = 0.004_928_673_233_974_655;
+
+/// Layers of equal area below exp(-x^2 / 2).
+struct Ziggurat {
+    /// Width of each layer, widest first: `x[1]` is [`BASE`], the last one 0; `x[0]` is as wide as a rectangle of the base
+    /// layer's area.
+    x: [f64; 257],
+    /// exp(-x^2 / 2) of each.
+    density: [f64; 257],
+}
+
+static ZIGGURAT: LazyLock<Ziggurat> = LazyLock::new(|| {
+    let of = |x: f64| libm::exp(-0.5 * x * x);
+    let (mut x, mut density) = ([0.0; 257], [1.0; 257]);
+    (x[0], x[1]) = (AREA / of(BASE), BASE);
+    for layer in 2..256 {
+        x[layer] = libm::sqrt(-2.0 * libm::log(AREA / x[layer - 1] + of(x[layer - 1])));
+    }
+    density.iter_mut().zip(&x).for_each(|(density, &x)| *density = of(x));
+    Ziggurat { x, density }
+});
 
 /// Draws of `bits` bits below it succeed: `round(p 2^bits)`. At 0 none does, at 2^bits all do.
 #[must_use]
@@ -187,6 +249,34 @@ mod tests {
         let mean = values.iter().sum::<f64>() / 10_000.0;
         // Standard error of the mean: 0.2887 / 100.
         assert!((mean - 0.5).abs() < 4.0 * 0.002_887, "mean {mean}");
+    }
+
+    #[test]
+    fn normals_follow_their_distribution() {
+        let mut stream = StreamName::new(Purpose::Device).open(3);
+        let count = 1_000_000;
+        let values: Vec<f64> = (0..count).map(|_| stream.normal()).collect();
+        // Standard errors of the first four moments of a million draws: 0.001, 0.00141, 0.00387, 0.0098.
+        let moment = |power: i32| values.iter().map(|x| x.powi(power)).sum::<f64>() / f64::from(count);
+        for (power, expected, error) in [(1, 0.0, 0.001), (2, 1.0, 0.001_41), (3, 0.0, 0.003_87), (4, 3.0, 0.009_8)] {
+            assert!((moment(power) - expected).abs() < 4.0 * error, "moment {power}: {}", moment(power));
+        }
+        // Shares below bounds on all layers and in the tail, against the error function.
+        for bound in [-4.0, -3.7, -3.0, -2.0, -1.0, -0.3, 0.0, 0.1, 0.7, 1.5, 2.5, 3.5, 3.66, 4.0] {
+            let share = values.iter().filter(|x| **x < bound).count() as f64 / f64::from(count);
+            let expected = 0.5 * libm::erfc(-bound / libm::sqrt(2.0));
+            let error = libm::sqrt(expected * (1.0 - expected) / f64::from(count));
+            assert!((share - expected).abs() < 4.0 * error, "below {bound}: {share}, expected {expected}");
+        }
+    }
+
+    #[test]
+    fn the_layers_of_the_ziggurat_have_equal_areas() {
+        let Ziggurat { x, density } = &*ZIGGURAT;
+        for layer in 1..256 {
+            let area = x[layer] * (density[layer + 1] - density[layer]);
+            assert!((area - AREA).abs() < 1e-11, "layer {layer}: {area}");
+        }
     }
 
     #[test]

@@ -170,7 +170,6 @@ impl Quantity {
 macro_rules! quantities {
     ($($(#[$doc:meta])* $name:ident, $label:literal, $example:literal, [$($symbol:literal = $scale:literal),+];)*) => {
         /// All of them.
-        /// All of them.
         pub(crate) const QUANTITIES: &[&Quantity] = &[$(&$name::QUANTITY),*];
         $(
         $(#[$doc])*
@@ -231,6 +230,10 @@ quantities! {
     /// Time in picoseconds.
     Time, "time", "10 ns",
     ["ps" = 1, "ns" = 1_000, "us" = 1_000_000, "ms" = 1_000_000_000, "s" = 1_000_000_000_000];
+    /// Age in milliseconds: times up to years. A year has 365 days.
+    Age, "age", "1 h",
+    ["ms" = 1, "s" = 1_000, "min" = 60_000, "h" = 3_600_000, "days" = 86_400_000, "day" = 86_400_000,
+     "years" = 31_536_000_000, "year" = 31_536_000_000];
     /// Frequency in hertz.
     Frequency, "frequency", "1 GHz",
     ["Hz" = 1, "kHz" = 1_000, "MHz" = 1_000_000, "GHz" = 1_000_000_000];
@@ -270,6 +273,22 @@ impl Time {
 #[must_use]
 pub fn cycles_to_ns(cycles: u64, clock: Frequency) -> f64 {
     cycles as f64 * 1e9 / clock.0 as f64
+}
+
+impl Age {
+    /// In seconds.
+    #[must_use]
+    pub fn seconds(self) -> f64 {
+        self.0 as f64 / 1e3
+    }
+}
+
+impl Conductance {
+    /// In microsiemens.
+    #[must_use]
+    pub fn microsiemens(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
 }
 
 /// Attojoules as joules, for reports.

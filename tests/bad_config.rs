@@ -385,6 +385,73 @@ help: did you mean "probability_bits"?
 "#,
     ),
     (
+        "an unknown kind of cell",
+        &[Set("arch.device.model=pcm_johsi")],
+        r#"--set arch.device.model=pcm_johsi: error: model: there is no file "pcm_johsi", and none of that name is built in (hermes, ideal, pcm_joshi)
+help: did you mean "pcm_joshi"?
+"#,
+    ),
+    (
+        "a cell that is no number",
+        &[Arch(
+            r#"    driver: ("#,
+            r#"    device: (stuck_at_reset: NaN),
+    driver: ("#,
+        )],
+        r#"--set arch.device.stuck_at_reset=NaN: error: stuck_at_reset: expected a number, found the text "NaN"
+"#,
+    ),
+    (
+        "too many stuck cells",
+        &[Set("arch.device.stuck_at_reset=0.7"), Set("arch.device.stuck_at_set=0.4")],
+        r#"--set arch.device.stuck_at_set=0.4: error: stuck_at_reset and stuck_at_set are 1.1 together; expected at most 1
+"#,
+    ),
+    (
+        "cells that do not reach the on conductance",
+        &[Set("arch.device.model=hermes")],
+        r#"chip.ron:13:25: error: conductance_on is 25 uS; the cells of "hermes" reach 10.35 uS
+13 |         conductance_on: "25 uS",
+   |                         ^^^^^^^
+help: expected at most 10.35 uS
+"#,
+    ),
+    (
+        "a device table that is not monotonic",
+        &[
+            Set("arch.device.model=pcm_joshi"),
+            Set("arch.device.model.read=[(form: Points(x: [0, 0.6, 0.5, 1], y: [0.2, 0.1, 0.1, 0.1]))]"),
+        ],
+        r#"--set arch.device.model.read=[(form: Points(x: [0, 0.6, 0.5, 1], y: [0.2, 0.1, 0.1, 0.1]))]: error: x[2] is 0.5; expected more than x[1] (0.6)
+"#,
+    ),
+    (
+        "a device table that leaves its range",
+        &[
+            Set("arch.device.model=pcm_joshi"),
+            Set("arch.device.model.programming=[(form: Points(x: [0, 0.5, 1.2], y: [0.2, 0.1, 0.1]))]"),
+        ],
+        r#"--set arch.device.model.programming=[(form: Points(x: [0, 0.5, 1.2], y: [0.2, 0.1, 0.1]))]: error: x[2] is 1.2; expected 0..=1, in units of conductance_max
+"#,
+    ),
+    (
+        "a device table that becomes negative",
+        &[
+            Set("arch.device.model=pcm_joshi"),
+            Set("arch.device.model.drift_mean=[(form: Polynomial(coefficients: [0.05, -0.1]))]"),
+        ],
+        r#"--set arch.device.model.drift_mean=[(form: Polynomial(coefficients: [0.05, -0.1]))]: error: drift_mean is -1.000e-4 at x = 0.501; expected nothing below 0 for x in 0..=1
+"#,
+    ),
+    (
+        "a device table without a source",
+        &[Set(
+            r#"arch.device.model=(name: "mine", conductance_max: "25 uS", reference_time: "20 s", read_time: "250 ns", programming: [], drift_mean: [], drift_sigma: [], read: [])"#,
+        )],
+        r#"--set arch.device.model=(name: "mine", conductance_max: "25 uS", reference_time: "20 s", read_time: "250 ns", programming: [], drift_mean: [], drift_sigma: [], read: []): error: missing key "source" of model
+"#,
+    ),
+    (
         "no rows",
         &[Arch("rows: 128", "rows: 0")],
         r#"chip.ron:9:15: error: rows is 0; expected 1..=4096
@@ -1399,7 +1466,7 @@ fn the_kind_of_a_file_follows_from_its_keys() {
     assert_eq!(
         checked("a.ron", b"(colour: 3)"),
         "a.ron:1:1: error: the keys tell no kind of file; expected those of one of: chip (clock, costs, ..), cost table (cell, \
-         wordline, ..), network (input, layers, ..), expanded configuration (arch, workload, ..)\n\
+         wordline, ..), memory cell (conductance_max, reference_time, ..), network (input, layers, ..), expanded configuration (arch, workload, ..)\n\
          1 | (colour: 3)\n  | ^^^^^^^^^^^\n"
     );
 }

@@ -1,7 +1,7 @@
 //! Does the bit-serial path compute what plain integer arithmetic does?
 
 use crossbayes::config::{
-    Adc, AdcInput, AdcRange, Draws, Input, Layer, Operation, Posterior, RandomSource, Sampler, Samples, Scheme,
+    Adc, AdcInput, AdcRange, Device, Draws, Input, Layer, Operation, Posterior, RandomSource, Sampler, Samples, Scheme,
     Workload,
 };
 use crossbayes::functional::post::max_pool;
@@ -19,6 +19,7 @@ fn spec(array_rows: u32, bits: u32, input: AdcInput) -> FunctionalSpec {
         adc: Some(Adc { bits, columns_per_adc: 8, input, range: AdcRange::FullScale }),
     };
     FunctionalSpec {
+        device: Device::default(),
         deterministic: arrays.clone(),
         stochastic: arrays,
         bits_per_pulse: 1,

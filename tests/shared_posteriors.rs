@@ -6,7 +6,7 @@ mod common;
 mod shared;
 
 use crossbayes::config::{
-    Adc, AdcInput, AdcRange, Draws, Images, Posterior, RandomSource, Sampler, Samples, Scheme, Workload,
+    Adc, AdcInput, AdcRange, Device, Draws, Images, Posterior, RandomSource, Sampler, Samples, Scheme, Workload,
 };
 use crossbayes::functional::post::max_pool;
 use crossbayes::functional::{ArraySpec, FunctionalModel, FunctionalSpec};
@@ -50,6 +50,7 @@ fn spec() -> FunctionalSpec {
         adc: Some(Adc { bits: 10, columns_per_adc: 8, input: AdcInput::Pair, range: AdcRange::FullScale }),
     };
     FunctionalSpec {
+        device: Device::default(),
         deterministic: arrays.clone(),
         stochastic: arrays,
         bits_per_pulse: 1,

@@ -5,6 +5,7 @@
 mod check;
 mod compare;
 mod critical;
+mod device;
 mod folder;
 #[cfg(unix)]
 mod interrupt;

@@ -30,6 +30,8 @@ enum Kind {
     /// Cost table.
     #[value(alias = "parts")]
     Costs,
+    /// Memory cell.
+    Device,
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
@@ -37,6 +39,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
         Kind::Arch => (FileKind::Arch, "run --arch "),
         Kind::Workload => (FileKind::Workload, "run --workload "),
         Kind::Costs => (FileKind::Parts, "run --set arch.costs="),
+        Kind::Device => (FileKind::Device, "show device --model "),
     };
     let mut path = args.name.clone();
     if path.extension().is_none_or(|extension| extension != "ron") {

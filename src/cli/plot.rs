@@ -3,7 +3,7 @@
 use super::report::trace_of;
 use super::{Failure, Format, Global, discard_on_signals, print};
 use crate::error::{Error, nearest};
-use crate::plot::{self, Kind};
+use crate::plot::{self, Kind, Picture};
 use crate::read;
 use crate::report::load;
 use crate::whole;
@@ -29,6 +29,36 @@ pub(super) struct Args {
     /// Replace files of the same names, whatever is in them.
     #[arg(long)]
     force: bool,
+}
+
+/// Where pictures go beside a table.
+#[derive(Debug, clap::Args)]
+pub(super) struct Pictures {
+    /// `sparsity`, `device`: folder for pictures.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Pictures as PNG too, beside the SVG.
+    #[arg(long, requires = "out")]
+    png: bool,
+    /// Replace files of the same names, whatever is in them.
+    #[arg(long, requires = "out")]
+    force: bool,
+}
+
+impl Pictures {
+    /// Draws pictures with their names, where a folder for them is named.
+    pub(super) fn draw<N: AsRef<str>>(
+        &self,
+        global: &Global,
+        pictures: impl FnOnce() -> Vec<(N, Picture)>,
+    ) -> Result<(), Failure> {
+        let Some(out) = &self.out else { return Ok(()) };
+        let files = pictures().into_iter().map(|(name, picture)| plot::files(name.as_ref(), &picture, self.png));
+        let files: Vec<Vec<_>> = files.collect::<Result<_, _>>()?;
+        let drawn = write(files.concat(), out, self.force)?;
+        global.say(&format!("wrote {}", drawn.join(", ")));
+        Ok(())
+    }
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {

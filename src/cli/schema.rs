@@ -21,6 +21,8 @@ enum Kind {
     /// Cost table.
     #[value(alias = "costs")]
     Parts,
+    /// Memory cell.
+    Device,
     /// Network.
     Workload,
     /// Fully expanded configuration.
@@ -31,6 +33,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let kind = match args.kind {
         Kind::Arch => FileKind::Arch,
         Kind::Parts => FileKind::Parts,
+        Kind::Device => FileKind::Device,
         Kind::Workload => FileKind::Workload,
         Kind::Run => FileKind::Run,
     };

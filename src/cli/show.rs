@@ -1,7 +1,8 @@
 //! `show`: what the program makes of a configuration, before anything runs.
 
+use super::plot::Pictures;
 use super::text::{aligned, row, value};
-use super::{Failure, Format, Global, Target, posterior, print, sparsity};
+use super::{Failure, Format, Global, Target, device, posterior, print, sparsity};
 use crate::config::{Config, CostTable, Plane};
 use crate::dataflow::{check, to_dot};
 use crate::error::Error;
@@ -22,7 +23,8 @@ use std::fmt::Write as _;
   crossbayes show dataflow --dot | dot -Tsvg > dataflow.svg
   crossbayes show costs --arch pcm_128 --format json
   crossbayes show sparsity --eps 0.05,0.3 --array-rows 128,256
-  crossbayes show sparsity --out plots/sparsity")]
+  crossbayes show sparsity --out plots/sparsity
+  crossbayes show device --g '10 uS' --t '3600 s' --devices 1000000")]
 pub(super) struct Args {
     /// What to show.
     #[arg(value_enum)]
@@ -34,6 +36,10 @@ pub(super) struct Args {
     dot: bool,
     #[command(flatten)]
     sparsity: sparsity::Options,
+    #[command(flatten)]
+    device: device::DeviceOptions,
+    #[command(flatten)]
+    pictures: Pictures,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -54,9 +60,14 @@ enum What {
     Posterior,
     /// What the posterior leaves to sample, and what packings store of it.
     Sparsity,
+    /// What is left of a conductance after programming, drift and reading.
+    Device,
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
+    if args.what == What::Device {
+        return Ok(print(&device::text(&args.device, &args.pictures, &args.target, global)?)?);
+    }
     let loaded = args.target.load(global.seed)?;
     let config = &loaded.config;
     let json = global.format == Format::Json;
@@ -67,7 +78,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
         What::Costs if json => value(&config.arch.costs, json)?,
         What::Costs => costs(&config.arch.costs),
         What::Posterior => posterior::text(&loaded, json)?,
-        What::Sparsity => sparsity::text(&args.sparsity, &loaded, global)?,
+        What::Sparsity => sparsity::text(&args.sparsity, &args.pictures, &loaded, global)?,
+        What::Device => unreachable!("shown above"),
         What::Mapping | What::Dataflow => {
             let plan = run::planned(config, &loaded.workload_base).map_err(|error| match error {
                 Error::Problems(problems) => Failure::Config(loaded.locate(problems)),

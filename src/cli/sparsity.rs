@@ -1,6 +1,6 @@
 //! `show sparsity`: what a posterior leaves to sample, and what packings store of it.
 
-use super::plot::write;
+use super::plot::Pictures;
 use super::text::{aligned, row, value};
 use super::{Failure, Format, Global, posterior};
 use crate::config::{Loaded, Posterior};
@@ -9,7 +9,6 @@ use crate::plot;
 use crate::report::quantity::{grouped, percent, significant};
 use crate::report::sparsity::{ArraySize, Counts, LayerSparsity, Sparsity, WIDTHS, sparsity};
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 /// Options of `show sparsity`.
 #[derive(Debug, clap::Args)]
@@ -20,16 +19,6 @@ pub(super) struct Options {
     /// `sparsity`: square arrays with this number of rows and bitlines instead of the chip's.
     #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(2..=4096))]
     array_rows: Vec<u32>,
-    /// `sparsity`: folder for pictures: what each first ensembling layer leaves to sample, a histogram of p, and the stored
-    /// share over the width of the stochastic plane.
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Pictures as PNG too, beside the SVG.
-    #[arg(long, requires = "out")]
-    png: bool,
-    /// Replace files of the same names, whatever is in them.
-    #[arg(long, requires = "out")]
-    force: bool,
 }
 
 /// Checks a threshold.
@@ -40,7 +29,7 @@ pub(super) fn eps(text: &str) -> Result<f64, String> {
 }
 
 /// The sparsity as tables, or as JSON. Draws pictures where a folder for them is named.
-pub(super) fn text(options: &Options, loaded: &Loaded, global: &Global) -> Result<String, Failure> {
+pub(super) fn text(options: &Options, to: &Pictures, loaded: &Loaded, global: &Global) -> Result<String, Failure> {
     let config = &loaded.config;
     let (net, posterior) = posterior::load(loaded)?;
     let array = &config.arch.array;
@@ -52,13 +41,7 @@ pub(super) fn text(options: &Options, loaded: &Loaded, global: &Global) -> Resul
     };
     let p = posterior.layers.iter().map(|layer| layer.p.as_slice());
     let sparsity = sparsity(&config.workload.name, &net, p, &options.eps, &sizes);
-    if let Some(out) = &options.out {
-        let pictures = plot::sparsity::pictures(&sparsity, &options.eps, sizes[0]);
-        let files = pictures.iter().map(|(name, picture)| plot::files(name, picture, options.png));
-        let files: Vec<Vec<_>> = files.collect::<Result<_, _>>()?;
-        let drawn = write(files.concat(), out, options.force)?;
-        global.say(&format!("wrote {}", drawn.join(", ")));
-    }
+    to.draw(global, || plot::sparsity::pictures(&sparsity, &options.eps, sizes[0]))?;
     if global.format == Format::Json {
         return Ok(value(&sparsity, true)?);
     }

@@ -3,8 +3,8 @@
 use crate::config::de::from_node;
 use crate::config::tree::Node;
 use crate::config::{
-    Adc, AdcInput, Array, ArrayReadout, Chip, Config, Copies, CostTable, Execution, MAX_PASSES, Mode, Packing, Plane,
-    Posterior, RandomSource, Sampler, Samples, ScheduleSpec, TraceWindow, Workload,
+    Adc, AdcInput, Array, ArrayReadout, Chip, Config, Copies, CostTable, Device, DeviceModel, Execution, MAX_PASSES,
+    Mode, Packing, Plane, Posterior, RandomSource, Sampler, Samples, ScheduleSpec, TraceWindow, Workload,
 };
 use crate::error::{MOST_COMPARED, Problem, nearest};
 use crate::lfsr::{MOST_BITS, has_full_period};
@@ -20,6 +20,12 @@ pub trait Whole {
 impl Whole for CostTable {
     fn problems(&self) -> Vec<Problem> {
         cost_table(self)
+    }
+}
+
+impl Whole for DeviceModel {
+    fn problems(&self) -> Vec<Problem> {
+        DeviceModel::problems(self)
     }
 }
 
@@ -50,6 +56,8 @@ pub(super) fn of(name: &str, node: &Node) -> Vec<Problem> {
         "Array" => whole(node, array),
         "ScheduleSpec" => whole(node, schedule),
         "CostTable" => whole(node, cost_table),
+        "Device" => whole(node, Device::problems),
+        "DeviceModel" => whole(node, DeviceModel::problems),
         "Chip" => whole(node, chip),
         "Workload" => whole(node, workload),
         _ => Vec::new(),
@@ -177,7 +185,18 @@ fn chip(chip: &Chip) -> Vec<Problem> {
         problems.extend(divides_rows("sampler.sub_arrays", sub_arrays, chip.plane(Plane::Stochastic).array.rows));
     }
     problems.extend(registers(&chip.sampler));
+    problems.extend(targets(chip));
     problems
+}
+
+/// Cells are programmed to conductances that their model covers.
+fn targets(chip: &Chip) -> Option<Problem> {
+    let (on, model) = (chip.array.conductance_on, &chip.device.model);
+    if model.is_ideal() || on <= model.conductance_max {
+        return None;
+    }
+    let message = format!("conductance_on is {on}; the cells of \"{}\" reach {}", model.name, model.conductance_max);
+    Some(Problem::new("array.conductance_on", message).hint(format!("expected at most {}", model.conductance_max)))
 }
 
 /// Drivers of more than one bit have a digital-to-analogue converter in the cost table, where arrays are driven by them.

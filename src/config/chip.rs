@@ -1,6 +1,7 @@
 //! The chip as its file describes it: arrays, converters, samplers, tiles and interconnect.
 
 use crate::config::costs::CostTable;
+use crate::device::Device;
 use crate::units::{Bytes, Conductance, Frequency, Length, Time, Voltage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,9 @@ pub struct Chip {
     pub costs: CostTable,
     /// Crossbar array.
     pub array: Array,
+    /// Its memory cells.
+    #[serde(default)]
+    pub device: Device,
     /// Wordline driver.
     #[serde(default)]
     pub driver: Driver,

@@ -17,6 +17,9 @@ macro_rules! embed {
 
 /// All of them, by path.
 pub const FILES: &[Embedded] = embed![
+    "arch/devices/hermes.ron",
+    "arch/devices/ideal.ron",
+    "arch/devices/pcm_joshi.ron",
     "arch/ideal_periphery.ron",
     "arch/parts/equal_mac.ron",
     "arch/parts/ideal_periphery.ron",
@@ -49,6 +52,8 @@ pub fn data(path: &str) -> Option<&'static [u8]> {
 pub const ARCH: &str = "arch";
 /// Cost tables.
 pub const PARTS: &str = "arch/parts";
+/// Kinds of memory cells.
+pub const DEVICES: &str = "arch/devices";
 /// Networks.
 pub const WORKLOADS: &str = "workloads";
 

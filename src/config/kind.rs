@@ -7,6 +7,8 @@ pub enum FileKind {
     Arch,
     /// A cost table.
     Parts,
+    /// A kind of memory cell.
+    Device,
     /// A network.
     Workload,
     /// A fully expanded configuration.
@@ -15,7 +17,8 @@ pub enum FileKind {
 
 impl FileKind {
     /// All of them.
-    pub const ALL: [FileKind; 4] = [FileKind::Arch, FileKind::Parts, FileKind::Workload, FileKind::Run];
+    pub const ALL: [FileKind; 5] =
+        [FileKind::Arch, FileKind::Parts, FileKind::Device, FileKind::Workload, FileKind::Run];
 
     /// Name on the command line.
     #[must_use]
@@ -23,6 +26,7 @@ impl FileKind {
         match self {
             FileKind::Arch => "arch",
             FileKind::Parts => "parts",
+            FileKind::Device => "device",
             FileKind::Workload => "workload",
             FileKind::Run => "run",
         }
@@ -40,6 +44,7 @@ impl FileKind {
         match self {
             FileKind::Arch => "chip",
             FileKind::Parts => "cost table",
+            FileKind::Device => "memory cell",
             FileKind::Workload => "network",
             FileKind::Run => "expanded configuration",
         }
@@ -59,6 +64,7 @@ impl FileKind {
                 "tile",
                 "interconnect",
                 "global_buffer",
+                "device",
             ],
             FileKind::Parts => &[
                 "cell",
@@ -78,6 +84,9 @@ impl FileKind {
                 "link",
                 "base",
             ],
+            FileKind::Device => {
+                &["conductance_max", "reference_time", "programming", "drift_mean", "drift_sigma", "read"]
+            }
             FileKind::Workload => &["input", "layers", "posterior", "images", "calibration", "activity"],
             FileKind::Run => &["arch", "workload", "mapping", "schedule", "ensemble", "values"],
         }

@@ -8,7 +8,7 @@ use crate::config::kind::FileKind;
 use crate::config::overrides::Override;
 use crate::config::path::place;
 use crate::config::tree::{self, Entry, Node, TextSpan, Value};
-use crate::config::{Chip, Config, CostTable, Posterior, Workload};
+use crate::config::{Chip, Config, CostTable, DeviceModel, Posterior, Workload};
 use crate::error::{Problem, nearest};
 use crate::network::resolve;
 use std::path::{Path, PathBuf};
@@ -138,6 +138,18 @@ pub fn load_expanded(file: &Path, set: &[String]) -> Result<Loaded, ConfigErrors
     reading.finish(opened.node, &base, opened.base, set)
 }
 
+/// Reads a kind of memory cell: a file, or a built-in one by its name.
+///
+/// # Errors
+/// Every problem found.
+pub fn load_device(asked: &str) -> Result<DeviceModel, ConfigErrors> {
+    let mut reading = Reading::default();
+    let opened = reading.named(embedded::DEVICES, Some(asked), embedded::DEVICES);
+    let model = decode::<DeviceModel>(&opened.node, &mut reading.diagnostics);
+    reading.answer(())?;
+    Ok(model.expect("a kind of cell without a problem is whole"))
+}
+
 /// The value described by a file, if more than its text can be checked.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Described<'a> {
@@ -166,19 +178,22 @@ pub fn check_files(
         let (mut workload, mut config) = (None, None);
         match kind {
             FileKind::Arch => {
-                reading.expand_costs(&mut opened.node, &opened.base);
+                reading.expand(&mut opened.node, &opened.base);
                 decode::<Chip>(&opened.node, &mut reading.diagnostics);
             }
             FileKind::Parts => {
                 reading.complete(&mut opened.node, &opened.base);
                 decode::<CostTable>(&opened.node, &mut reading.diagnostics);
             }
+            FileKind::Device => {
+                decode::<DeviceModel>(&opened.node, &mut reading.diagnostics);
+            }
             FileKind::Workload => {
                 workload = decode::<Workload>(&opened.node, &mut reading.diagnostics);
             }
             FileKind::Run => {
                 if let Some(arch) = entry_mut(&mut opened.node, "arch") {
-                    reading.expand_costs(arch, &opened.base);
+                    reading.expand(arch, &opened.base);
                 }
                 config = decode::<Config>(&opened.node, &mut reading.diagnostics);
             }
@@ -280,12 +295,26 @@ impl Reading {
         Opened { node: self.faulty(asked.to_owned(), message, help), base: Base::Embedded }
     }
 
+    /// Replaces the paths of files in a chip by what they hold.
+    fn expand(&mut self, chip: &mut Node, base: &Base) {
+        self.expand_costs(chip, base);
+        self.expand_device(chip, base);
+    }
+
+    /// Replaces the name or path of a kind of memory cell in a chip by its description.
+    fn expand_device(&mut self, chip: &mut Node, base: &Base) {
+        let Some(model) = entry_mut(chip, "device").and_then(|device| entry_mut(device, "model")) else { return };
+        if let Value::Text(path) | Value::Bare(path) = &model.value {
+            *model = self.part(&path.clone(), "model", embedded::DEVICES, model.span, base).node;
+        }
+    }
+
     /// Replaces the path of a cost table in a chip by the table itself, whole.
     fn expand_costs(&mut self, chip: &mut Node, base: &Base) {
         let Some(costs) = entry_mut(chip, "costs") else { return };
         let mut base = base.clone();
         if let Value::Text(path) | Value::Bare(path) = &costs.value {
-            let opened = self.table(&path.clone(), "costs", costs.span, &base);
+            let opened = self.part(&path.clone(), "costs", embedded::PARTS, costs.span, &base);
             (*costs, base) = (opened.node, opened.base);
         }
         self.complete(costs, &base);
@@ -301,7 +330,7 @@ impl Reading {
             table.value = Value::Faulty;
             return;
         };
-        let mut below = self.table(path, "base", span, base);
+        let mut below = self.part(path, "base", embedded::PARTS, span, base);
         // Neither a file nor a built-in table may come twice.
         let name = &self.sources.get(below.node.span.source).name;
         let file = std::fs::canonicalize(name).unwrap_or_else(|_| name.into());
@@ -320,32 +349,32 @@ impl Reading {
         *table = base::merge(own, below.node, &mut self.diagnostics);
     }
 
-    /// The cost table at `path`, which stands at `span` as the value of `key`.
-    fn table(&mut self, path: &str, key: &str, span: TextSpan, base: &Base) -> Opened {
+    /// The file at `path`, which stands at `span` as the value of `key`; built-in ones of its kind are in `folder`.
+    fn part(&mut self, path: &str, key: &str, folder: &str, span: TextSpan, base: &Base) -> Opened {
         let mut candidates = Vec::new();
         // What is given on the command line starts from the current folder, what stands in a file from its own.
         if self.sources.get(span.source).is_override {
             candidates.push(PathBuf::from(path));
         }
-        if let Base::Folder(folder) = base {
-            candidates.push(folder.join(path));
-            candidates.push(folder.join(format!("{path}.ron")));
+        if let Base::Folder(base) = base {
+            candidates.push(base.join(path));
+            candidates.push(base.join(format!("{path}.ron")));
         }
         if let Some(file) = candidates.into_iter().find(|file| file.is_file()) {
             return self.file(&file);
         }
-        // A file outside of the repository may use the tables that are built in.
-        let built_in = embedded::at(&format!("{}/{path}", embedded::ARCH)).or(embedded::named(embedded::PARTS, path));
+        // A file outside of the repository may use those that are built in.
+        let built_in = embedded::at(&format!("{}/{path}", embedded::ARCH)).or(embedded::named(folder, path));
         if let Some(file) = built_in {
             return Opened { node: self.embedded(file), base: Base::Embedded };
         }
-        let names: Vec<&str> = embedded::names(embedded::PARTS).collect();
+        let names: Vec<&str> = embedded::names(folder).collect();
         let message =
             format!("{key}: there is no file \"{path}\", and none of that name is built in ({})", names.join(", "));
         let stem = Path::new(path).file_stem().unwrap_or_default().to_string_lossy();
         let help = nearest(&stem, names).map(|near| match key {
-            "base" => format!("did you mean \"{near}\"?"),
-            _ => format!("did you mean \"parts/{near}.ron\"?"),
+            "costs" => format!("did you mean \"parts/{near}.ron\"?"),
+            _ => format!("did you mean \"{near}\"?"),
         });
         self.diagnostics.push(|| Diagnostic { span, message, help });
         Opened { node: Node { span, value: Value::Faulty }, base: Base::Embedded }
@@ -371,6 +400,11 @@ impl Reading {
                     {
                         self.expand_costs(chip, arch);
                     }
+                    if change.key.starts_with("arch.device.model.")
+                        && let Some(chip) = entry_mut(&mut root, "arch")
+                    {
+                        self.expand_device(chip, arch);
+                    }
                     if change.key == "arch.costs.base" {
                         // By now it has every entry, and a base would give nothing.
                         let message =
@@ -385,7 +419,7 @@ impl Reading {
             }
         }
         if let Some(chip) = entry_mut(&mut root, "arch") {
-            self.expand_costs(chip, arch);
+            self.expand(chip, arch);
         }
         let config = decode::<Config>(&root, &mut self.diagnostics);
         if !self.diagnostics.is_empty() {

@@ -22,6 +22,7 @@ pub mod chip;
 pub mod costs;
 pub mod run;
 
+pub use crate::device::{Device, DeviceModel, PairSemantics};
 pub use crate::network::{Images, Input, Layer, Operation, Posterior, Workload};
 pub(crate) use check::config as check_config;
 pub(crate) use check::no_first_layer;
@@ -29,7 +30,7 @@ pub use chip::*;
 pub use costs::{AdcCost, Cost, CostTable, DacCost};
 pub use diagnostic::ConfigErrors;
 pub use kind::FileKind;
-pub use load::{Base, Described, LoadRequest, Loaded, Location, check_files, load, load_expanded, to_ron};
+pub use load::{Base, Described, LoadRequest, Loaded, Location, check_files, load, load_device, load_expanded, to_ron};
 pub use run::*;
 pub use schema::{json_schema, reference_markdown};
 pub use template::template;

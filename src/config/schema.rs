@@ -6,7 +6,7 @@
 //! in place of the struct) and `x-base` (a file may give only what differs from another one).
 
 use crate::config::kind::FileKind;
-use crate::config::{Chip, Config, CostTable, Workload};
+use crate::config::{Chip, Config, CostTable, DeviceModel, Workload};
 use crate::units::Quantity;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -191,6 +191,7 @@ pub fn json_schema(kind: FileKind) -> Value {
     let mut schema = match kind {
         FileKind::Arch => generator.into_root_schema_for::<Chip>(),
         FileKind::Parts => generator.into_root_schema_for::<CostTable>(),
+        FileKind::Device => generator.into_root_schema_for::<DeviceModel>(),
         FileKind::Workload => generator.into_root_schema_for::<Workload>(),
         FileKind::Run => generator.into_root_schema_for::<Config>(),
     };
@@ -248,6 +249,7 @@ pub fn reference_markdown() -> String {
     let files = [
         ("Chip", "Chip: `arch/*.ron`"),
         ("CostTable", "Cost table: `arch/parts/*.ron`"),
+        ("DeviceModel", "Memory cell: `arch/devices/*.ron`"),
         ("Workload", "Network: `workloads/*.ron`"),
         ("Config", "Run: `--set`, and the configuration that is saved with each run"),
     ];

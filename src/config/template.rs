@@ -27,6 +27,14 @@ pub fn template(kind: FileKind, name: &str) -> String {
             arch.costs.description = made(&arch.costs.name);
             (json!(arch.costs), "CostTable")
         }
+        FileKind::Device => {
+            // An ideal cell shows nothing of what can be said.
+            let set = vec!["arch.device.model=pcm_joshi".to_owned()];
+            let request = LoadRequest { set, ..LoadRequest::default() };
+            let mut model = load(&request).expect("what is built in is fine").config.arch.device.model;
+            model.description = made(&model.name);
+            (json!(model), "DeviceModel")
+        }
         FileKind::Workload => {
             workload.description = made(&workload.name);
             workload.posterior = Posterior::Synthetic { seed: 1, probabilistic: vec![0.1; workload.layers.len()] };
@@ -134,9 +142,7 @@ impl File {
             self.text.push_str(": ");
             match &value[key] {
                 Value::Null => self.text.push_str(&absent(of)),
-                Value::Object(_) if key == "costs" => {
-                    self.text.push_str(&Value::from(self.costs.as_str()).to_string());
-                }
+                Value::Object(held) if of.0.get("x-file").is_some() => self.text.push_str(&held["name"].to_string()),
                 value => self.value(of, value, indent + 1),
             }
             self.text.push(',');

@@ -6,8 +6,8 @@
 
 use crate::error::Error;
 use crate::functional::FunctionalModel;
-use crate::functional::parallel::in_order;
 use crate::functional::post::{Affine, CodeRange, max_pool};
+use crate::parallel::in_order;
 use crate::workload::{BatchNorm, LayerInput, LoadedImages, LoadedPosterior, Net};
 
 /// Statistics of a layer in the configuration of a model.

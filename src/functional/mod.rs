@@ -24,7 +24,6 @@ pub mod uncertainty;
 pub mod run;
 pub mod record;
 pub mod activity;
-mod parallel;
 pub mod choose;
 pub mod calibrate;
 pub mod metrics;

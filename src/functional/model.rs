@@ -1,7 +1,8 @@
 //! The network as the chip computes it, made ready to run: weights drawn or unpacked, batch norm folded.
 
 use crate::config::{
-    Adc, AdcInput, AdcRange, Chip, Config, Draws as DrawTime, Packing, Plane, RandomSource, Sampler, Samples, Scheme,
+    Adc, AdcInput, AdcRange, Chip, Config, Device, Draws as DrawTime, Packing, Plane, RandomSource, Sampler, Samples,
+    Scheme,
 };
 use crate::error::Error;
 use crate::functional::blocks::RowBlocks;
@@ -48,6 +49,8 @@ pub struct FunctionalSpec {
     pub bits_per_pulse: u32,
     /// How weights are drawn in stochastic planes.
     pub sampler: Sampler,
+    /// Memory cells.
+    pub device: Device,
     /// Which synapses are sampled.
     pub scheme: Scheme,
     /// Ensemble members (T); the deterministic scheme has one.
@@ -67,6 +70,7 @@ impl FunctionalSpec {
             stochastic: ArraySpec::of(&config.arch, Plane::Stochastic),
             bits_per_pulse: config.arch.driver.bits_per_pulse,
             sampler: config.arch.sampler.clone(),
+            device: config.arch.device.clone(),
             scheme: config.mapping.scheme.clone(),
             members: config.ensemble.members,
             samples: config.ensemble.samples,
@@ -293,6 +297,12 @@ fn check_sizes(spec: &FunctionalSpec, net: &Net) -> Result<(), Error> {
         if *columns == 0 {
             return refuse("arch.array.columns holds no synapse".to_owned());
         }
+    }
+    if !spec.device.is_ideal() {
+        return refuse(format!(
+            "arch.device.model is {}; values are computed with ideal cells so far",
+            spec.device.model.name
+        ));
     }
     if !(1..=8).contains(&spec.bits_per_pulse) {
         return refuse(format!("arch.driver.bits_per_pulse is {}; expected 1..=8", spec.bits_per_pulse));

@@ -3,9 +3,9 @@
 use crate::error::Error;
 use crate::functional::activity::ActivityTable;
 use crate::functional::model::FunctionalModel;
-use crate::functional::parallel::in_order;
 use crate::functional::pass::{Clipping, Observer};
 use crate::functional::uncertainty::Answer;
+use crate::parallel::in_order;
 use crate::workload::LoadedImages;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};

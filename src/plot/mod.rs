@@ -15,6 +15,7 @@ pub mod area;
 pub mod utilisation;
 pub mod critical;
 pub mod sparsity;
+pub mod device;
 
 pub use picture::Picture;
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Results of `jobs`, in their order, made by `threads` threads (at least one). Some jobs take longer than others: each
 /// thread takes the next one when it is free.
-pub(super) fn in_order<T: Send>(jobs: Range<usize>, threads: usize, job: &(dyn Fn(usize) -> T + Sync)) -> Vec<T> {
+pub(crate) fn in_order<T: Send>(jobs: Range<usize>, threads: usize, job: &(dyn Fn(usize) -> T + Sync)) -> Vec<T> {
     let next = AtomicUsize::new(jobs.start);
     let work = || {
         let mut done = Vec::new();
