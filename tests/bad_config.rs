@@ -393,11 +393,7 @@ help: did you mean "pcm_joshi"?
     ),
     (
         "a cell that is no number",
-        &[Arch(
-            r#"    driver: ("#,
-            r#"    device: (stuck_at_reset: NaN),
-    driver: ("#,
-        )],
+        &[Set("arch.device.stuck_at_reset=NaN")],
         r#"--set arch.device.stuck_at_reset=NaN: error: stuck_at_reset: expected a number, found the text "NaN"
 "#,
     ),
