@@ -85,6 +85,7 @@ pub fn set_times(costs: &mut CostTable, adc: usize, picoseconds: impl IntoIterat
 pub fn chip(rows: u32, columns: u32) -> Chip {
     let buffer = |kib: u64, bytes_per_cycle| Buffer { capacity: Bytes(kib * 1024), bytes_per_cycle };
     Chip {
+        device: crossbayes::config::Device::default(),
         name: "test".into(),
         description: String::new(),
         node: Length(22),
