@@ -59,6 +59,7 @@ fn model(net: &Net, adc_bits: u32) -> FunctionalModel {
         adc: Some(Adc { bits: adc_bits, columns_per_adc: 8, input: AdcInput::Pair, range: AdcRange::FullScale }),
     };
     let spec = FunctionalSpec {
+        cells: crossbayes::functional::MemoryCells::default(),
         deterministic: arrays.clone(),
         stochastic: arrays,
         bits_per_pulse: 1,

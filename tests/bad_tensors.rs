@@ -430,6 +430,7 @@ fn too_few_stored_samples_are_told() {
         adc: Some(Adc { bits: 10, columns_per_adc: 8, input: AdcInput::Pair, range: AdcRange::FullScale }),
     };
     let spec = FunctionalSpec {
+        cells: crossbayes::functional::MemoryCells::default(),
         deterministic: arrays.clone(),
         stochastic: arrays,
         bits_per_pulse: 1,

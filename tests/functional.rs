@@ -1,11 +1,11 @@
 //! Does the bit-serial path compute what plain integer arithmetic does?
 
 use crossbayes::config::{
-    Adc, AdcInput, AdcRange, Device, Draws, Input, Layer, Operation, Posterior, RandomSource, Sampler, Samples, Scheme,
+    Adc, AdcInput, AdcRange, Draws, Input, Layer, Operation, Posterior, RandomSource, Sampler, Samples, Scheme,
     Workload,
 };
 use crossbayes::functional::post::max_pool;
-use crossbayes::functional::{ArraySpec, FunctionalModel, FunctionalSpec, Keep, Observer};
+use crossbayes::functional::{ArraySpec, FunctionalModel, FunctionalSpec, Keep, MemoryCells, Observer};
 use crossbayes::workload::posterior::is_probabilistic;
 use crossbayes::workload::{BatchNorm, LayerPosterior, Learned, LoadedImages, LoadedPosterior, Net, Shape, resolve};
 use proptest::prelude::*;
@@ -19,7 +19,7 @@ fn spec(array_rows: u32, bits: u32, input: AdcInput) -> FunctionalSpec {
         adc: Some(Adc { bits, columns_per_adc: 8, input, range: AdcRange::FullScale }),
     };
     FunctionalSpec {
-        device: Device::default(),
+        cells: MemoryCells::default(),
         deterministic: arrays.clone(),
         stochastic: arrays,
         bits_per_pulse: 1,

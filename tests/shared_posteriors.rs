@@ -6,10 +6,10 @@ mod common;
 mod shared;
 
 use crossbayes::config::{
-    Adc, AdcInput, AdcRange, Device, Draws, Images, Posterior, RandomSource, Sampler, Samples, Scheme, Workload,
+    Adc, AdcInput, AdcRange, Draws, Images, Posterior, RandomSource, Sampler, Samples, Scheme, Workload,
 };
 use crossbayes::functional::post::max_pool;
-use crossbayes::functional::{ArraySpec, FunctionalModel, FunctionalSpec};
+use crossbayes::functional::{ArraySpec, FunctionalModel, FunctionalSpec, MemoryCells};
 use crossbayes::workload::{LoadedImages, LoadedPosterior, resolve};
 use safetensors::SafeTensors;
 use shared::shared;
@@ -50,7 +50,7 @@ fn spec() -> FunctionalSpec {
         adc: Some(Adc { bits: 10, columns_per_adc: 8, input: AdcInput::Pair, range: AdcRange::FullScale }),
     };
     FunctionalSpec {
-        device: Device::default(),
+        cells: MemoryCells::default(),
         deterministic: arrays.clone(),
         stochastic: arrays,
         bits_per_pulse: 1,

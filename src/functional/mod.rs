@@ -31,7 +31,7 @@ pub mod metrics;
 pub use activity::{ActivityTable, LayerActivity};
 pub use calibrate::CalibratedLayer;
 pub use choose::Tried;
-pub use model::{ArraySpec, FunctionalModel, FunctionalSpec};
+pub use model::{ArraySpec, FunctionalModel, FunctionalSpec, MemoryCells};
 pub use pass::{Clipping, Observer};
 pub use record::Recorded;
 pub use run::{Evaluation, Keep, Outputs};

@@ -1,8 +1,8 @@
 //! The network as the chip computes it, made ready to run: weights drawn or unpacked, batch norm folded.
 
 use crate::config::{
-    Adc, AdcInput, AdcRange, Chip, Config, Device, Draws as DrawTime, Packing, Plane, RandomSource, Sampler, Samples,
-    Scheme,
+    Adc, AdcInput, AdcRange, Chip, Config, Device, Draws as DrawTime, Execution, Packing, Plane, RandomSource, Sampler,
+    Samples, Scheme,
 };
 use crate::error::Error;
 use crate::functional::blocks::RowBlocks;
@@ -15,6 +15,7 @@ use crate::mapping::pack::packed_plane;
 use crate::mapping::{PackedArray, Split, first_ensembling_layer};
 use crate::random::{Purpose, StreamName};
 use crate::readout::{Digits, Readout};
+use crate::units::Conductance;
 use crate::workload::{LayerInput, LayerPosterior, LoadedPosterior, Net, NetLayer, Shape, StatisticsKey};
 use std::ops::Range;
 use std::sync::Arc;
@@ -38,6 +39,35 @@ impl ArraySpec {
     }
 }
 
+/// The memory cells of a chip, and how many there are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MemoryCells {
+    /// What they are.
+    pub device: Device,
+    /// Conductances that on and off cells are programmed to, microsiemens.
+    pub targets: [f64; 2],
+    /// Whether each member has arrays of its own from the first ensembling layer on.
+    pub spatial: bool,
+}
+
+impl MemoryCells {
+    fn of(config: &Config) -> Self {
+        let array = &config.arch.array;
+        Self {
+            device: config.arch.device.clone(),
+            targets: [array.conductance_on, array.conductance_off].map(Conductance::microsiemens),
+            spatial: config.ensemble.execution == Execution::Spatial,
+        }
+    }
+}
+
+impl Default for MemoryCells {
+    /// Ideal cells.
+    fn default() -> Self {
+        Self { device: Device::default(), targets: [25.0, 0.0], spatial: false }
+    }
+}
+
 /// What of a configuration decides values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FunctionalSpec {
@@ -50,7 +80,7 @@ pub struct FunctionalSpec {
     /// How weights are drawn in stochastic planes.
     pub sampler: Sampler,
     /// Memory cells.
-    pub device: Device,
+    pub cells: MemoryCells,
     /// Which synapses are sampled.
     pub scheme: Scheme,
     /// Ensemble members (T); the deterministic scheme has one.
@@ -70,7 +100,7 @@ impl FunctionalSpec {
             stochastic: ArraySpec::of(&config.arch, Plane::Stochastic),
             bits_per_pulse: config.arch.driver.bits_per_pulse,
             sampler: config.arch.sampler.clone(),
-            device: config.arch.device.clone(),
+            cells: MemoryCells::of(config),
             scheme: config.mapping.scheme.clone(),
             members: config.ensemble.members,
             samples: config.ensemble.samples,
@@ -298,10 +328,10 @@ fn check_sizes(spec: &FunctionalSpec, net: &Net) -> Result<(), Error> {
             return refuse("arch.array.columns holds no synapse".to_owned());
         }
     }
-    if !spec.device.is_ideal() {
+    if !spec.cells.device.is_ideal() {
         return refuse(format!(
             "arch.device.model is {}; values are computed with ideal cells so far",
-            spec.device.model.name
+            spec.cells.device.model.name
         ));
     }
     if !(1..=8).contains(&spec.bits_per_pulse) {
