@@ -80,7 +80,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
         answers.push(answer.map_err(|error| Failure::of(error, &other))?);
     }
     bar.clear();
-    let report = Critical::new(config, &critical, answers);
+    let report = Critical::new(config, &critical.chain, &critical.stages, &critical.layers, answers);
     if let Some(out) = &args.out {
         let picture = plot::critical::picture(config, &critical.layers, &critical.chain);
         let drawn = write(plot::files("critical", &picture, args.png)?, out, args.force)?;

@@ -1,7 +1,7 @@
 //! The critical path of a run as a report, and what other times would change.
 
 use crate::config::Config;
-use crate::critical::Segment;
+use crate::critical::{Chain, Segment};
 use crate::report::quantity::{grouped, percent, si};
 use crate::report::settings::Setting;
 use crate::report::table::{grid, line, title};
@@ -131,12 +131,11 @@ impl WhatIf {
 }
 
 impl Critical {
-    /// Of the run of a configuration.
+    /// Of the run of a configuration; `stages` names the stages of its dataflow, `layers` its layers.
     #[must_use]
-    pub fn new(config: &Config, critical: &crate::simulate::Critical, what_if: Vec<WhatIf>) -> Self {
-        let (chain, stages) = (&critical.chain, &critical.stages);
+    pub fn new(config: &Config, chain: &Chain, stages: &[String], layers: &[String], what_if: Vec<WhatIf>) -> Self {
         let cycles = chain.cycles();
-        let layer = |layer: u32| critical.layers.get(layer as usize).filter(|_| layer != NONE).cloned();
+        let layer = |layer: u32| layers.get(layer as usize).filter(|_| layer != NONE).cloned();
         let share = |(l, component, action): (u32, crate::trace::Component, crate::trace::Action), part: u64| Share {
             layer: layer(l),
             component: component.name(),
