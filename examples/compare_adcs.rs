@@ -17,7 +17,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         "bits", "range", "cycles", "nJ per image", "accuracy", "clipped"
     );
     for (bits, range) in [(9, "FullScale"), (8, "FullScale"), (6, "FullScale"), (6, "Fixed(31)"), (5, "Fixed(15)")] {
-        let set = vec![format!("arch.adc.bits={bits}"), format!("arch.adc.range={range}")];
+        let scheme = "mapping.scheme=Dense".to_owned();
+        let set = vec![scheme, format!("arch.adc.bits={bits}"), format!("arch.adc.range={range}")];
         let loaded = load(&LoadRequest { set, ..LoadRequest::default() })?;
         let prepared = prepare(loaded.config, &loaded.workload_base, 1, &|_, _, _| {})?;
         let (finished, _) = prepared.simulate(None::<ParquetSink>, "example".into(), &|_, _, _| {})?;

@@ -60,7 +60,7 @@ mod tests {
         fs::write(&path, "four").unwrap();
         assert_eq!(bytes(&path, 4).unwrap(), b"four");
         assert_eq!(bytes(&path, 3).unwrap_err().to_string(), "it has 4 bytes; expected at most 3");
-        let told = bytes(folder.path(), 3).unwrap_err().to_string();
-        assert_eq!(told, "it is a folder; expected a regular file");
+        let message = bytes(folder.path(), 3).unwrap_err().to_string();
+        assert_eq!(message, "it is a folder; expected a regular file");
     }
 }

@@ -501,23 +501,23 @@ fn check_data(
     prefix: &str,
 ) -> (Vec<Problem>, Option<LoadedPosterior>, Option<LoadedImages>) {
     let mut problems = Vec::new();
-    let mut told = |key: &str, error: Error| problems.push(Problem::new(format!("{prefix}{key}"), error.to_string()));
+    let mut report = |key: &str, error: Error| problems.push(Problem::new(format!("{prefix}{key}"), error.to_string()));
     let mut posterior = None;
     // A synthetic posterior has no file, and nothing in it can be wrong.
     if matches!(workload.posterior, Posterior::File { .. }) {
         match load_posterior(workload, net, base) {
             Ok((loaded, _)) => posterior = loaded,
-            Err(error) => told("posterior.path", error),
+            Err(error) => report("posterior.path", error),
         }
     }
     if let Some(error) = posterior.as_ref().and_then(|posterior| unequal_samples(net, posterior)) {
-        told("posterior.path", error);
+        report("posterior.path", error);
     }
     let mut load = |names: &Option<Images>, key: &str| {
         let read = read_images(names.as_ref(), base);
         let images = read.and_then(|images| images.map(|images| images.load(&workload.input, net)).transpose());
         images.unwrap_or_else(|error| {
-            told(key, error);
+            report(key, error);
             None
         })
     };

@@ -179,7 +179,7 @@ fn bad_lists_are_refused() {
         ),
         (&["--set", "mapping.scheme=dense"], "rows take their schemes from --schemes"),
         (&["--set", "mapping.replication={\"conv9\":2}"], "replication names \"conv9\", which is no layer"),
-        (&["--png"], "--picture <FILE>"),
+        (&["--png"], "expected --picture or --quality"),
         (&["--picture", "a.png", "--png"], "expected a name that ends in .svg"),
         (&["no-run"], "no-run: there is no such file or folder"),
         (&["--costs", "servey_22nm"], "did you mean"),
@@ -221,6 +221,28 @@ fn files_appear_whole_or_not_at_all() {
     let (code, _, err) = crossbayes(&folder, &[&["compare"], &TOY[..], &files].concat());
     assert_eq!(code, Some(1), "{err}");
     assert_eq!(names(folder.path()), before);
+}
+
+/// Rows are conv1 and fc1 at two eps and with all sampled, and the mode network.
+#[test]
+fn the_picture_of_quality_is_over_the_first_layer() {
+    let folder = tempdir().unwrap();
+    let lists = ["--schemes", "deterministic,dense,ls,rs,ls+rs", "--eps", "0.1,0.3", "--quality", "q.svg"];
+    let images = ["compare", "-q", "--set", "values.answer=First(2)"];
+    fine(&folder, &[&images, &lists[..]].concat());
+    let svg = fs::read_to_string(folder.path().join("q.svg")).unwrap();
+    let texts: Vec<&str> = svg.lines().map(str::trim).collect();
+    let charts = ["accuracy; bars: standard error (Wilson) (%)", "expected calibration error", "sampled synapses"];
+    for text in charts.iter().chain(&["conv1", "fc1", "none", "0.1 &lt; p &lt; 0.9", "0.3 &lt; p &lt; 0.7"]) {
+        assert!(texts.contains(text), "{text}: {texts:?}");
+    }
+    // Layers that no row begins at are left out.
+    assert!(!texts.contains(&"conv2"), "{texts:?}");
+    let twice = ["--schedules", "layer,sequential", "--quality", "no.svg"];
+    let (code, _, err) = crossbayes(&folder, &[&["compare"], &TOY[..], &twice].concat());
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("these differ in schedule"), "{err}");
+    assert_eq!(names(folder.path()), ["q.svg"]);
 }
 
 #[test]

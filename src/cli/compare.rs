@@ -7,7 +7,7 @@ use super::{Failure, Format, Global, discard_on_signals, print};
 use crate::compare::{Axes, Comparison, Figures, PackingName, Preset, Row, default_first_layer, simulated, stored};
 use crate::config::{Config, LoadRequest, Loaded, Mode, load};
 use crate::error::Error;
-use crate::plot::paint;
+use crate::plot::{Picture, paint};
 use crate::run::Shared;
 use crate::whole::NewFile;
 use std::fs::File;
@@ -25,6 +25,7 @@ Examples:
   crossbayes compare --workload vgg_binaryconnect --schedules layer,sequential --costs neurosim_22nm,survey_22nm
   crossbayes compare --schemes dense,ls --first-ensembling-layer conv5,conv6,fc1,fc2 --workload vgg_binaryconnect
   crossbayes compare --schemes dense,rs --eps 0.01,0.05,0.3 --csv eps.csv --picture eps.svg
+  crossbayes compare --first-ensembling-layer conv2,fc1,fc2 --eps 0.05,0.3 --quality quality.svg
   crossbayes compare traces/runs/pcm_128-digits traces/runs/small-adc"
 )]
 pub(super) struct Args {
@@ -67,8 +68,12 @@ pub(super) struct Args {
     /// Draws energy, area and latency as SVG; an earlier file is replaced.
     #[arg(long, value_name = "FILE")]
     picture: Option<PathBuf>,
-    /// The picture as PNG too, beside the SVG.
-    #[arg(long, requires = "picture")]
+    /// Draws answers, sampled synapses and energy over the first ensembling layer, a line for each eps, as SVG; an earlier
+    /// file is replaced.
+    #[arg(long, value_name = "FILE")]
+    quality: Option<PathBuf>,
+    /// The pictures as PNG too, beside the SVG.
+    #[arg(long)]
     png: bool,
     /// Stored runs: their folders, or their traces.
     #[arg(value_name = "RUN")]
@@ -182,26 +187,38 @@ impl Output {
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
-    if let Some(picture) = args.picture.as_ref().filter(|path| path.extension().is_none_or(|kind| kind != "svg")) {
-        let message =
-            format!("--picture {}: expected a name that ends in .svg; --png draws a PNG too", picture.display());
-        return Err(Error::Config(message).into());
+    let pictures = [("--picture", &args.picture), ("--quality", &args.quality)];
+    for (flag, path) in pictures.iter().filter_map(|(flag, path)| Some((flag, path.as_ref()?))) {
+        if path.extension().is_none_or(|kind| kind != "svg") {
+            let message =
+                format!("{flag} {}: expected a name that ends in .svg; --png draws a PNG too", path.display());
+            return Err(Error::Config(message).into());
+        }
+    }
+    if args.png && pictures.iter().all(|(_, path)| path.is_none()) {
+        return Err(
+            Error::Config("--png: expected --picture or --quality, which it draws as PNG too".to_owned()).into()
+        );
     }
     discard_on_signals()?;
     let create = |place: &Option<PathBuf>| place.as_deref().map(Output::create).transpose();
-    let (csv, svg) = (create(&args.csv)?, create(&args.picture)?);
-    let png = create(&args.picture.as_ref().filter(|_| args.png).map(|path| path.with_extension("png")))?;
+    let csv = create(&args.csv)?;
+    let drawn = |path: &Option<PathBuf>| -> Result<_, Error> {
+        let png = path.as_ref().filter(|_| args.png).map(|path| path.with_extension("png"));
+        Ok((create(path)?, create(&png)?))
+    };
+    let (ratios, quality) = (drawn(&args.picture)?, drawn(&args.quality)?);
     let bar = Bar::new(global);
     let tell = |stage, done, total| bar.tell(stage, done, total);
     let mut rows: Vec<Row> = Vec::new();
     if args.simulates() {
         let loaded = args.load(global)?;
         let mut shared: Option<Shared> = None;
-        let (mut problems, mut told) = (None, None);
+        let (mut problems, mut first_layer) = (None, None);
         for loaded in &loaded {
             let configs: Vec<Config> = args.axes().expand(&loaded.config)?;
-            if told.is_none() && args.first_ensembling_layer.is_empty() {
-                told = configs
+            if first_layer.is_none() && args.first_ensembling_layer.is_empty() {
+                first_layer = configs
                     .iter()
                     .find(|row| row.mapping.scheme.name().starts_with("ls"))
                     .and(default_first_layer(&loaded.config));
@@ -223,7 +240,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
         {
             return Err(Error::Config(problem).into());
         }
-        if let Some(layer) = told {
+        if let Some(layer) = first_layer {
             global.say(&format!(
                 "first ensembling layer of ls and ls+rs: {layer} (--first-ensembling-layer names others)"
             ));
@@ -237,14 +254,20 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     if let Some(csv) = csv {
         outputs.push((csv, comparison.to_csv()?));
     }
-    if svg.is_some() || png.is_some() {
-        let picture = comparison.picture();
+    let mut draw = |(svg, png): (Option<Output>, Option<Output>), picture: &Picture| -> Result<(), Error> {
         if let Some(svg) = svg {
-            outputs.push((svg, paint::svg(&picture)?.into_bytes()));
+            outputs.push((svg, paint::svg(picture)?.into_bytes()));
         }
         if let Some(png) = png {
-            outputs.push((png, paint::png(&picture)?));
+            outputs.push((png, paint::png(picture)?));
         }
+        Ok(())
+    };
+    if args.picture.is_some() {
+        draw(ratios, &comparison.picture())?;
+    }
+    if args.quality.is_some() {
+        draw(quality, &comparison.quality()?)?;
     }
     let written = Output::finish(outputs)?;
     print(&match global.format {

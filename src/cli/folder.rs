@@ -7,7 +7,7 @@
 //!
 //! While it is filled, a folder is called `.NAME.crossbayes-new-PROCESS` and holds [`BEGUN`], the names of the files begun
 //! in it: by them it is removed when the run fails, when a signal ends the process, or, after a kill, when the next run of
-//! the same name begins. A lock on that list tells whether somebody still fills the folder: it ends with its process, on
+//! the same name begins. A lock on that list shows whether somebody still fills the folder: it ends with its process, on
 //! whatever machine that runs (if the file system shares its locks), where a process number says nothing about others.
 
 use crate::error::Error;
@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 pub(super) const MARK: &str = "b3sums";
 /// Name of the list of files begun in a folder that is being filled.
 const BEGUN: &str = ".begun";
-/// Name of the file whose contents tell one run from another.
+/// Name of the file by whose contents runs are distinguished.
 pub(super) const CONFIG: &str = "config.ron";
 /// Word in the hidden name of a folder that has been put aside for another one.
 const OLD: &str = "crossbayes-old";
@@ -223,11 +223,11 @@ struct OfRun {
 /// What a finished run has left in a folder, where there is nothing else; nothing in an empty folder. Messages call
 /// it `shown`.
 fn files_of_run(folder: &Path, shown: &Path) -> Result<OfRun, Refusal> {
-    let told = |error: io::Error| Refusal::new(shown, error.to_string());
-    if fs::read_dir(folder).map_err(told)?.next().is_none() {
+    let failed = |error: io::Error| Refusal::new(shown, error.to_string());
+    if fs::read_dir(folder).map_err(failed)?.next().is_none() {
         return Ok(OfRun::default());
     }
-    let Some(listed) = marked(folder).map_err(told)? else {
+    let Some(listed) = marked(folder).map_err(failed)? else {
         let message = format!("holds files, and no {MARK} that lists those of a run; version 0.1 wrote none");
         let refusal = Refusal::new(shown, message);
         return Err(Refusal {
@@ -241,7 +241,7 @@ fn files_of_run(folder: &Path, shown: &Path) -> Result<OfRun, Refusal> {
     };
     let listed = listed.ok_or_else(|| changed(MARK))?;
     let mut found = Vec::new();
-    files_in(folder, Path::new(""), &mut found).map_err(told)?;
+    files_in(folder, Path::new(""), &mut found).map_err(failed)?;
     found.retain(|name| name != MARK);
     let of_run = |name: &String| {
         let within = format!("{name}/");

@@ -8,7 +8,7 @@ use signal_hook::low_level::emulate_default_handler;
 use std::thread;
 
 /// From here on SIGINT (Ctrl-C), SIGTERM and SIGHUP (the terminal is gone) remove what is unfinished, and then end the
-/// process as they do without this: a shell tells 130, 143 and 129, and a loop around the program ends with it. A SIGHUP
+/// process as they do without this: a shell reports 130, 143 and 129, and a loop around the program ends with it. A SIGHUP
 /// that was ignored before, as `nohup` does, stays ignored.
 pub(super) fn discard_on_signals() -> Result<(), Error> {
     let mut numbers = vec![SIGINT, SIGTERM];
@@ -25,9 +25,9 @@ pub(super) fn discard_on_signals() -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether this process ignores a signal; taken to be so where the system does not tell.
+/// Whether this process ignores a signal; taken to be so where the system does not report it.
 fn ignored(signal: i32) -> bool {
-    // Asking the system itself takes unsafe code; Linux tells it in a file too, as a mask of hexadecimal digits.
+    // Asking the system itself takes unsafe code; Linux has it in a file too, as a mask of hexadecimal digits.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok());

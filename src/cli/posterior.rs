@@ -73,8 +73,8 @@ pub(super) fn text(loaded: &Loaded, json: bool) -> Result<String, Failure> {
         grouped(net.layers.iter().map(|layer| layer.synapses()).sum::<u64>())
     );
     for key in ["name", "description"] {
-        if let Some(Value::String(told)) = made.get("crossbayes").and_then(|own| own.get(key)) {
-            text += &format!("{key}: {}\n", told.escape_debug());
+        if let Some(Value::String(value)) = made.get("crossbayes").and_then(|own| own.get(key)) {
+            text += &format!("{key}: {}\n", value.escape_debug());
         }
     }
     text += &format!("\n{}\nbatch-norm statistics\n", aligned(&rows));

@@ -6,12 +6,12 @@ use serde::Serialize;
 
 /// A value as RON, or as JSON.
 pub(super) fn value(value: &impl Serialize, json: bool) -> Result<String, Error> {
-    let told = |error: &dyn std::fmt::Display| Error::Internal(error.to_string());
+    let failed = |error: &dyn std::fmt::Display| Error::Internal(error.to_string());
     if json {
-        serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(|error| told(&error))
+        serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(|error| failed(&error))
     } else {
         let pretty = ron::ser::PrettyConfig::new().new_line("\n");
-        ron::ser::to_string_pretty(value, pretty).map(|text| text + "\n").map_err(|error| told(&error))
+        ron::ser::to_string_pretty(value, pretty).map(|text| text + "\n").map_err(|error| failed(&error))
     }
 }
 

@@ -11,16 +11,16 @@ impl Comparison {
     /// # Errors
     /// Returns [`Error::Internal`] if the writer refuses.
     pub fn to_csv(&self) -> Result<Vec<u8>, Error> {
-        let told = |error: &dyn std::fmt::Display| Error::Internal(format!("a table as CSV: {error}"));
+        let refused = |error: &dyn std::fmt::Display| Error::Internal(format!("a table as CSV: {error}"));
         let rows: Vec<Value> = self
             .rows
             .iter()
-            .map(|row| serde_json::to_value(row).map_err(|error| told(&error)))
+            .map(|row| serde_json::to_value(row).map_err(|error| refused(&error)))
             .collect::<Result<_, _>>()?;
         let mut columns: Vec<String> = COLUMNS.iter().map(|column| (*column).to_owned()).collect();
         columns.extend(FIGURES.iter().map(|(name, _)| format!("ratio.{name}")));
         let mut writer = csv::Writer::from_writer(Vec::new());
-        writer.write_record(&columns).map_err(|error| told(&error))?;
+        writer.write_record(&columns).map_err(|error| refused(&error))?;
         for row in &rows {
             let cell = |column: &String| {
                 let value = column.split('.').try_fold(row, |value, key| value.get(key));
@@ -30,9 +30,9 @@ impl Comparison {
                     Some(other) => other.to_string(),
                 }
             };
-            writer.write_record(columns.iter().map(cell)).map_err(|error| told(&error))?;
+            writer.write_record(columns.iter().map(cell)).map_err(|error| refused(&error))?;
         }
-        writer.into_inner().map_err(|error| told(&error))
+        writer.into_inner().map_err(|error| refused(&error))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What tells the rows of a comparison apart.
+//! What distinguishes the rows of a comparison.
 
 use crate::compare::{Comparison, Row};
 

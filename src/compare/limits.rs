@@ -128,8 +128,8 @@ mod tests {
     #[test]
     fn bounds_are_those_of_the_literature() {
         let femto: Vec<f64> = [4, 5, 6, 7, 8].map(|bits| conversion(bits) * 1e15).into();
-        for (bound, told) in femto.iter().zip([0.0127, 0.051, 0.20, 0.81, 3.3]) {
-            assert!((bound / told - 1.0).abs() < 0.03, "{femto:?}");
+        for (bound, expected) in femto.iter().zip([0.0127, 0.051, 0.20, 0.81, 3.3]) {
+            assert!((bound / expected - 1.0).abs() < 0.03, "{femto:?}");
         }
         assert!((cell_read(0.2, 100.0) * 1e18 - 4.03).abs() < 0.01);
         assert!((bit() * 1e21 - 2.87).abs() < 0.01);

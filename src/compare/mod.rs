@@ -11,6 +11,7 @@ pub mod published;
 pub mod table;
 pub mod csv;
 pub mod picture;
+pub mod quality;
 
 pub use axes::{Axes, PackingName, Preset, default_first_layer};
 pub use limits::Limits;

@@ -58,11 +58,12 @@ mod tests {
         let phi = parameter_share(&net, at("fc1"));
         assert_eq!(phi, 9_539_584.0 / 14_114_176.0);
         assert_eq!(mac_share(&net, at("fc1")), 9_539_584.0 / 617_058_304.0);
-        let close = |found: f64, told: f64| assert!((found / told - 1.0).abs() < 1e-3, "{found} instead of {told}");
+        let close =
+            |found: f64, expected: f64| assert!((found / expected - 1.0).abs() < 1e-3, "{found} instead of {expected}");
         close(area_ratio(10, 0.14, phi), 5.14);
         close(area_ratio(10, 0.131, phi), 5.30);
-        for (first, told) in [("fc1", 8.78), ("fc2", 9.83), ("conv6", 2.99), ("conv5", 2.25)] {
-            close(energy_ratio(10, mac_share(&net, at(first))), told);
+        for (first, expected) in [("fc1", 8.78), ("fc2", 9.83), ("conv6", 2.99), ("conv5", 2.25)] {
+            close(energy_ratio(10, mac_share(&net, at(first))), expected);
         }
         // One copy: the deterministic planes are as large as the dense network, and the stochastic ones come on top.
         close(area_ratio(1, 0.14, phi), 0.914);

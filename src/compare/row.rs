@@ -23,6 +23,9 @@ pub struct Row {
     pub scheme: &'static str,
     /// First layer that runs once a member; null where none does.
     pub first_ensembling_layer: Option<String>,
+    /// Its place in the network.
+    #[serde(skip)]
+    pub first_layer: Option<usize>,
     /// Threshold of probabilistic synapses; null where all or none are sampled.
     pub eps: Option<f64>,
     /// Packing of stochastic planes; null where there are none.
@@ -149,16 +152,19 @@ impl Row {
     fn without_figures(config: &Config) -> Self {
         let scheme = &config.mapping.scheme;
         let choices = scheme.choices();
-        let first = || config.workload.layers.first().map(|layer| layer.name.clone());
+        let layers = &config.workload.layers;
+        let first_layer = choices.as_ref().and_then(|choices| match choices.first_ensembling_layer {
+            None => (!layers.is_empty()).then_some(0),
+            Some(name) => layers.iter().position(|layer| layer.name == name),
+        });
         Self {
             run: None,
             workload: config.workload.name.clone(),
             arch: config.arch.name.clone(),
             costs: config.arch.costs.name.clone(),
             scheme: scheme.name(),
-            first_ensembling_layer: choices
-                .as_ref()
-                .and_then(|choices| choices.first_ensembling_layer.map(str::to_owned).or_else(first)),
+            first_ensembling_layer: first_layer.map(|index| layers[index].name.clone()),
+            first_layer,
             eps: scheme.eps(),
             packing: choices.as_ref().map(|choices| match choices.packing {
                 Packing::Full => "full",

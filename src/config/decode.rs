@@ -243,7 +243,7 @@ impl Walk<'_> {
     }
 
     /// The keys of a struct or variant, which messages call `owner`. Keys that are given twice, that do not exist (each
-    /// with the nearest one that does) and that are missing are told.
+    /// with the nearest one that does) and that are missing are reported.
     fn fields(&mut self, node: &Node, given: &[Entry], schema: Schema, owner: &str) -> bool {
         let mut first: BTreeMap<&str, &Entry> = BTreeMap::new();
         let mut unknown = Vec::new();

@@ -254,7 +254,7 @@ pub fn reference_markdown() -> String {
         ("Config", "Run: `--set`, and the configuration that is saved with each run"),
     ];
     // The parts of a kind of file are described under it; parts that are files themselves have a section of their own.
-    page.told.extend(files.map(|(name, _)| name));
+    page.described.extend(files.map(|(name, _)| name));
     for (name, title) in files {
         let _ = writeln!(page.text, "\n## {title}");
         page.named(named(name));
@@ -267,7 +267,7 @@ pub fn reference_markdown() -> String {
 struct Page {
     text: String,
     /// Types that have their section or will get it.
-    told: BTreeSet<&'static str>,
+    described: BTreeSet<&'static str>,
 }
 
 impl Page {
@@ -316,7 +316,7 @@ impl Page {
         for (_, schema) in record.keys() {
             let schema = schema.optional().unwrap_or(schema);
             let schema = if schema.kind() == "array" { schema.items() } else { schema };
-            if let Some(name) = schema.reference().filter(|name| self.told.insert(name)) {
+            if let Some(name) = schema.reference().filter(|name| self.described.insert(name)) {
                 let _ = writeln!(self.text, "\n### {name}");
                 self.named(named(name));
             }

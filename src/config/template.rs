@@ -46,7 +46,7 @@ pub fn template(kind: FileKind, name: &str) -> String {
     };
     let mut value = value;
     value["name"] = name.into();
-    let mut file = File { text: String::new(), costs, told: BTreeSet::new() };
+    let mut file = File { text: String::new(), costs, described: BTreeSet::new() };
     file.comment(0, &format!("{} (crossbayes new {} {name}).", named(of).doc().trim_end_matches('.'), kind_word(kind)));
     file.comment(0, "A key with a default may be left out. Quantities are texts with a unit.");
     file.line(0);
@@ -69,7 +69,7 @@ struct File {
     /// The cost table, which a chip names and does not hold.
     costs: String,
     /// Types whose keys have their comments.
-    told: BTreeSet<&'static str>,
+    described: BTreeSet<&'static str>,
 }
 
 impl File {
@@ -99,7 +99,7 @@ impl File {
     fn value(&mut self, schema: Schema, value: &Value, indent: usize) {
         let schema = schema.optional().unwrap_or(schema);
         if let Some(name) = schema.reference() {
-            let commented = self.told.insert(name);
+            let commented = self.described.insert(name);
             return self.of_type(named(name), value, indent, commented);
         }
         self.of_type(schema, value, indent, false);

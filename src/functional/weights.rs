@@ -117,7 +117,7 @@ impl BitMatrix {
         self.words[word * self.columns + column] >> (within % 64) & 1 == 1
     }
 
-    /// Sets the weights of a matrix of one block from some rows and columns of another: `set` tells which are +1.
+    /// Sets the weights of a matrix of one block from some rows and columns of another: `set` is whether that weight is +1.
     pub fn gather(&mut self, rows: &[u32], columns: Range<usize>, set: impl Fn(u32, usize) -> bool) {
         for (to, column) in columns.enumerate() {
             for (word, rows) in rows.chunks(64).enumerate() {

@@ -148,7 +148,7 @@ impl<T: Copy + Default> Ports<T> {
         self.take_into(at, &mut token).then_some(token)
     }
 
-    /// The same into a place that has a token already, which costs no further copy. Tells whether there was one.
+    /// The same into a place that has a token already, which costs no further copy. Returns whether there was one.
     #[inline]
     pub fn take_into(&mut self, at: PortId, into: &mut T) -> bool {
         let port = &mut self.ports[at as usize];
@@ -204,7 +204,7 @@ mod tests {
         (ports, port, Ring::default())
     }
 
-    fn told(queue: &mut Ring) -> Vec<Event> {
+    fn notified(queue: &mut Ring) -> Vec<Event> {
         let mut events = Vec::new();
         queue.take(&mut events);
         events
@@ -223,7 +223,7 @@ mod tests {
         // What comes to an empty port is its head again.
         send(&mut ports, 5);
         assert_eq!([(); 2].map(|()| ports.take(port)), [Some(5), None]);
-        assert_eq!(told(&mut queue), [ARRIVAL; 5]);
+        assert_eq!(notified(&mut queue), [ARRIVAL; 5]);
     }
 
     #[test]
@@ -235,12 +235,12 @@ mod tests {
         assert_eq!(ports.blocked(), [(WOKEN.part, ARRIVAL.part, 3)]);
         // No credit is needed for what needs no place, even in a full port.
         assert!(ports.send(port, &3, 0, &mut queue));
-        assert_eq!(told(&mut queue), [ARRIVAL; 2]);
+        assert_eq!(notified(&mut queue), [ARRIVAL; 2]);
         ports.release(port, 1, &mut queue);
-        assert_eq!(told(&mut queue), []);
+        assert_eq!(notified(&mut queue), []);
         ports.release(port, 1, &mut queue);
         ports.release(port, 1, &mut queue);
-        assert_eq!(told(&mut queue), [WOKEN]);
+        assert_eq!(notified(&mut queue), [WOKEN]);
         assert_eq!(ports.blocked(), []);
         // The refused token was not taken.
         assert_eq!([(); 3].map(|()| ports.take(port)), [Some(1), Some(3), None]);

@@ -10,6 +10,8 @@ const MARGIN: f64 = 20.0;
 const TITLE: f64 = 15.0;
 /// Size of an em of the texts.
 pub const TEXT: f64 = 11.5;
+/// Distance of the lines of a label.
+const LINE: f64 = 14.0;
 /// Widest label of a row.
 const LABEL: f64 = 190.0;
 const LEGEND_LINE: f64 = 22.0;
@@ -23,7 +25,7 @@ pub struct Contents<'a> {
     pub subtitle: &'a str,
     /// Legend: colours with their meaning.
     pub legend: &'a [(Colour, String)],
-    /// One row each.
+    /// One row each; lines behind the first are paler.
     pub labels: &'a [String],
     /// Height of a row.
     pub pitch: f64,
@@ -48,7 +50,10 @@ impl Frame {
     /// Lays everything out and draws all but the rows' contents.
     #[must_use]
     pub fn new(contents: &Contents<'_>) -> Self {
-        let widest = |texts: &[String]| texts.iter().map(|t| text_width(t, TEXT, false)).fold(0.0, f64::max);
+        let lines = |texts: &[String]| -> Vec<f64> {
+            texts.iter().flat_map(|text| text.lines()).map(|line| text_width(line, TEXT, false)).collect()
+        };
+        let widest = |texts: &[String]| lines(texts).into_iter().fold(0.0, f64::max);
         let left = MARGIN + widest(contents.labels).min(LABEL) + 10.0;
         let last_tick = contents.axis.ticks.last().map_or(0.0, |(_, text)| text_width(text, TEXT, false) / 2.0);
         let values = if contents.values.is_empty() { 0.0 } else { widest(contents.values) + 8.0 };
@@ -88,8 +93,12 @@ impl Frame {
             if i % 2 == 0 {
                 self.rectangle(MARGIN, y, self.right - MARGIN, self.pitch, BAND);
             }
-            let label = fitted(label, TEXT, LABEL);
-            self.text(self.left - 10.0, y + self.pitch / 2.0, &label, Anchor::End, INK);
+            let lines = label.lines().count().max(1) as f64;
+            for (line, text) in label.lines().enumerate() {
+                let middle = y + self.pitch / 2.0 + (line as f64 - (lines - 1.0) / 2.0) * LINE;
+                let text = fitted(text, TEXT, LABEL);
+                self.text(self.left - 10.0, middle, &text, Anchor::End, if line == 0 { INK } else { PALE_INK });
+            }
         }
     }
 

@@ -9,6 +9,7 @@ pub mod paint;
 pub mod palette;
 pub mod axis;
 pub mod frame;
+pub mod panels;
 pub mod timeline;
 pub mod energy;
 pub mod area;

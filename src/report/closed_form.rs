@@ -102,7 +102,7 @@ impl LayerTime {
         self.done(0, &mut vec![0; self.groups.len()], member)
     }
 
-    /// The end of the pass of a member whose first windows come at `start`; `drawn` tells for each group when its weights
+    /// The end of the pass of a member whose first windows come at `start`; `drawn` has for each group when its weights
     /// are drawn, and then when those of its next pass are.
     fn done(&self, start: u64, drawn: &mut [u64], member: u32) -> u64 {
         let groups = || self.groups.iter().enumerate().filter(|(_, group)| group.takes_part(member));

@@ -118,11 +118,11 @@ mod tests {
         let run = json(r#"{"a": {"Pair": {"x": 1, "y": "3 ns"}}, "b": [[1, 2], [3, 5]], "c": {"Only": 7}, "d": []}"#);
         let mut found = Vec::new();
         compare(&files, &run, "", &mut found);
-        let told: Vec<String> = found
+        let lines: Vec<String> = found
             .iter()
             .map(|setting| format!("{} = {} ({})", setting.key, setting.value, setting.instead_of.as_ref().unwrap()))
             .collect();
-        assert_eq!(told, ["a.y = 3 ns (2 ns)", "b[1][1] = 5 (4)", "c = Only(7) (Layer)", "d = [] ([1])"]);
+        assert_eq!(lines, ["a.y = 3 ns (2 ns)", "b[1][1] = 5 (4)", "c = Only(7) (Layer)", "d = [] ([1])"]);
         assert_eq!(text(&json(r#"{"Comparator": {"noise_rows": 4}}"#)), "Comparator(noise_rows: 4)");
     }
 }

@@ -178,15 +178,15 @@ fn run(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 continue;
             }
             let frozen = layer.frozen_synapses.unwrap_or(0);
-            let told = format!("{name} {}", share(frozen, layer.stored_synapses));
-            layers.push((frozen as f64 / layer.stored_synapses.max(1) as f64, told));
+            let text = format!("{name} {}", share(frozen, layer.stored_synapses));
+            layers.push((frozen as f64 / layer.stored_synapses.max(1) as f64, text));
         }
         // The report in JSON has all of them.
         let most = if layers.len() > FROZEN_LAYERS { "most in " } else { "" };
         layers.sort_by(|a, b| if most.is_empty() { Ordering::Equal } else { b.0.total_cmp(&a.0) });
-        let told: Vec<String> = layers.into_iter().take(FROZEN_LAYERS).map(|(_, told)| told).collect();
-        let told = format!("{all} have p = 0 or 1 at {probability_bits} bits: {most}{}", told.join(", "));
-        line(f, "frozen synapses", &told)?;
+        let first: Vec<String> = layers.into_iter().take(FROZEN_LAYERS).map(|(_, text)| text).collect();
+        let text = format!("{all} have p = 0 or 1 at {probability_bits} bits: {most}{}", first.join(", "));
+        line(f, "frozen synapses", &text)?;
     }
     line(f, "random bits", &grouped(sampling.random_bits))?;
     let events = &report.events;
@@ -230,8 +230,8 @@ fn time(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let what = if report.config.schedule.images == 1 { "latency" } else { "all images" };
     line(f, what, &format!("{} cycles = {}", grouped(latency.cycles), si(latency.ns * 1e-9, "s")))?;
     if let [first, .., last] = latency.per_image.as_slice() {
-        let told = format!("{} cycles, last {} cycles", grouped(first.cycles), grouped(last.cycles));
-        line(f, "first image", &told)?;
+        let text = format!("{} cycles, last {} cycles", grouped(first.cycles), grouped(last.cycles));
+        line(f, "first image", &text)?;
     }
     line(f, "initiation interval", &format!("{} cycles", grouped(latency.initiation_interval_cycles)))?;
     if let Some(bottleneck) = &report.bottleneck {
@@ -304,8 +304,8 @@ fn energy(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     grid(f, ["", "work", "leakage", "%", "area", "%", "busy % in use", "of all"], &rows)?;
     let planes = &energy.per_plane;
     if planes.len() > 1 {
-        let told: Vec<String> = planes.iter().map(|(plane, joules)| format!("{} {plane}", si(*joules, "J"))).collect();
-        line(f, "work by plane", &told.join(", "))?;
+        let parts: Vec<String> = planes.iter().map(|(plane, joules)| format!("{} {plane}", si(*joules, "J"))).collect();
+        line(f, "work by plane", &parts.join(", "))?;
     }
     Ok(())
 }
@@ -357,13 +357,13 @@ pub fn placement(placement: Placement, tiles: u32, placed: &Placed) -> String {
         Placement::Shared => "packed, with shared arrays",
         Placement::ByTraffic => "by traffic",
     };
-    let told =
+    let taken =
         |tiles: u32, byte_hops: u64| format!("{} tiles, {} byte hops an image", grouped(tiles), grouped(byte_hops));
-    let now = format!("placed {name}: {}", told(tiles, placed.byte_hops));
+    let now = format!("placed {name}: {}", taken(tiles, placed.byte_hops));
     if placement == Placement::InOrder {
         return now;
     }
-    let mut text = format!("{now}; in order: {}", told(placed.tiles_in_order, placed.byte_hops_in_order));
+    let mut text = format!("{now}; in order: {}", taken(placed.tiles_in_order, placed.byte_hops_in_order));
     for array in placed.shared_arrays.iter().take(MOST_SHARED) {
         text += &format!("\n{array}");
     }
@@ -496,12 +496,12 @@ fn answers(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Some((&step, layer)) = steps.reduce(|a, b| if b.0 > a.0 { b } else { a }) else { return Ok(()) };
     // Of rows at level 1.
     let level = if report.config.arch.driver.bits_per_pulse > 1 { " at the lowest level" } else { "" };
-    let told = if step != 1.0 {
+    let text = if step != 1.0 {
         format!("{} cell currents{level}, in {}", significant(step), cut(&layer.name))
     } else {
         format!("1 cell current{level} in all layers")
     };
-    line(f, "largest converter step", &told)
+    line(f, "largest converter step", &text)
 }
 
 fn closed_form(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -286,12 +286,12 @@ impl RowGroup<'_> {
             }
             Ok::<_, parquet::errors::ParquetError>((values, levels))
         };
-        let told = |error| {
+        let undecoded = |error| {
             let (name, kind) = (column.name, column.kind);
             let expected = format!("expected {rows} values of {kind}");
             self.trace.input(format!("column \"{name}\" cannot be decoded ({error}); {expected}{DAMAGED}"))
         };
-        let (values, levels) = decode().map_err(told)?;
+        let (values, levels) = decode().map_err(undecoded)?;
         let mut values = values.iter().map(read);
         Ok(if nullable {
             levels.iter().map(|level| if *level == 1 { values.next() } else { None }).collect()
@@ -306,8 +306,8 @@ impl RowGroup<'_> {
     }
 
     fn no_null<R>(&self, column: Column, values: Vec<Option<R>>) -> Result<Vec<R>, Error> {
-        let told = |i| self.row(i, &format!("{} is null; expected a value", column.name));
-        values.into_iter().enumerate().map(|(i, value)| value.ok_or_else(|| told(i))).collect()
+        let missing = |i| self.row(i, &format!("{} is null; expected a value", column.name));
+        values.into_iter().enumerate().map(|(i, value)| value.ok_or_else(|| missing(i))).collect()
     }
 
     fn long(&self, column: Column) -> Result<Vec<u64>, Error> {

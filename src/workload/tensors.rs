@@ -34,7 +34,7 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
         let header = u64::from_le_bytes(start);
         let mut text = Vec::new();
         file.take(header.min(SMALL)).read_to_end(&mut text)?;
-        if told(&text) != Some(length) {
+        if file_length(&text) != Some(length) {
             let message = format!("its header tells of no tensors that fill its {length} bytes");
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
@@ -43,7 +43,7 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Bytes of the file whose header is `text`.
-fn told(text: &[u8]) -> Option<u64> {
+fn file_length(text: &[u8]) -> Option<u64> {
     let data = serde_json::from_slice::<Metadata>(text).ok()?.data_len() as u64;
     data.checked_add(LENGTH + text.len() as u64)
 }
@@ -76,7 +76,7 @@ pub(super) fn unpacked<'a>(bytes: &'a [u8], path: &Path) -> Result<Cow<'a, [u8]>
         )));
     }
     up_to(&mut unpacked, LENGTH + header)?;
-    let Some(length) = unpacked.get(LENGTH as usize..).and_then(told) else {
+    let Some(length) = unpacked.get(LENGTH as usize..).and_then(file_length) else {
         return Err(wrong("its compressed contents (zstd) are no safetensors file".to_owned()));
     };
     if length > read::UNPACKED {
