@@ -115,11 +115,11 @@ pub(crate) fn folded<'a>(config: &Config, names: impl Iterator<Item = &'a str>) 
             _ => layers.push((described, vec![l])),
         }
     }
-    let told = |(name, copies): (&str, Vec<usize>)| match copies.len() {
+    let named = |(name, copies): (&str, Vec<usize>)| match copies.len() {
         1 => (cut(name), copies),
         number => (format!("{} ({number} copies)", cut(name)), copies),
     };
-    layers.into_iter().map(told).collect()
+    layers.into_iter().map(named).collect()
 }
 
 fn run(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
