@@ -2,6 +2,8 @@
 
 use crate::config::Operation;
 use crate::functional::blocks::RowBlocks;
+use crate::functional::kernels::{Driven, ROWS};
+use crate::functional::tiles::PER_WORD;
 use crate::workload::{NetLayer, Shape};
 
 /// Where the rows of a layer's matrix find their input codes.
@@ -57,6 +59,10 @@ pub struct Planes {
     words: Vec<u64>,
     /// `[bit][block]`
     driven: Vec<u16>,
+    /// The rows of `driven`, four by four where any of them is.
+    groups: Vec<Driven>,
+    /// Where those of a bit and block end, `[bit][block]`.
+    ends: Vec<u32>,
 }
 
 impl Planes {
@@ -64,7 +70,9 @@ impl Planes {
     #[must_use]
     pub fn new(blocks: RowBlocks, bits: u32, signed: bool) -> Self {
         let bits = bits as usize;
-        Self { blocks, bits, signed, words: vec![0; bits * blocks.words()], driven: vec![0; bits * blocks.count()] }
+        let (words, counts) = (bits * blocks.words(), bits * blocks.count());
+        let (driven, ends) = (vec![0; counts], vec![0; counts]);
+        Self { blocks, bits, signed, words: vec![0; words], driven, groups: Vec::new(), ends }
     }
 
     /// How rows fall onto words.
@@ -85,11 +93,20 @@ impl Planes {
                 }
             }
         }
-        let count = self.blocks.count();
-        for (plane, driven) in self.words.chunks_exact(words).zip(self.driven.chunks_exact_mut(count)) {
-            for (block, driven) in plane.chunks(self.blocks.words_per_block()).zip(driven) {
-                *driven = block.iter().map(|word| word.count_ones() as u16).sum();
+        self.groups.clear();
+        let blocks = self.words.chunks_exact(words).flat_map(|plane| plane.chunks(self.blocks.words_per_block()));
+        for (block, (driven, end)) in blocks.zip(self.driven.iter_mut().zip(&mut self.ends)) {
+            *driven = block.iter().map(|word| word.count_ones() as u16).sum();
+            for (place, &word) in block.iter().enumerate() {
+                let mut left = word;
+                while left != 0 {
+                    let group = left.trailing_zeros() as usize / ROWS;
+                    let pattern = (word >> (ROWS * group)) as u8 & 15;
+                    left &= !(15 << (ROWS * group));
+                    self.groups.push(Driven { group: (place * PER_WORD + group) as u16, pattern });
+                }
             }
+            *end = self.groups.len() as u32;
         }
     }
 
@@ -117,6 +134,14 @@ impl Planes {
     pub fn driven(&self, bit: usize) -> &[u16] {
         let count = self.blocks.count();
         &self.driven[bit * count..(bit + 1) * count]
+    }
+
+    /// The rows of a block whose code has a 1 in this bit, four by four.
+    #[must_use]
+    pub fn groups(&self, bit: usize, block: usize) -> &[Driven] {
+        let place = bit * self.blocks.count() + block;
+        let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.groups[start as usize..self.ends[place] as usize]
     }
 
     /// Rows whose code is not 0, one number for each row block.

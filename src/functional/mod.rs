@@ -11,8 +11,10 @@
 //! matrix arithmetic, and layers with many positions are computed as such (`direct`).
 
 pub mod blocks;
+pub mod kernels;
 pub mod weights;
 pub mod registers;
+pub mod tiles;
 pub mod input;
 pub mod adc;
 pub mod product;

@@ -6,10 +6,13 @@ use crate::config::{
 };
 use crate::error::Error;
 use crate::functional::blocks::RowBlocks;
+use crate::functional::direct::Masks;
 use crate::functional::input::Windows;
+use crate::functional::kernels::Instructions;
 use crate::functional::post::{Affine, CodeRange};
 use crate::functional::product::Sums;
 use crate::functional::registers::{RegisterDraws, Registers};
+use crate::functional::tiles::Tiles;
 use crate::functional::weights::{BitMatrix, WeightDistribution};
 use crate::mapping::pack::packed_plane;
 use crate::mapping::{PackedArray, Split, first_ensembling_layer};
@@ -138,15 +141,37 @@ impl FunctionalSpec {
     }
 }
 
-/// The weights of a layer.
+/// The weights of a layer, each sample as an `M`.
 #[derive(Debug, Clone)]
-pub(super) enum Weights {
+pub(super) enum Weights<M> {
     /// The same for all members.
-    Shared(BitMatrix),
+    Shared(M),
     /// One sample a member, held for whole passes and all images.
-    PerMember(Vec<BitMatrix>),
+    PerMember(Vec<M>),
     /// Drawn at every output position of every image.
     PerPosition(Draws),
+}
+
+impl<M> Weights<M> {
+    /// The same with every sample that is held laid out by `lay_out`.
+    fn map<N>(self, lay_out: impl Fn(M) -> N) -> Weights<N> {
+        match self {
+            Weights::Shared(sample) => Weights::Shared(lay_out(sample)),
+            Weights::PerMember(samples) => Weights::PerMember(samples.into_iter().map(lay_out).collect()),
+            Weights::PerPosition(draws) => Weights::PerPosition(draws),
+        }
+    }
+}
+
+/// A sample as it is multiplied.
+#[derive(Debug, Clone)]
+pub(super) enum LaidOut {
+    /// All positions at once, without pulses and row blocks.
+    Direct(Masks),
+    /// Pulse by pulse.
+    Serial(Tiles),
+    /// Pulse by pulse, each array with rows of its own.
+    Packed(Vec<Tiles>),
 }
 
 /// What weights are drawn from.
@@ -173,9 +198,9 @@ pub(super) struct PlaneProduct {
     /// How the rows of its matrices fall onto words.
     pub(super) blocks: RowBlocks,
     /// Its weights; where others are present, those of absent synapses are -1.
-    pub(super) weights: Weights,
+    pub(super) weights: Weights<LaidOut>,
     /// The synapses that it holds; none: all of the layer.
-    pub(super) present: Option<BitMatrix>,
+    pub(super) present: Option<Tiles>,
     /// Arrays that convert rows of their own, where that matters.
     pub(super) packed: Option<Vec<PackedProduct>>,
     /// How the sums of an array are converted.
@@ -192,7 +217,52 @@ pub(super) struct PackedProduct {
     /// The layer's columns that it has.
     pub(super) columns: Range<usize>,
     /// The synapses of them that it holds.
-    pub(super) present: BitMatrix,
+    pub(super) present: Tiles,
+    mask: BitMatrix,
+}
+
+impl PackedProduct {
+    /// Its weights in a sample of the whole plane.
+    pub(super) fn weights(&self, plane: &BitMatrix) -> BitMatrix {
+        let mut weights = BitMatrix::new(self.mask.blocks(), self.columns.len());
+        weights.gather(&self.rows, self.columns.clone(), |row, column| plane.get(row as usize, column));
+        weights.masked(&self.mask)
+    }
+}
+
+/// Output positions from which on it pays to multiply a layer without pulses where nothing rounds: with fewer, weights are
+/// read for each of them, and as tiles they take an eighth of the memory.
+const DIRECT_POSITIONS: u32 = 8;
+
+impl PlaneProduct {
+    fn new(
+        layer: &NetLayer,
+        blocks: RowBlocks,
+        weights: Weights<BitMatrix>,
+        present: Option<&BitMatrix>,
+        packed: Option<Vec<PackedProduct>>,
+        sums: Sums,
+    ) -> Self {
+        let direct = matches!(sums, Sums::Exact) && present.is_none() && layer.positions >= DIRECT_POSITIONS;
+        let arrays = packed.as_deref();
+        let weights = weights.map(|sample| match direct && arrays.is_none() {
+            true => LaidOut::Direct(Masks::new(&sample)),
+            false => serially(arrays, &sample),
+        });
+        Self { blocks, weights, present: present.map(Tiles::new), packed, sums, scale: None }
+    }
+
+    /// A sample laid out for products pulse by pulse.
+    pub(super) fn lay_out(&self, sample: &BitMatrix) -> LaidOut {
+        serially(self.packed.as_deref(), sample)
+    }
+}
+
+fn serially(arrays: Option<&[PackedProduct]>, sample: &BitMatrix) -> LaidOut {
+    match arrays {
+        Some(arrays) => LaidOut::Packed(arrays.iter().map(|array| Tiles::new(&array.weights(sample))).collect()),
+        None => LaidOut::Serial(Tiles::new(sample)),
+    }
 }
 
 /// A layer ready to run.
@@ -234,6 +304,8 @@ pub struct FunctionalModel {
     pub(super) first_ensembling: usize,
     pub(super) output: usize,
     pub(super) seed: u64,
+    /// How products are computed; it makes no difference but in time.
+    pub(super) instructions: Instructions,
 }
 
 impl FunctionalModel {
@@ -281,8 +353,14 @@ impl FunctionalModel {
                 codes,
             });
         }
-        let (input, output, seed) = (net.input, net.output, spec.seed);
-        Ok(Self { input, layers, members: members as usize, first_ensembling, output, seed })
+        let (input, output, seed, instructions) = (net.input, net.output, spec.seed, Instructions::best());
+        Ok(Self { input, layers, members: members as usize, first_ensembling, output, seed, instructions })
+    }
+
+    /// The same, computed by these instructions.
+    #[must_use]
+    pub fn with(self, instructions: Instructions) -> Self {
+        Self { instructions, ..self }
     }
 
     /// Ensemble members; 1 in the deterministic scheme.
@@ -490,7 +568,7 @@ impl Planes<'_> {
             Weights::Shared(BitMatrix::mode(self.of_layer(), blocks, self.layer.columns as usize))
         };
         let step = sums.step();
-        let product = PlaneProduct { blocks, weights, present: None, packed: None, sums, scale: None };
+        let product = PlaneProduct::new(self.layer, blocks, weights, None, None, sums);
         Ok(Built { products: vec![product], row_sets: vec![(plane, RowSets::Blocks(blocks))], step })
     }
 
@@ -527,17 +605,17 @@ impl Planes<'_> {
             } else {
                 (fixed_blocks, Weights::Shared(mode()))
             };
-            let product = PlaneProduct { blocks, weights, present: None, packed: None, sums: Sums::Exact, scale: None };
+            let product = PlaneProduct::new(self.layer, blocks, weights, None, None, Sums::Exact);
             return Ok(Built { products: vec![product], row_sets, step: 1.0 });
         }
         let (mut products, mut largest_sums) = (Vec::new(), Vec::new());
-        let mut add = |blocks, weights, present, packed, (sums, largest): (Sums, _)| {
-            products.push(PlaneProduct { blocks, weights, present: Some(present), packed, sums, scale: None });
+        let mut add = |blocks, weights, present: &BitMatrix, packed, (sums, largest): (Sums, _)| {
+            products.push(PlaneProduct::new(self.layer, blocks, weights, Some(present), packed, sums));
             largest_sums.push(largest);
         };
         if let Some(sums) = fixed_sums {
             let present = BitMatrix::of_split(split, fixed_blocks, false);
-            add(fixed_blocks, Weights::Shared(mode().masked(&present)), present, None, sums);
+            add(fixed_blocks, Weights::Shared(mode().masked(&present)), &present, None, sums);
         }
         if let Some(sums) = sampled_sums {
             let present = BitMatrix::of_split(split, sampled_blocks, true);
@@ -550,7 +628,7 @@ impl Planes<'_> {
             }
             let quantised = matches!(sums.0, Sums::Quantised(_));
             let packed = packed.filter(|_| quantised).map(|arrays| self.packed(split, &arrays));
-            add(sampled_blocks, weights, present, packed, sums);
+            add(sampled_blocks, weights, &present, packed, sums);
         }
         let step = common_step(self.layer, &mut products);
         check_both(self.layer, &products, &largest_sums)?;
@@ -563,9 +641,9 @@ impl Planes<'_> {
             let rows = array.inputs.clone();
             let first = array.first_column as usize;
             let columns = first..first + array.columns as usize;
-            let mut present = BitMatrix::new(RowBlocks::new(array.rows, array.rows), columns.len());
-            present.gather(&rows, columns.clone(), |row, column| split.contains(row, column as u32));
-            PackedProduct { rows, columns, present }
+            let mut mask = BitMatrix::new(RowBlocks::new(array.rows, array.rows), columns.len());
+            mask.gather(&rows, columns.clone(), |row, column| split.contains(row, column as u32));
+            PackedProduct { rows, columns, present: Tiles::new(&mask), mask }
         };
         arrays.iter().map(of_array).collect()
     }
@@ -585,7 +663,12 @@ impl Planes<'_> {
     }
 
     /// The weights of a sampled plane for all members; of a stored sample only what `split` samples.
-    fn drawn(&self, of_layer: &LayerPosterior, blocks: RowBlocks, split: Option<&Split>) -> Result<Weights, Error> {
+    fn drawn(
+        &self,
+        of_layer: &LayerPosterior,
+        blocks: RowBlocks,
+        split: Option<&Split>,
+    ) -> Result<Weights<BitMatrix>, Error> {
         let (spec, index, columns) = (self.spec, self.index, self.layer.columns as usize);
         if spec.samples == Samples::Stored {
             let samples = of_layer.stored(&self.layer.tensors, spec.members, &self.posterior.path)?;
@@ -663,6 +746,6 @@ fn common_step(layer: &NetLayer, products: &mut [PlaneProduct]) -> f64 {
 }
 
 /// Weights of independent bits, p held to `bits` bits, drawn at every position.
-fn per_position(posterior: &LayerPosterior, blocks: RowBlocks, bits: u32) -> Weights {
+fn per_position(posterior: &LayerPosterior, blocks: RowBlocks, bits: u32) -> Weights<BitMatrix> {
     Weights::PerPosition(Draws::Streams(WeightDistribution::new(posterior, blocks.rows(), bits)))
 }

@@ -5,7 +5,8 @@
 use crate::config::{Adc, AdcInput};
 use crate::functional::adc::Quantiser;
 use crate::functional::input::Planes;
-use crate::functional::weights::BitMatrix;
+use crate::functional::kernels::{COLUMNS, Instructions, Tile};
+use crate::functional::tiles::Tiles;
 use crate::readout::Digits;
 
 /// Conversion of the sums of an array's columns.
@@ -35,122 +36,123 @@ impl Sums {
     }
 }
 
-/// Buffers of [`multiply`], one number for each column.
-#[derive(Debug, Default)]
-pub struct Scratch {
-    counts: Vec<u64>,
-    driven: Vec<u64>,
-}
-
 /// Adds up all pulses and row blocks of a position into `accumulators`, one for each column, in units of the sums'
 /// step. Where only some synapses are `present`, `weights` holds no +1 elsewhere. Returns how many conversions clipped.
+///
+/// # Panics
+/// Panics if the shapes of weights, present synapses, input and accumulators do not agree.
 pub fn multiply(
-    weights: &BitMatrix,
-    present: Option<&BitMatrix>,
+    instructions: Instructions,
+    weights: &Tiles,
+    present: Option<&Tiles>,
     input: &Planes,
     sums: &Sums,
-    scratch: &mut Scratch,
     accumulators: &mut [i32],
 ) -> u64 {
-    let Scratch { counts, driven: of_column } = scratch;
-    counts.resize(accumulators.len(), 0);
-    of_column.resize(accumulators.len(), 0);
-    accumulators.fill(0);
-    match sums {
-        Sums::Exact => {
-            // Nothing rounds, so it does not matter how bits share pulses.
-            for bit in 0..input.bits() {
-                let (plane, weight) = (input.plane(bit), input.weight(bit));
-                let driven: i32 = input.driven(bit).iter().copied().map(i32::from).sum();
-                if driven > 0 {
-                    count_on(plane, weights.words(), counts);
-                    match present {
-                        None => of_column.fill(driven as u64),
-                        Some(present) => count_on(plane, present.words(), of_column),
+    assert_eq!((weights.columns(), weights.blocks()), (accumulators.len(), input.blocks()), "one shape");
+    instructions.run(|| {
+        let mut present = present.map(Tiles::chunks);
+        let mut clipped = 0;
+        for (weights_of, accumulators) in weights.chunks().zip(accumulators.chunks_mut(COLUMNS)) {
+            let chunk = Chunk {
+                instructions,
+                weights: weights_of,
+                present: present.as_mut().map(|present| present.next().expect("one shape")),
+                per_block: weights.per_block(),
+                input,
+            };
+            let mut totals = [0; COLUMNS];
+            match sums {
+                Sums::Exact => chunk.exactly(&mut totals),
+                Sums::Quantised(quantiser) => clipped += chunk.converted(quantiser, &mut totals, accumulators.len()),
+            }
+            accumulators.copy_from_slice(&totals[..accumulators.len()]);
+        }
+        clipped
+    })
+}
+
+/// What is multiplied at a time: some columns of all rows.
+struct Chunk<'a> {
+    instructions: Instructions,
+    weights: &'a [Tile],
+    present: Option<&'a [Tile]>,
+    per_block: usize,
+    input: &'a Planes,
+}
+
+impl Chunk<'_> {
+    /// Adds, for each column, the rows of a block whose code has a 1 in this bit: those with weight +1 to `on`, all that are
+    /// present to `of`.
+    #[inline(always)]
+    fn count(&self, bit: usize, block: usize, on: &mut [i32; COLUMNS], of: &mut [i32; COLUMNS]) {
+        let groups = self.input.groups(bit, block);
+        if groups.is_empty() {
+            return;
+        }
+        let start = block * self.per_block;
+        self.instructions.count(&self.weights[start..], groups, on);
+        match self.present {
+            Some(present) => self.instructions.count(&present[start..], groups, of),
+            None => {
+                let driven = i32::from(self.input.driven(bit)[block]);
+                of.iter_mut().for_each(|of| *of += driven);
+            }
+        }
+    }
+
+    /// Nothing rounds, so it does not matter how bits share pulses.
+    #[inline(always)]
+    fn exactly(&self, totals: &mut [i32; COLUMNS]) {
+        for bit in 0..self.input.bits() {
+            let (mut on, mut of) = ([0; COLUMNS], [0; COLUMNS]);
+            (0..self.input.blocks().count()).for_each(|block| self.count(bit, block, &mut on, &mut of));
+            let weight = self.input.weight(bit);
+            for ((total, on), of) in totals.iter_mut().zip(on).zip(of) {
+                *total += weight * (2 * on - of);
+            }
+        }
+    }
+
+    /// Each row block and pulse by itself. Returns how many conversions of the first `columns` columns clipped.
+    #[inline(always)]
+    fn converted(&self, quantiser: &Quantiser, totals: &mut [i32; COLUMNS], columns: usize) -> u64 {
+        let digits = quantiser.digits();
+        let may_clip = quantiser.may_clip();
+        let mut clipped = 0;
+        for pulse in 0..digits.pulses() {
+            let mut of_pulse = [0; COLUMNS];
+            for block in 0..self.input.blocks().count() {
+                let bits = digits.of_pulse(pulse);
+                if bits.clone().all(|bit| self.input.groups(bit as usize, block).is_empty()) {
+                    continue;
+                }
+                let (mut on, mut of) = ([0; COLUMNS], [0; COLUMNS]);
+                for bit in bits.rev() {
+                    // Levels of more than one bit: what was counted so far is worth twice as much.
+                    on.iter_mut().chain(&mut of).for_each(|count| *count *= 2);
+                    self.count(bit as usize, block, &mut on, &mut of);
+                }
+                let mut convert = |sums: [i32; COLUMNS], sign: i32| {
+                    if may_clip {
+                        clipped += sums[..columns].iter().filter(|&&sum| quantiser.clips(sum)).count() as u64;
                     }
-                    for ((accumulator, &on), &driven) in accumulators.iter_mut().zip(&*counts).zip(&*of_column) {
-                        *accumulator += weight * (2 * on as i32 - driven as i32);
+                    for (total, code) in of_pulse.iter_mut().zip(quantiser.convert(sums)) {
+                        *total += sign * code;
+                    }
+                };
+                let minus: [i32; COLUMNS] = std::array::from_fn(|column| of[column] - on[column]);
+                match quantiser.input() {
+                    AdcInput::Pair => convert(std::array::from_fn(|column| on[column] - minus[column]), 1),
+                    AdcInput::Column => {
+                        convert(on, 1);
+                        convert(minus, -1);
                     }
                 }
             }
-            0
+            let weight = digits.weight(pulse);
+            totals.iter_mut().zip(of_pulse).for_each(|(total, sum)| *total += weight * sum);
         }
-        Sums::Quantised(quantiser) => {
-            let per_block = weights.blocks().words_per_block();
-            let words = per_block * weights.columns();
-            let mut clipped = 0;
-            for pulse in 0..quantiser.digits().pulses() {
-                let (bits, weight) = (quantiser.digits().of_pulse(pulse), quantiser.digits().weight(pulse));
-                let mut present = present.map(|present| present.words().chunks(words));
-                for (block, weights) in weights.words().chunks(words).enumerate() {
-                    let present = present.as_mut().and_then(Iterator::next);
-                    let rows = block * per_block..block * per_block + weights.len() / accumulators.len();
-                    let plane = |bit: u32| &input.plane(bit as usize)[rows.clone()];
-                    let levels = |bit: u32| u64::from(input.driven(bit as usize)[block]) << (bit - bits.start);
-                    let driven: u64 = bits.clone().map(levels).sum();
-                    if driven > 0 {
-                        sum_levels(bits.clone().map(plane), weights, counts);
-                        match present {
-                            None => of_column.fill(driven),
-                            Some(present) => sum_levels(bits.clone().map(plane), present, of_column),
-                        }
-                        clipped += convert(quantiser, counts, of_column, weight, accumulators);
-                    }
-                }
-            }
-            clipped
-        }
+        clipped
     }
-}
-
-/// Levels of the rows that hold +1, added up for each column, from the bit planes of a pulse, lowest bit first.
-fn sum_levels<'a>(planes: impl DoubleEndedIterator<Item = &'a [u64]>, weights: &[u64], counts: &mut [u64]) {
-    let mut planes = planes.rev();
-    if let Some(highest) = planes.next() {
-        count_on(highest, weights, counts);
-    }
-    for plane in planes {
-        counts.iter_mut().for_each(|count| *count *= 2);
-        add_on(plane, weights, counts);
-    }
-}
-
-/// Rows that are driven and hold +1, for each column.
-fn count_on(plane: &[u64], weights: &[u64], counts: &mut [u64]) {
-    counts.fill(0);
-    add_on(plane, weights, counts);
-}
-
-/// Adds them to `counts`.
-fn add_on(plane: &[u64], weights: &[u64], counts: &mut [u64]) {
-    for (&input, weights) in plane.iter().zip(weights.chunks_exact(counts.len())) {
-        // High bits of activations are mostly 0, so this is common.
-        if input != 0 {
-            for (count, weights) in counts.iter_mut().zip(weights) {
-                *count += u64::from((input & weights).count_ones());
-            }
-        }
-    }
-}
-
-/// Converts the sums of one row block and adds their codes. Returns how many conversions clipped.
-fn convert(quantiser: &Quantiser, counts: &[u64], driven: &[u64], weight: i32, accumulators: &mut [i32]) -> u64 {
-    let mut clipped = 0;
-    match quantiser.input() {
-        AdcInput::Pair => {
-            for ((accumulator, &on), &driven) in accumulators.iter_mut().zip(counts).zip(driven) {
-                let sum = 2 * on as i32 - driven as i32;
-                *accumulator += weight * quantiser.code(sum);
-                clipped += u64::from(quantiser.clips(sum));
-            }
-        }
-        AdcInput::Column => {
-            for ((accumulator, &on), &driven) in accumulators.iter_mut().zip(counts).zip(driven) {
-                let (plus, minus) = (on as i32, driven as i32 - on as i32);
-                *accumulator += weight * (quantiser.code(plus) - quantiser.code(minus));
-                clipped += u64::from(quantiser.clips(plus)) + u64::from(quantiser.clips(minus));
-            }
-        }
-    }
-    clipped
 }
