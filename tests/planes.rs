@@ -428,15 +428,18 @@ proptest! {
             prop_assert_eq!(outcome.random_bits[l], expected, "{}", &layer.name);
             // Driven rows by plane, array by array.
             let keeps = choices.keep_deterministic_part && l == case.first() && members > 1 && mapped.planes.len() == 2;
+            let mut additions = 0;
             for &plane in Plane::ALL {
                 let arrays = if sampled || plane == Plane::Deterministic { arrays(&case, l, plane) } else { Vec::new() };
                 prop_assert_eq!(mapped.plane(plane).map_or(0, |of| of.arrays as usize), arrays.len());
                 let serial = FunctionalSpec::of(&case.config);
                 let arrays_of = if plane == Plane::Stochastic { &serial.stochastic } else { &serial.deterministic };
-                let mut driven = 0;
+                let of_arrays = shapes(&case, l, plane);
+                let rows = || arrays.iter().zip(&of_arrays).flat_map(|(rows, of)| rows.iter().map(|row| (row, of.columns)));
+                let (mut driven, mut on_columns) = (0, 0);
                 for ((layer, member, _), window) in windows.0.iter().filter(|((layer, ..), _)| *layer == l) {
                     let runs = *member == 0 || !(keeps && plane == Plane::Deterministic);
-                    for row in arrays.iter().flatten().filter(|_| runs) {
+                    for (row, columns) in rows().filter(|_| runs) {
                         let code = row.iter().fold(0, |code, &input| code | window[input as usize]);
                         let digits = serial.digits(&net.layers[*layer]);
                         let digit = |pulse| digits.of_pulse(pulse).any(|bit| code >> bit & 1 == 1);
@@ -446,6 +449,7 @@ proptest! {
                             (0..digits.pulses()).filter(|&pulse| digit(pulse)).count() as u32
                         };
                         driven += u128::from(pulses);
+                        on_columns += u128::from(pulses * columns);
                     }
                 }
                 let of = |component| {
@@ -456,21 +460,27 @@ proptest! {
                     all.map(|(_, entry)| entry.count).sum::<u128>()
                 };
                 prop_assert_eq!(of(Component::Driver), driven, "{} {:?}", &layer.name, plane);
-                // A result for each row of a serial array and column, or for each bit and column (both lines of a pair).
+                // A result for each row of a serial array (that is not skipped) and column, or for each bit and column (both
+                // lines of a pair).
                 let passes = images * if !sampled || (keeps && plane == Plane::Deterministic) { 1 } else { members };
-                let columns = |of: &PlaneShape| u64::from(of.columns);
-                let results: u64 = shapes(&case, l, plane).iter().map(|of| columns(of) * match &arrays_of.adc {
+                let results: u64 = of_arrays.iter().map(|of| u64::from(of.columns) * match &arrays_of.adc {
                     None => u64::from(of.rows),
                     Some(adc) => u64::from(serial.digits(layer).pulses()) * if adc.input == AdcInput::Column { 2 } else { 1 },
                 }).sum();
-                let converted = of(Component::Adc) + of(Component::Comparator);
-                let expected = if arrays.is_empty() { 0 } else { results * passes * u64::from(layer.positions) };
-                if choices.skip_zero_rows && plane == Plane::Stochastic {
-                    prop_assert!(converted <= u128::from(expected), "{} {:?}", &layer.name, plane);
+                let expected = if choices.skip_zero_rows && plane == Plane::Stochastic {
+                    on_columns
+                } else if arrays.is_empty() {
+                    0
                 } else {
-                    prop_assert_eq!(converted, u128::from(expected), "{} {:?}", &layer.name, plane);
-                }
+                    u128::from(results * passes * u64::from(layer.positions))
+                };
+                prop_assert_eq!(of(Component::Adc) + of(Component::Comparator), expected, "{} {:?}", &layer.name, plane);
+                additions += expected;
             }
+            let entry = |action| both.ledger.entry(Some(l as u32), Component::Accumulator, action).count;
+            // Each result is added to its column's sum.
+            let added: u128 = both.ledger.entries().filter(|(of, _)| (of.layer, of.action) == (Some(l as u32), Action::ShiftAdd)).map(|(_, entry)| entry.count).sum();
+            prop_assert_eq!(added, additions, "{}", &layer.name);
             // Partial sums of both planes become one for each column; to sums that are held those of the stochastic plane
             // are added.
             let partial = |plane| -> u64 {
@@ -488,7 +498,6 @@ proptest! {
                 (true, false) => members * all,
                 (true, true) => all + (members - 1) * drawn,
             };
-            let entry = |action| both.ledger.entry(Some(l as u32), Component::Accumulator, action).count;
             let positions = images * u64::from(layer.positions);
             prop_assert_eq!(entry(Action::Accumulate), u128::from(of_image * positions), "{}", &layer.name);
             // Held sums reach from -K 2^B to K 2^B.

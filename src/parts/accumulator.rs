@@ -71,8 +71,8 @@ pub struct GroupInput {
     pub units: Units,
     /// Results of one sample, for one copy.
     pub results: u64,
-    /// Results of the last sample of a position, for one copy.
-    pub last_results: u64,
+    /// Those of one sub-array of each array.
+    pub of_sub_arrays: u64,
     /// Cycles from one sample to the next in a burst.
     pub period: Cycle,
     /// One shift-and-add, or accumulation behind a comparator.
@@ -92,7 +92,8 @@ impl GroupInput {
         cx: &mut Context<'_, S, K>,
     ) {
         let copies = token.copies(&self.replicas);
-        let results = u64::from(repeats - 1) * self.results + if last { self.last_results } else { self.results };
+        let missing = if last { u64::from(token.idle) * self.of_sub_arrays } else { 0 };
+        let results = u64::from(repeats) * self.results - missing;
         let (units, period) = (self.units.times(copies), self.period);
         let amount = Amount { units, repeats, period, count: results * u64::from(copies) };
         cx.work(&self.shift_add, start, token, amount);
@@ -178,7 +179,7 @@ impl AccumulatorSpec {
                     first_member_only: group.first_member_only,
                     units: of_group.arrays().times(block.converters),
                     results: results(block.results),
-                    last_results: results(block.last_results),
+                    of_sub_arrays: results(block.results / block.partial_sums),
                     period: block.period(),
                     shift_add: shift_add.in_plane(group.plane),
                 }

@@ -215,6 +215,7 @@ impl Buffer {
             lanes: self.lanes(),
             pulses: 0,
             pulses_left: 0,
+            idle: 0,
         }
     }
 

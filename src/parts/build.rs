@@ -69,9 +69,7 @@ impl<'a> Build<'a> {
     /// How the arrays of its group are read.
     pub(super) fn block(&self) -> Block {
         let (group, layer) = (self.group(), self.layer().1);
-        let block = Readout::new(self.chip, group.plane).block(group.rows, group.columns, layer);
-        // Where rows are skipped, it is not known which sub-arrays have one in the last read: all compare.
-        if self.packing().1 { Block { last_results: block.results, ..block } } else { block }
+        Readout::new(self.chip, group.plane).block(group.rows, group.columns, layer)
     }
 
     /// Place of the array that its group shares among all that are shared.

@@ -333,7 +333,7 @@ impl<S: EventQueue, K: SpanSink> Context<'_, S, K> {
         if !K::FOLLOWS {
             return;
         }
-        let Token { image, member, position, lanes, pulses, pulses_left } = *token;
+        let Token { image, member, position, lanes, pulses, pulses_left, .. } = *token;
         let pulses = pulses + pulses_left;
         self.shared.sink.moved(&Moved { port, taken, at: self.now, image, member, position, lanes, pulses });
     }

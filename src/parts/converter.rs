@@ -56,8 +56,8 @@ pub struct ConverterSpec {
     pub converters: u32,
     /// Results of a read of an array, each of which is converted.
     pub results: u32,
-    /// Results of the last read of a position.
-    pub last_results: u32,
+    /// Those of each of its sub-arrays.
+    pub of_sub_array: u32,
     /// Conversions that a converter does one after another.
     pub steps: u32,
     /// Whether each conversion is an event.
@@ -70,10 +70,10 @@ pub struct ConverterSpec {
 }
 
 impl ConverterSpec {
-    /// Results of a read, which may be the last one of its position.
+    /// Results of the last read of a position.
     #[inline]
-    fn results_of(&self, last: bool) -> u32 {
-        if last { self.last_results } else { self.results }
+    fn last_results(&self, token: Token) -> u32 {
+        self.results - token.idle * self.of_sub_array
     }
 
     fn build(at: &Build<'_>) -> Self {
@@ -90,7 +90,7 @@ impl ConverterSpec {
             sample: job(Component::SampleHold, Action::Sample, 0, readout.sample.map_or(0, |energy| energy.0)),
             converters: block.converters,
             results: block.results,
-            last_results: block.last_results,
+            of_sub_array: block.results / block.partial_sums,
             steps: block.steps,
             fine: at.config.schedule.grain == Grain::Conversion,
             pulses: block.pulses,
@@ -273,7 +273,7 @@ impl Converter {
     /// Books one conversion of each converter.
     fn convert<S: EventQueue, K: SpanSink>(&self, step: u32, last: bool, start: Cycle, cx: &mut Context<'_, S, K>) {
         // Converter j has results j * steps and up; only the last one may have fewer than `steps`.
-        let results = self.spec.results_of(last);
+        let results = if last { self.spec.last_results(self.token) } else { self.spec.results };
         let used = results / self.spec.steps + u32::from(step < results % self.spec.steps);
         let count = u64::from(self.arrays.number) * u64::from(used);
         cx.work(&self.spec.convert, start, self.token, Amount::once(self.converters, count));
@@ -318,7 +318,7 @@ impl Converter {
         self.arrays = self.wiring.arrays.times(token.copies(&self.wiring.replicas));
         self.samples = self.arrays.times(spec.results);
         self.converters = self.arrays.times(spec.converters);
-        self.each = [spec.results, spec.last_results].map(|results| {
+        self.each = [spec.results, spec.last_results(token)].map(|results| {
             let count = u64::from(self.arrays.number) * u64::from(results);
             OfSample { count, sample: spec.sample.energy_of(count), convert: spec.convert_all.energy_of(count) }
         });

@@ -367,7 +367,8 @@ impl Crossbar {
             self.spec.energy.constant().filter(|_| !self.spec.skips).map(|rows| rows * u64::from(self.units.number));
         self.started = cx.now;
         self.pulse = 0;
-        self.pulses = if self.spec.skips { self.reads_not_skipped() } else { self.spec.block.pulses };
+        (self.pulses, self.token.idle) =
+            if self.spec.skips { self.reads_not_skipped() } else { (self.spec.block.pulses, self.spec.block.idle) };
         if fresh {
             self.used += 1;
             if self.spec.double_buffered {
@@ -438,12 +439,15 @@ impl Crossbar {
         until <= cx.now
     }
 
-    /// Counts the rows of the current position that are not skipped; gives its reads, at least one.
+    /// Counts the rows of the current position that are not skipped; gives its reads, at least one, and the sub-arrays
+    /// without a row in the last of them.
     #[inline(never)]
-    fn reads_not_skipped(&mut self) -> u32 {
+    fn reads_not_skipped(&mut self) -> (u32, u32) {
         self.rows = self.spec.energy.driven(self.token, &self.working(), 0..self.spec.block.pulses);
         // Arrays that skip rows are simulated one by one.
-        (self.rows.div_ceil(u64::from(self.spec.block.partial_sums)) as u32).clamp(1, self.spec.block.pulses)
+        let (rows, sub_arrays) = (self.rows as u32, self.spec.block.partial_sums);
+        let reads = rows.div_ceil(sub_arrays).max(1);
+        (reads, reads * sub_arrays - rows)
     }
 
     fn ask_for_weights<S: EventQueue, K: SpanSink>(&self, cx: &mut Context<'_, S, K>) {

@@ -107,7 +107,15 @@ impl Source {
 
     fn token(&self) -> Token {
         let width = self.spec.width;
-        Token { image: self.image, member: 0, position: self.row * width, lanes: width, pulses: 0, pulses_left: 0 }
+        Token {
+            image: self.image,
+            member: 0,
+            position: self.row * width,
+            lanes: width,
+            pulses: 0,
+            pulses_left: 0,
+            idle: 0,
+        }
     }
 
     fn read<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {

@@ -21,6 +21,8 @@ pub struct Token {
     /// Number of reads of the position that follow; 0 for its last sample. A number and no flag, so that tokens have no
     /// padding, which takes instructions of its own to copy.
     pub pulses_left: u32,
+    /// Sub-arrays of an array without a row in the last read of the position; 0 outside arrays.
+    pub idle: u32,
 }
 
 impl Default for Token {
@@ -31,7 +33,8 @@ impl Default for Token {
 
 impl Token {
     /// The token of a unit that has no work.
-    pub const NONE: Self = Self { image: NONE, member: NONE, position: NONE, lanes: 0, pulses: 0, pulses_left: 0 };
+    pub const NONE: Self =
+        Self { image: NONE, member: NONE, position: NONE, lanes: 0, pulses: 0, pulses_left: 0, idle: 0 };
 
     /// Whether it is the last sample of its position.
     #[inline]

@@ -102,13 +102,13 @@ impl<'a> Readout<'a> {
     /// The same for a block of `rows` x `columns` synapses of a layer in an array.
     #[must_use]
     pub fn block(&self, rows: u32, columns: u32, layer: &NetLayer) -> Block {
-        let (pulses, side_by_side, last) = match self.pulse {
-            Pulse::Digit => (self.digits(layer).pulses(), 1, 1),
+        let (pulses, side_by_side, idle) = match self.pulse {
+            Pulse::Digit => (self.digits(layer).pulses(), 1, 0),
             Pulse::Row { sub_arrays } => {
                 let side_by_side = sub_arrays.min(rows);
                 let pulses = rows.div_ceil(side_by_side);
                 // Sub-arrays without a row left do not compare in the last read.
-                (pulses, side_by_side, rows - (pulses - 1) * side_by_side)
+                (pulses, side_by_side, pulses * side_by_side - rows)
             }
         };
         let results = columns * self.per_column;
@@ -121,7 +121,7 @@ impl<'a> Readout<'a> {
         Block {
             pulses,
             results: results * side_by_side,
-            last_results: results * last,
+            idle,
             converters: results.div_ceil(steps) * side_by_side,
             steps,
             partial_sums: side_by_side,
@@ -148,8 +148,8 @@ pub struct Block {
     pub pulses: u32,
     /// Results of a read, each of which is converted.
     pub results: u32,
-    /// Results of the last read of a position.
-    pub last_results: u32,
+    /// Sub-arrays without a row in the last read of a position that reads all rows.
+    pub idle: u32,
     /// Converters in use.
     pub converters: u32,
     /// Conversions of a converter in turn.
