@@ -21,6 +21,10 @@ pub enum Purpose {
     RegisterSeed = 3,
     /// Programming, drift, read noise and faults of memory devices.
     Device = 4,
+    /// Noise of reads that draw it anew.
+    ReadNoise = 5,
+    /// Read noise of the reference reads of drift compensation.
+    ReferenceRead = 6,
 }
 
 /// Full name of a stream; fields that do not apply are 0.

@@ -22,7 +22,7 @@ pub mod chip;
 pub mod costs;
 pub mod run;
 
-pub use crate::device::{Device, DeviceModel, PairSemantics};
+pub use crate::device::{Compensation, Device, DeviceModel, PairSemantics, ReadNoise, Reference};
 pub use crate::network::{Images, Input, Layer, Operation, Posterior, Workload};
 pub(crate) use check::config as check_config;
 pub(crate) use check::no_first_layer;

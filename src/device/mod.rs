@@ -20,4 +20,4 @@ pub mod population;
 
 pub use cell::{Cell, Draws};
 pub use curve::{Form, Piece};
-pub use model::{Device, DeviceModel, Moment, PairSemantics};
+pub use model::{Compensation, Device, DeviceModel, Moment, PairSemantics, ReadNoise, Reference};

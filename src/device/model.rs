@@ -53,6 +53,48 @@ pub enum PairSemantics {
     Remapped,
 }
 
+/// When read noise is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
+pub enum ReadNoise {
+    /// Once for each device: all reads of a run find the same. What 1/f noise comes near where a run is short.
+    #[default]
+    Frozen,
+    /// Anew at every read: of a converter's input, with the variances of all devices that it sums.
+    White,
+}
+
+/// How drift is made up for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub enum Compensation {
+    /// Not at all.
+    #[default]
+    Off,
+    /// Global drift compensation: the sums of each array are multiplied by a factor of its own, by which the mean magnitude of
+    /// its weights has fallen since programming.
+    Arrays {
+        /// How that is measured.
+        #[serde(default)]
+        reference: Reference,
+    },
+    /// Only the sums of the last layer, by one factor for each of its planes.
+    Logits {
+        /// How that is measured.
+        #[serde(default)]
+        reference: Reference,
+    },
+}
+
+/// How the mean magnitude of the weights of an array is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
+pub enum Reference {
+    /// By reads with their noise, one right after programming and one now.
+    #[default]
+    Noisy,
+    /// Without read noise.
+    Ideal,
+}
+
 /// The memory cells of a chip.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default)]
 #[serde(default, deny_unknown_fields)]
@@ -68,6 +110,12 @@ pub struct Device {
     /// Share of devices that cannot be programmed and stay at `conductance_max`, without drift.
     #[schemars(range(min = 0, max = 1))]
     pub stuck_at_set: f64,
+    /// Time from the first read after programming to the run, during which nothing drifts any further.
+    pub age: Age,
+    /// When read noise is drawn.
+    pub read_noise: ReadNoise,
+    /// How drift is made up for.
+    pub compensation: Compensation,
 }
 
 impl Default for DeviceModel {
@@ -156,7 +204,53 @@ impl DeviceModel {
     }
 }
 
+impl std::fmt::Display for Device {
+    /// Kind, age, noise and compensation.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let noise = match self.read_noise {
+            ReadNoise::Frozen => "frozen",
+            ReadNoise::White => "white",
+        };
+        let compensation = match self.compensation {
+            Compensation::Off => "no compensation of drift",
+            Compensation::Arrays { .. } => "drift compensated by array",
+            Compensation::Logits { .. } => "drift compensated in the logits",
+        };
+        write!(f, "{}, aged {}; {noise} read noise; {compensation}", self.model.name, self.age)
+    }
+}
+
 impl Device {
+    /// Mean conductance before read noise of devices with this target at the chip's age; both in microsiemens.
+    ///
+    /// Programming noise and drift are independent, so the means of a rectified normal and of `exp(-|N(m, d)| L)`, L =
+    /// ln(t / t_0), multiply.
+    #[must_use]
+    pub fn mean_conductance(&self, target: f64) -> f64 {
+        let below = |x: f64| 0.5 * libm::erfc(-x / std::f64::consts::SQRT_2);
+        let model = &self.model;
+        let sigma = model.programming_sigma(target);
+        let programmed = if sigma > 0.0 {
+            let x = target / sigma;
+            let density = libm::exp(-0.5 * x * x) / libm::sqrt(2.0 * std::f64::consts::PI);
+            target * below(x) + sigma * density
+        } else {
+            target
+        };
+        let log = model.at(self.age.seconds()).drift;
+        let (mean, sigma) = model.drift_exponent(target);
+        let kept = if sigma > 0.0 {
+            let half = |mean: f64| {
+                libm::exp(-mean * log + 0.5 * sigma * sigma * log * log) * below(mean / sigma - sigma * log)
+            };
+            half(mean) + half(-mean)
+        } else {
+            libm::exp(-mean * log)
+        };
+        let working = 1.0 - self.stuck_at_reset - self.stuck_at_set;
+        working * programmed * kept + self.stuck_at_set * model.conductance_max.microsiemens()
+    }
+
     /// Whether every read of every device gives its target.
     #[must_use]
     pub fn is_ideal(&self) -> bool {

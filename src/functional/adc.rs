@@ -23,6 +23,9 @@ pub struct Quantiser {
     input: AdcInput,
     digits: Digits,
     step: f64,
+    /// Extreme codes.
+    bottom: i32,
+    top: i32,
     /// Code of sum s at `s + offset`.
     codes: Vec<i32>,
     offset: i32,
@@ -90,6 +93,8 @@ impl Quantiser {
             input: adc.input,
             digits,
             step,
+            bottom,
+            top,
             offset: -sums.start(),
             lowest: sums.clone().find(|&sum| code(sum) >= bottom).unwrap_or(most),
             highest: sums.clone().rev().find(|&sum| code(sum) <= top).unwrap_or(-most),
@@ -136,7 +141,21 @@ impl Quantiser {
         self.lowest > -self.offset || self.highest < self.codes.len() as i32 - 1 - self.offset
     }
 
-    /// Largest magnitude of a code that it gives.
+    /// The code of any current in units of its step, and whether it lies beyond the range.
+    #[must_use]
+    pub fn convert_current(&self, steps: f64) -> (i32, bool) {
+        let code = steps.round();
+        let clamped = code.clamp(self.bottom.into(), self.top.into());
+        (clamped as i32, code != clamped)
+    }
+
+    /// Largest magnitude of a code.
+    #[must_use]
+    pub fn extreme_code(&self) -> u32 {
+        self.bottom.unsigned_abs().max(self.top.unsigned_abs())
+    }
+
+    /// Largest magnitude of a code that it gives for sums of ideal cells.
     #[must_use]
     pub fn largest_code(&self) -> u32 {
         self.codes.iter().map(|code| code.unsigned_abs()).max().unwrap_or(0)

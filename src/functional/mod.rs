@@ -1,4 +1,4 @@
-//! Values: what the network on the chip answers, without device noise.
+//! Values: what the network on the chip answers, with ideal memory cells or real ones (`devices`).
 //!
 //! ```text
 //! image codes -> input (window -> bit planes) -> product (row block by row block) -> adc -> accumulators
@@ -20,6 +20,7 @@ pub mod adc;
 pub mod product;
 pub mod direct;
 pub mod post;
+mod devices;
 pub mod model;
 pub mod pass;
 pub mod uncertainty;

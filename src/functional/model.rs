@@ -1,11 +1,13 @@
 //! The network as the chip computes it, made ready to run: weights drawn or unpacked, batch norm folded.
 
 use crate::config::{
-    Adc, AdcInput, AdcRange, Chip, Config, Device, Draws as DrawTime, Execution, Packing, Plane, RandomSource, Sampler,
-    Samples, Scheme,
+    Adc, AdcInput, AdcRange, Chip, Compensation, Config, Device, Draws as DrawTime, Execution, Packing, Plane,
+    RandomSource, Sampler, Samples, Scheme,
 };
 use crate::error::Error;
+use crate::functional::adc::Quantiser;
 use crate::functional::blocks::RowBlocks;
+use crate::functional::devices::{CellPlane, Latches, Setting, Synapses};
 use crate::functional::direct::Masks;
 use crate::functional::input::Windows;
 use crate::functional::kernels::Instructions;
@@ -172,6 +174,8 @@ pub(super) enum LaidOut {
     Serial(Tiles),
     /// Pulse by pulse, each array with rows of its own.
     Packed(Vec<Tiles>),
+    /// It is in the plane's real memory cells.
+    Cells,
 }
 
 /// What weights are drawn from.
@@ -205,6 +209,8 @@ pub(super) struct PlaneProduct {
     pub(super) packed: Option<Vec<PackedProduct>>,
     /// How the sums of an array are converted.
     pub(super) sums: Sums,
+    /// Its memory cells, where they are not ideal and converters read them: then they are what is multiplied.
+    pub(super) cells: Option<CellPlane>,
     /// Units of the layer's accumulators in one of this plane's; none: 1.
     pub(super) scale: Option<f64>,
 }
@@ -242,18 +248,26 @@ impl PlaneProduct {
         present: Option<&BitMatrix>,
         packed: Option<Vec<PackedProduct>>,
         sums: Sums,
+        cells: Option<CellPlane>,
     ) -> Self {
+        if cells.is_some() {
+            let weights = weights.map(|_| LaidOut::Cells);
+            return Self { blocks, weights, present: None, packed: None, sums, cells, scale: None };
+        }
         let direct = matches!(sums, Sums::Exact) && present.is_none() && layer.positions >= DIRECT_POSITIONS;
         let arrays = packed.as_deref();
         let weights = weights.map(|sample| match direct && arrays.is_none() {
             true => LaidOut::Direct(Masks::new(&sample)),
             false => serially(arrays, &sample),
         });
-        Self { blocks, weights, present: present.map(Tiles::new), packed, sums, scale: None }
+        Self { blocks, weights, present: present.map(Tiles::new), packed, sums, cells, scale: None }
     }
 
     /// A sample laid out for products pulse by pulse.
     pub(super) fn lay_out(&self, sample: &BitMatrix) -> LaidOut {
+        if self.cells.is_some() {
+            return LaidOut::Cells;
+        }
         serially(self.packed.as_deref(), sample)
     }
 }
@@ -291,7 +305,7 @@ pub(super) struct Layer {
     pub(super) codes: Option<CodeRange>,
 }
 
-/// A network on a chip without device noise.
+/// A network on a chip.
 ///
 /// Weights are drawn once when the model is made (but for fresh draws at every position): a member's sample is the same
 /// for all images. Drawn from shift registers it depends on the size of the arrays, else on layer and member alone.
@@ -323,7 +337,8 @@ impl FunctionalModel {
         let key = spec.statistics_key(net)?;
         let mut layers = Vec::with_capacity(net.layers.len());
         for (index, (layer, of_layer)) in net.layers.iter().zip(&posterior.layers).enumerate() {
-            let planes = Planes { spec, index, layer, posterior, sampled: index >= first_ensembling };
+            let sampled = index >= first_ensembling;
+            let planes = Planes { spec, index, layer, posterior, sampled, last: index == net.output };
             let Built { products, row_sets, step } = planes.build()?;
             let statistics = posterior.statistics(index, &key).batch_norm;
             let (bn_eps, scale, learned) = (posterior.bn_eps, posterior.input_scale(index, &key), &of_layer.learned);
@@ -406,12 +421,6 @@ fn check_sizes(spec: &FunctionalSpec, net: &Net) -> Result<(), Error> {
             return refuse("arch.array.columns holds no synapse".to_owned());
         }
     }
-    if !spec.cells.device.is_ideal() {
-        return refuse(format!(
-            "arch.device.model is {}; values are computed with ideal cells so far",
-            spec.cells.device.model.name
-        ));
-    }
     if !(1..=8).contains(&spec.bits_per_pulse) {
         return refuse(format!("arch.driver.bits_per_pulse is {}; expected 1..=8", spec.bits_per_pulse));
     }
@@ -449,17 +458,17 @@ fn check_sizes(spec: &FunctionalSpec, net: &Net) -> Result<(), Error> {
 ///
 /// # Errors
 /// Returns an error if a converter's codes could need more than 32 bits.
-fn largest_sum(layer: &NetLayer, sums: &Sums, blocks: usize) -> Result<u64, Error> {
+fn largest_sum(layer: &NetLayer, sums: &Sums, blocks: usize, real: bool) -> Result<u64, Error> {
     let Sums::Quantised(quantiser) = sums else { return Ok(u64::from(layer.rows) << layer.input_bits) };
-    // A column's result is the difference of two codes, each of them at most this large and not negative.
-    let largest = u64::from(quantiser.largest_code()) * blocks as u64 * quantiser.digits().weights();
+    // A column's result is the difference of two codes, each of them at most this large and not negative. Real cells reach
+    // codes that ideal ones do not.
+    let code = if real { quantiser.extreme_code() } else { quantiser.largest_code() };
+    let largest = u64::from(code) * blocks as u64 * quantiser.digits().weights();
     if largest > i32::MAX as u64 {
         return Err(Error::Config(format!(
             "the accumulators of layer {} would need more than 32 bits: {blocks} row blocks of codes up to {} by \
              {}-bit inputs; expected a wider arch.adc.range or fewer arch.adc.bits",
-            layer.name,
-            quantiser.largest_code(),
-            layer.input_bits
+            layer.name, code, layer.input_bits
         )));
     }
     Ok(largest)
@@ -467,11 +476,14 @@ fn largest_sum(layer: &NetLayer, sums: &Sums, blocks: usize) -> Result<u64, Erro
 
 /// Refuses planes whose sums together could need more than 32 bits. `largest` holds those of each plane.
 fn check_both(layer: &NetLayer, products: &[PlaneProduct], largest: &[u64]) -> Result<(), Error> {
-    let in_units = |(product, largest): (&PlaneProduct, &u64)| *largest as f64 * product.scale.unwrap_or(1.0);
+    let in_units = |(product, largest): (&PlaneProduct, &u64)| {
+        let factor = product.cells.as_ref().map_or(1.0, CellPlane::largest_factor);
+        *largest as f64 * factor * product.scale.unwrap_or(1.0)
+    };
     let sum: f64 = products.iter().zip(largest).map(in_units).sum();
     if sum > f64::from(i32::MAX) {
         return Err(Error::Config(format!(
-            "the accumulators of layer {} would need more than 32 bits: the sums of both planes reach {sum} units; \
+            "the accumulators of layer {} would need more than 32 bits: the sums of its planes reach {sum} units; \
              expected wider ranges or fewer bits of arch.adc and arch.stochastic",
             layer.name
         )));
@@ -528,6 +540,8 @@ struct Planes<'a> {
     posterior: &'a LoadedPosterior,
     /// Whether the layer runs for each member.
     sampled: bool,
+    /// Whether it gives the logits.
+    last: bool,
 }
 
 /// The planes of a layer, and the step of its accumulators.
@@ -549,8 +563,14 @@ impl Planes<'_> {
     /// How a plane's sums are converted, and the largest of them in units of its step.
     fn sums(&self, plane: Plane, largest_block: usize, blocks: usize) -> Result<(Sums, u64), Error> {
         let digits = self.spec.digits(self.layer);
-        let sums = Sums::new(self.spec.arrays(plane).adc.as_ref(), largest_block as u32, digits);
-        let largest = largest_sum(self.layer, &sums, blocks)?;
+        let real = !self.spec.cells.device.is_ideal();
+        let adc = self.spec.arrays(plane).adc.as_ref();
+        let sums = match adc.filter(|_| real) {
+            // The currents of real cells are no whole numbers: no converter is exact for them.
+            Some(adc) => Sums::Quantised(Quantiser::new(adc, largest_block as u32, digits)),
+            None => Sums::new(adc, largest_block as u32, digits),
+        };
+        let largest = largest_sum(self.layer, &sums, blocks, real)?;
         Ok((sums, largest))
     }
 
@@ -561,14 +581,16 @@ impl Planes<'_> {
             return self.split(&split);
         }
         let blocks = self.blocks(plane);
-        let (sums, _) = self.sums(plane, blocks.rows_per_block(), blocks.count())?;
+        let (sums, largest) = self.sums(plane, blocks.rows_per_block(), blocks.count())?;
         let weights = if self.sampled {
             self.drawn(self.of_layer(), blocks, None)?
         } else {
             Weights::Shared(BitMatrix::mode(self.of_layer(), blocks, self.layer.columns as usize))
         };
         let step = sums.step();
-        let product = PlaneProduct::new(self.layer, blocks, weights, None, None, sums);
+        let cells = self.cells(plane, &weights, None, &blocked(blocks, self.layer.columns), &sums);
+        let product = PlaneProduct::new(self.layer, blocks, weights, None, None, sums, cells);
+        check_both(self.layer, std::slice::from_ref(&product), &[largest])?;
         Ok(Built { products: vec![product], row_sets: vec![(plane, RowSets::Blocks(blocks))], step })
     }
 
@@ -605,17 +627,20 @@ impl Planes<'_> {
             } else {
                 (fixed_blocks, Weights::Shared(mode()))
             };
-            let product = PlaneProduct::new(self.layer, blocks, weights, None, None, Sums::Exact);
+            let product = PlaneProduct::new(self.layer, blocks, weights, None, None, Sums::Exact, None);
             return Ok(Built { products: vec![product], row_sets, step: 1.0 });
         }
         let (mut products, mut largest_sums) = (Vec::new(), Vec::new());
-        let mut add = |blocks, weights, present: &BitMatrix, packed, (sums, largest): (Sums, _)| {
-            products.push(PlaneProduct::new(self.layer, blocks, weights, Some(present), packed, sums));
+        let mut add = |blocks, weights, present: &BitMatrix, packed, (sums, largest): (Sums, _), cells| {
+            products.push(PlaneProduct::new(self.layer, blocks, weights, Some(present), packed, sums, cells));
             largest_sums.push(largest);
         };
         if let Some(sums) = fixed_sums {
             let present = BitMatrix::of_split(split, fixed_blocks, false);
-            add(fixed_blocks, Weights::Shared(mode().masked(&present)), &present, None, sums);
+            let weights = Weights::Shared(mode().masked(&present));
+            let rows = blocked(fixed_blocks, self.layer.columns);
+            let cells = self.cells(Plane::Deterministic, &weights, Some(&present), &rows, &sums.0);
+            add(fixed_blocks, weights, &present, None, sums, cells);
         }
         if let Some(sums) = sampled_sums {
             let present = BitMatrix::of_split(split, sampled_blocks, true);
@@ -626,21 +651,63 @@ impl Planes<'_> {
                     *matrix = std::mem::replace(matrix, BitMatrix::new(sampled_blocks, 0)).masked(&present);
                 }
             }
-            let quantised = matches!(sums.0, Sums::Quantised(_));
+            let rows = packed.as_ref().map_or_else(
+                || blocked(sampled_blocks, self.layer.columns),
+                |arrays| arrays.iter().map(|array| (array.inputs.clone(), columns_of(array))).collect(),
+            );
+            let cells = self.cells(Plane::Stochastic, &weights, Some(&present), &rows, &sums.0);
+            let quantised = matches!(sums.0, Sums::Quantised(_)) && cells.is_none();
             let packed = packed.filter(|_| quantised).map(|arrays| self.packed(split, &arrays));
-            add(sampled_blocks, weights, &present, packed, sums);
+            add(sampled_blocks, weights, &present, packed, sums, cells);
         }
         let step = common_step(self.layer, &mut products);
         check_both(self.layer, &products, &largest_sums)?;
         Ok(Built { products, row_sets, step })
     }
 
+    /// The memory cells of a plane whose blocks have these rows and columns, where they are not ideal and converters read
+    /// them.
+    fn cells(
+        &self,
+        plane: Plane,
+        weights: &Weights<BitMatrix>,
+        present: Option<&BitMatrix>,
+        blocks: &[(Vec<u32>, Range<usize>)],
+        sums: &Sums,
+    ) -> Option<CellPlane> {
+        let (spec, Sums::Quantised(quantiser)) = (self.spec, sums) else { return None };
+        let MemoryCells { device, targets, spatial } = &spec.cells;
+        if device.is_ideal() {
+            return None;
+        }
+        let synapses = match weights {
+            Weights::Shared(weights) => Synapses::Fixed(weights),
+            Weights::PerMember(members) => Synapses::Gated(Latches::Members(members)),
+            Weights::PerPosition(_) => Synapses::Gated(Latches::Drawn),
+        };
+        let setting = Setting {
+            device,
+            targets: *targets,
+            layer: self.index as u32,
+            plane,
+            synapses,
+            present,
+            replicas: if *spatial && self.sampled { spec.members } else { 1 },
+            compensated: match device.compensation {
+                Compensation::Off => false,
+                Compensation::Arrays { .. } => true,
+                Compensation::Logits { .. } => self.last,
+            },
+            seed: spec.seed,
+        };
+        Some(CellPlane::new(&setting, blocks, spec.arrays(plane).columns as usize, quantiser))
+    }
+
     /// The arrays of a plane packed by rows, with their places in the layer's matrix.
     fn packed(&self, split: &Split, arrays: &[PackedArray]) -> Vec<PackedProduct> {
         let of_array = |array: &PackedArray| {
             let rows = array.inputs.clone();
-            let first = array.first_column as usize;
-            let columns = first..first + array.columns as usize;
+            let columns = columns_of(array);
             let mut mask = BitMatrix::new(RowBlocks::new(array.rows, array.rows), columns.len());
             mask.gather(&rows, columns.clone(), |row, column| split.contains(row, column as u32));
             PackedProduct { rows, columns, present: Tiles::new(&mask), mask }
@@ -726,6 +793,21 @@ impl Planes<'_> {
             Sampler::Comparator { .. } => Ok(per_position(of_layer, blocks, 32)),
         }
     }
+}
+
+/// Rows and columns of each row block.
+fn blocked(blocks: RowBlocks, columns: u32) -> Vec<(Vec<u32>, Range<usize>)> {
+    let of_block = |block| {
+        let rows = blocks.block(block);
+        (rows.start as u32..rows.end as u32).collect()
+    };
+    (0..blocks.count()).map(|block| (of_block(block), 0..columns as usize)).collect()
+}
+
+/// The columns of the layer that an array has.
+fn columns_of(array: &PackedArray) -> Range<usize> {
+    let first = array.first_column as usize;
+    first..first + array.columns as usize
 }
 
 /// Brings the sums of planes with different steps to one: a binary fraction of a cell current, as fine as 31 bits hold, up

@@ -1,11 +1,12 @@
 //! One pass of an image through the network.
 
+use crate::functional::devices::{self, PlaneLines};
 use crate::functional::direct::{Masks, multiply_all};
 use crate::functional::input::Planes;
 use crate::functional::kernels::Instructions;
 use crate::functional::model::{Draws, FunctionalModel, LaidOut, Layer, PackedProduct, PlaneProduct, Weights};
 use crate::functional::post::max_pool;
-use crate::functional::product::multiply;
+use crate::functional::product::{Sums, multiply};
 use crate::functional::registers::Generator;
 use crate::functional::weights::BitMatrix;
 use crate::random::{Purpose, StreamName};
@@ -95,7 +96,8 @@ impl FunctionalModel {
         // The arrays of planes with equal row blocks are driven alike.
         let mut planes: Vec<Planes> = Vec::new();
         for product in &layer.products {
-            if product.packed.is_none() && !planes.iter().any(|planes| planes.blocks() == product.blocks) {
+            let by_bits = product.packed.is_none() && product.cells.is_none();
+            if by_bits && !planes.iter().any(|planes| planes.blocks() == product.blocks) {
                 planes.push(Planes::new(product.blocks, bits, signed));
             }
         }
@@ -104,7 +106,8 @@ impl FunctionalModel {
             planes.iter_mut().for_each(|planes| planes.pack(&window));
             for running in &mut products {
                 running.draw(self, index, image, member, position);
-                clipped += running.multiply(self.instructions, &planes, &window, &mut sums);
+                let at = devices::At { member, position: (image * layer.positions + position) as u64 };
+                clipped += running.multiply(self.instructions, &planes, &window, at, &mut sums);
                 let maps = accumulators.chunks_exact_mut(layer.positions).zip(&sums);
                 match running.product.scale {
                     None => maps.for_each(|(map, &sum)| map[position] += sum),
@@ -160,6 +163,9 @@ struct Running<'a> {
     generators: Vec<Generator>,
     /// What drives each array with rows of its own.
     packed: Vec<Planes>,
+    /// What reads of real memory cells find.
+    lines: Option<Cow<'a, PlaneLines>>,
+    scratch: devices::Scratch,
 }
 
 impl<'a> Running<'a> {
@@ -180,7 +186,8 @@ impl<'a> Running<'a> {
         };
         let planes = |array: &PackedProduct| Planes::new(array.present.blocks(), layer.input_bits, layer.input_signed);
         let packed = product.packed.iter().flatten().map(planes).collect();
-        Self { product, weights, drawn, generators, packed }
+        let (lines, scratch) = (product.lines(member, None), devices::Scratch::default());
+        Self { product, weights, drawn, generators, packed, lines, scratch }
     }
 
     /// Draws the weights of a position, where each has its own.
@@ -200,14 +207,30 @@ impl<'a> Running<'a> {
         }
         match self.weights.to_mut() {
             LaidOut::Serial(tiles) => tiles.take(&self.drawn),
+            LaidOut::Cells => self.lines = self.product.lines(member, Some(&self.drawn)),
             laid_out => *laid_out = self.product.lay_out(&self.drawn),
         }
     }
 
     /// The sums of a position, one for each column, in units of the plane's step; how many conversions clipped.
-    fn multiply(&mut self, instructions: Instructions, driven: &[Planes], window: &[u16], sums: &mut [i32]) -> u64 {
+    fn multiply(
+        &mut self,
+        instructions: Instructions,
+        driven: &[Planes],
+        window: &[u16],
+        at: devices::At,
+        sums: &mut [i32],
+    ) -> u64 {
         let product = self.product;
         match &*self.weights {
+            LaidOut::Cells => {
+                let (Some(cells), Some(lines), Sums::Quantised(quantiser)) =
+                    (&product.cells, &self.lines, &product.sums)
+                else {
+                    unreachable!("cells are read by converters, after what latches hold is drawn")
+                };
+                cells.multiply(lines, quantiser, at, window, &mut self.scratch, sums)
+            }
             LaidOut::Direct(_) => unreachable!("all positions of such layers are multiplied at once"),
             LaidOut::Serial(tiles) => {
                 let driven = driven.iter().find(|planes| planes.blocks() == product.blocks).expect("made before");
@@ -233,6 +256,12 @@ impl<'a> Running<'a> {
 }
 
 impl PlaneProduct {
+    /// What a member's reads of real cells find, where there are any; `drawn` are the weights of a position that has its own.
+    fn lines(&self, member: usize, drawn: Option<&BitMatrix>) -> Option<Cow<'_, PlaneLines>> {
+        let (Some(cells), Sums::Quantised(quantiser)) = (&self.cells, &self.sums) else { return None };
+        cells.lines(member, drawn, quantiser)
+    }
+
     /// The weights that a member holds for a whole pass; None where they are drawn at every position.
     fn held(&self, member: usize) -> Option<&LaidOut> {
         match &self.weights {

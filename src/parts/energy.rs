@@ -3,7 +3,7 @@
 //! of L draws (v / L)^2 of it; that of an array in a pulse is rounded to the attojoule.
 
 use super::token::Token;
-use crate::config::Chip;
+use crate::config::{Chip, Sampler};
 use crate::mapping::{Plane, PlaneMapping};
 use crate::readout::Readout;
 use crate::units::{Conductance, Energy, cycle_energy, read_energy};
@@ -113,10 +113,11 @@ impl RowEnergy {
     #[must_use]
     pub fn new(chip: &Chip, readout: &Readout<'_>, plane: &PlaneMapping, columns: u32) -> Self {
         let array = &readout.arrays.array;
+        let [on_cell, off_cell] = conductances(chip, readout, plane.plane);
         let (weights, slots) = (u128::from(plane.weights), u128::from(plane.slots));
         let synapse = |cell: &dyn Fn(Conductance) -> Energy| {
-            let on = u128::from(cell(array.conductance_on).0) * (weights + u128::from(readout.noise_rows) * slots);
-            let off = u128::from(cell(array.conductance_off).0) * (2 * slots - weights);
+            let on = u128::from(cell(on_cell).0) * (weights + u128::from(readout.noise_rows) * slots);
+            let off = u128::from(cell(off_cell).0) * (2 * slots - weights);
             u64::try_from((on + off) * u128::from(columns) / slots).unwrap_or(u64::MAX)
         };
         Self {
@@ -127,6 +128,19 @@ impl RowEnergy {
                 + readout.dac.map_or(0, |dac| dac.energy.0),
         }
     }
+}
+
+/// Conductances of on and off cells: the mean at the age of the chip. The off cells of latched arrays are cut off, but for what
+/// the chip says that they conduct.
+fn conductances(chip: &Chip, readout: &Readout<'_>, plane: Plane) -> [Conductance; 2] {
+    let (array, device) = (&readout.arrays.array, &chip.device);
+    let targets = [array.conductance_on, array.conductance_off];
+    if device.is_ideal() {
+        return targets;
+    }
+    let mean = |target: Conductance| Conductance((device.mean_conductance(target.microsiemens()) * 1e6).round() as u64);
+    let latched = plane == Plane::Stochastic && matches!(chip.sampler, Sampler::Generator { .. });
+    [mean(targets[0]), if latched { targets[1] } else { mean(targets[1]) }]
 }
 
 /// Driven rows of the arrays of a group, and their energy.

@@ -133,6 +133,9 @@ fn run(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         &format!("{} nm, {}, arrays of {} x {}", config.arch.node.0, config.arch.clock, array.rows, array.columns),
     )?;
     line(f, "costs", &config.arch.costs.name)?;
+    if !config.arch.device.is_ideal() {
+        line(f, "memory cells", &config.arch.device.to_string())?;
+    }
     let mapping = &report.mapping;
     let placed = format!(
         "{} layers on {} arrays in {} tiles",

@@ -1,0 +1,122 @@
+//! Conductances as numbers: what a driven row adds to each line of a block that a converter reads.
+
+use super::cells::{Cells, Found, Setting};
+use crate::config::AdcInput;
+use crate::functional::weights::BitMatrix;
+use std::ops::Range;
+
+/// Binary places of a variance, in units of the square of a weight.
+pub(super) const VARIANCE_BITS: u32 = 24;
+
+/// What rows add to the inputs of converters, `[row][column]`.
+#[derive(Debug, Clone, Default)]
+pub(in crate::functional) struct Line {
+    /// Current in units of 2^-fraction weights.
+    pub current: Vec<i16>,
+    /// Its variance from read to read, in units of 2^-24 squared weights; empty without such noise.
+    pub variance: Vec<u32>,
+}
+
+/// The lines of each block of a plane: the difference of pairs, or both bitlines.
+pub(in crate::functional) type PlaneLines = Vec<Vec<Line>>;
+
+/// The lines of a plane.
+#[derive(Debug, Clone)]
+pub(super) enum Lines {
+    /// They stay as they are: of each replica.
+    Fixed(Vec<PlaneLines>),
+    /// Those that each member's latches select.
+    Members(Vec<PlaneLines>),
+    /// Selected at every position from the plus and minus devices of a replica.
+    Drawn(Vec<PlaneLines>),
+}
+
+/// Turns what is found of cells into numbers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scale {
+    /// Microsiemens of a weight of 1.
+    pub unit: f64,
+    pub fraction: u32,
+    /// Whether reads have noise of their own.
+    pub noisy: bool,
+}
+
+impl Scale {
+    fn line(self, values: impl Iterator<Item = (f64, f64)>) -> Line {
+        let mut line = Line::default();
+        let one = f64::from(1_u32 << self.fraction);
+        let square = f64::from(1_u32 << VARIANCE_BITS);
+        for (current, variance) in values {
+            let current = (current / self.unit * one).round();
+            line.current.push(current.clamp(i16::MIN.into(), i16::MAX.into()) as i16);
+            if self.noisy {
+                line.variance.push((variance / (self.unit * self.unit) * square).round() as u32);
+            }
+        }
+        line
+    }
+
+    /// The lines of pairs: their difference, or each bitline.
+    pub(super) fn pairs(self, setting: &Setting<'_>, cells: &Cells, input: AdcInput) -> Vec<Line> {
+        let found: Vec<(Found, f64)> = setting.found(cells).zip(cells.scales()).collect();
+        match input {
+            AdcInput::Pair => {
+                let difference = |(found, scale): &(Found, f64)| {
+                    let [plus, minus] = found.conductance;
+                    ((plus - minus) * scale, found.variance.iter().sum::<f64>() * scale * scale)
+                };
+                vec![self.line(found.iter().map(difference))]
+            }
+            AdcInput::Column => self.devices(setting, cells),
+        }
+    }
+
+    /// The plus and the minus devices.
+    pub(super) fn devices(self, setting: &Setting<'_>, cells: &Cells) -> Vec<Line> {
+        let found: Vec<(Found, f64)> = setting.found(cells).zip(cells.scales()).collect();
+        let device = |i: usize| {
+            let of = |(found, scale): &(Found, f64)| (found.conductance[i] * scale, found.variance[i] * scale * scale);
+            self.line(found.iter().map(of))
+        };
+        vec![device(0), device(1)]
+    }
+}
+
+/// The lines of gated devices whose latches hold `weights`, at these rows and columns of the layer.
+pub(super) fn select(
+    devices: &[Line],
+    weights: &BitMatrix,
+    rows: &[u32],
+    columns: &Range<usize>,
+    input: AdcInput,
+) -> Vec<Line> {
+    let [plus, minus] = devices else { unreachable!("there are two devices") };
+    let noisy = !plus.variance.is_empty();
+    let empty =
+        || Line { current: Vec::with_capacity(plus.current.len()), variance: Vec::with_capacity(plus.variance.len()) };
+    let set = rows.iter().flat_map(|&row| columns.clone().map(move |column| weights.get(row as usize, column)));
+    match input {
+        AdcInput::Pair => {
+            let mut line = empty();
+            for (at, set) in set.enumerate() {
+                line.current.push(if set { plus.current[at] } else { -minus.current[at] });
+                if noisy {
+                    line.variance.push(if set { plus.variance[at] } else { minus.variance[at] });
+                }
+            }
+            vec![line]
+        }
+        AdcInput::Column => {
+            let mut lines = [empty(), empty()];
+            for (at, set) in set.enumerate() {
+                for ((line, device), on) in lines.iter_mut().zip(devices).zip([set, !set]) {
+                    line.current.push(if on { device.current[at] } else { 0 });
+                    if noisy {
+                        line.variance.push(if on { device.variance[at] } else { 0 });
+                    }
+                }
+            }
+            lines.into()
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Reads of a plane of real cells, and what becomes of them.
+
+use super::cells::{Latches, Setting, Synapses};
+use super::lines::{Line, Lines, PlaneLines, Scale, VARIANCE_BITS, select};
+use crate::config::{Compensation, Plane, ReadNoise};
+use crate::functional::adc::Quantiser;
+use crate::functional::weights::BitMatrix;
+use crate::random::{Purpose, Stream, StreamName};
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// Binary places of a compensation factor.
+const FACTOR_BITS: u32 = 16;
+
+/// A row block of a plane, or an array with rows of its own.
+#[derive(Debug, Clone)]
+struct Block {
+    /// The layer's rows in it.
+    rows: Vec<u32>,
+    /// The layer's columns in it.
+    columns: Range<usize>,
+    /// Synapse columns of an array; blocks of more columns are cut into several.
+    width: usize,
+}
+
+/// A plane of real cells that is read by converters.
+#[derive(Debug, Clone)]
+pub(in crate::functional) struct CellPlane {
+    blocks: Vec<Block>,
+    lines: Lines,
+    /// What the sums of an array are multiplied by, in units of 2^-16: `[replica][block][array]`.
+    factors: Vec<Vec<Vec<i64>>>,
+    /// Binary places of currents.
+    fraction: u32,
+    layer: u32,
+    plane: Plane,
+    seed: u64,
+}
+
+/// A read of a plane.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::functional) struct At {
+    pub member: usize,
+    /// Output position, counted over all images.
+    pub position: u64,
+}
+
+/// Buffers of [`CellPlane::multiply`].
+#[derive(Debug, Default)]
+pub(in crate::functional) struct Scratch {
+    /// Driven rows of a block and their levels.
+    driven: Vec<(usize, i32)>,
+    /// Sums of a pulse, of each column.
+    sums: Vec<i32>,
+    variance: Vec<u64>,
+    /// Sums of codes of a block.
+    of_block: Vec<i64>,
+    totals: Vec<i64>,
+}
+
+impl CellPlane {
+    /// Programs a plane of blocks with these rows and columns, cut into arrays of `width` synapse columns.
+    pub(in crate::functional) fn new(
+        setting: &Setting<'_>,
+        blocks: &[(Vec<u32>, Range<usize>)],
+        width: usize,
+        quantiser: &Quantiser,
+    ) -> Self {
+        let of_block =
+            |(rows, columns): &(Vec<u32>, Range<usize>)| Block { rows: rows.clone(), columns: columns.clone(), width };
+        let blocks: Vec<Block> = blocks.iter().map(of_block).collect();
+        let rows = blocks.iter().map(|block| block.rows.len()).max().unwrap_or(1) as u64;
+        let level = u64::from(quantiser.digits().highest_level());
+        let reach = setting.device.model.conductance_max.microsiemens() / setting.unit();
+        let scale = Scale {
+            unit: setting.unit(),
+            fraction: fraction(reach, rows * level),
+            noisy: setting.device.read_noise == ReadNoise::White,
+        };
+        let (mut lines, mut factors) = (Vec::new(), Vec::new());
+        for replica in 0..setting.replicas {
+            let (mut of_replica, mut references): (PlaneLines, Vec<Vec<[f64; 2]>>) = Default::default();
+            for Block { rows, columns, width } in &blocks {
+                let cells = setting.program(replica, rows, columns, *width);
+                of_replica.push(match setting.synapses {
+                    Synapses::Fixed(_) => scale.pairs(setting, &cells, quantiser.input()),
+                    Synapses::Gated(_) => scale.devices(setting, &cells),
+                });
+                references.push(setting.reference(&cells, replica, rows, columns));
+            }
+            lines.push(of_replica);
+            factors.push(of_references(setting, &references));
+        }
+        let mut plane = Self {
+            blocks,
+            lines: Lines::Fixed(Vec::new()),
+            factors,
+            fraction: scale.fraction,
+            layer: setting.layer,
+            plane: setting.plane,
+            seed: setting.seed,
+        };
+        plane.lines = match setting.synapses {
+            Synapses::Fixed(_) => Lines::Fixed(lines),
+            Synapses::Gated(Latches::Drawn) => Lines::Drawn(lines),
+            Synapses::Gated(Latches::Members(members)) => {
+                let of_member = |(member, weights): (usize, &BitMatrix)| {
+                    plane.selected(of_replica(&lines, member), weights, quantiser)
+                };
+                Lines::Members(members.iter().enumerate().map(of_member).collect())
+            }
+        };
+        plane
+    }
+
+    fn selected(&self, devices: &PlaneLines, weights: &BitMatrix, quantiser: &Quantiser) -> PlaneLines {
+        let of_block = |(block, devices): (&Block, &Vec<Line>)| {
+            select(devices, weights, &block.rows, &block.columns, quantiser.input())
+        };
+        self.blocks.iter().zip(devices).map(of_block).collect()
+    }
+
+    /// What a member's reads find; `drawn` are the weights of the position, where each has its own: without them there is
+    /// nothing to find then.
+    pub(in crate::functional) fn lines(
+        &self,
+        member: usize,
+        drawn: Option<&BitMatrix>,
+        quantiser: &Quantiser,
+    ) -> Option<Cow<'_, PlaneLines>> {
+        Some(match &self.lines {
+            Lines::Fixed(replicas) => Cow::Borrowed(of_replica(replicas, member)),
+            Lines::Members(members) => Cow::Borrowed(&members[member]),
+            Lines::Drawn(replicas) => Cow::Owned(self.selected(of_replica(replicas, member), drawn?, quantiser)),
+        })
+    }
+
+    /// The largest compensation factor.
+    pub(in crate::functional) fn largest_factor(&self) -> f64 {
+        let factors = self.factors.iter().flatten().flatten();
+        factors.copied().max().unwrap_or(0) as f64 / f64::from(1_u32 << FACTOR_BITS)
+    }
+
+    /// Reads the plane at one output position: sums of codes, one for each column, in units of the converter's step. Returns
+    /// how many conversions clipped.
+    pub(in crate::functional) fn multiply(
+        &self,
+        lines: &PlaneLines,
+        quantiser: &Quantiser,
+        at: At,
+        window: &[u16],
+        scratch: &mut Scratch,
+        sums: &mut [i32],
+    ) -> u64 {
+        let factors = of_replica(&self.factors, at.member);
+        let mut noise = lines.iter().flatten().any(|line| !line.variance.is_empty()).then(|| {
+            let array = match self.plane {
+                Plane::Deterministic => 0,
+                Plane::Stochastic => 1,
+            };
+            let (member, position) = (at.member as u32, at.position);
+            let name = StreamName { array, member, position, ..StreamName::new(Purpose::ReadNoise) };
+            StreamName { layer: self.layer, ..name }.open(self.seed)
+        });
+        let mut clipped = 0;
+        scratch.totals.clear();
+        scratch.totals.resize(sums.len(), 0);
+        for ((block, lines), factors) in self.blocks.iter().zip(lines).zip(factors) {
+            clipped += self.block(block, lines, quantiser, window, noise.as_mut(), scratch);
+            let totals = scratch.totals[block.columns.clone()].chunks_mut(block.width);
+            for ((totals, codes), factor) in totals.zip(scratch.of_block.chunks(block.width)).zip(factors) {
+                totals.iter_mut().zip(codes).for_each(|(total, code)| *total += code * factor);
+            }
+        }
+        for (sum, total) in sums.iter_mut().zip(&scratch.totals) {
+            let rounded = (total + (1 << (FACTOR_BITS - 1))) >> FACTOR_BITS;
+            *sum = rounded as i32;
+        }
+        clipped
+    }
+
+    /// Sums of the codes of a block over all pulses; how many conversions clipped.
+    fn block(
+        &self,
+        block: &Block,
+        lines: &[Line],
+        quantiser: &Quantiser,
+        window: &[u16],
+        mut noise: Option<&mut Stream>,
+        scratch: &mut Scratch,
+    ) -> u64 {
+        let Scratch { driven, sums, variance, of_block, .. } = scratch;
+        let columns = block.columns.len();
+        of_block.clear();
+        of_block.resize(columns, 0);
+        let step = quantiser.step() * f64::from(1_u32 << self.fraction);
+        let mut clipped = 0;
+        for pulse in 0..quantiser.digits().pulses() {
+            let bits = quantiser.digits().of_pulse(pulse);
+            let level = |row: u32| i32::from(window[row as usize] >> bits.start) & ((1 << bits.len()) - 1);
+            driven.clear();
+            driven.extend(block.rows.iter().map(|&row| level(row)).enumerate().filter(|(_, level)| *level > 0));
+            if driven.is_empty() {
+                continue;
+            }
+            // The second bitline of a pair counts against the first one.
+            for (line, sign) in lines.iter().zip([1, -1]) {
+                add(&line.current, driven, columns, sums);
+                if let Some(noise) = &mut noise {
+                    add_noise(&line.variance, driven, columns, self.fraction, noise, variance, sums);
+                }
+                let weight = i64::from(sign * quantiser.digits().weight(pulse));
+                for (code, &sum) in of_block.iter_mut().zip(&*sums) {
+                    let (converted, clips) = quantiser.convert_current(f64::from(sum) / step);
+                    *code += weight * i64::from(converted);
+                    clipped += u64::from(clips);
+                }
+            }
+        }
+        clipped
+    }
+}
+
+/// What belongs to the replica of a member: the only one, or its own.
+fn of_replica<T>(replicas: &[T], member: usize) -> &T {
+    &replicas[member.min(replicas.len() - 1)]
+}
+
+/// Binary places of currents whose largest magnitude is about `reach` weights, so that 16 bits hold one and 32 bits the sum of
+/// `levels` of them.
+fn fraction(reach: f64, levels: u64) -> u32 {
+    // Room for twice the largest conductance: no device comes near that.
+    let whole = libm::ceil(libm::log2(reach.max(1.0))) as u32 + 1;
+    let beyond = levels.next_power_of_two().ilog2().saturating_sub(16);
+    15_u32.saturating_sub(whole + beyond)
+}
+
+/// Compensation factors of the arrays of each block from the sums of their reference reads.
+fn of_references(setting: &Setting<'_>, references: &[Vec<[f64; 2]>]) -> Vec<Vec<i64>> {
+    let one = 1_i64 << FACTOR_BITS;
+    let factor = |[before, now]: [f64; 2]| {
+        if setting.compensated && now > 0.0 { (before / now * one as f64).round() as i64 } else { one }
+    };
+    if let Compensation::Logits { .. } = setting.device.compensation {
+        // One factor for the whole layer.
+        let all = references.iter().flatten().fold([0.0; 2], |sum, of| [sum[0] + of[0], sum[1] + of[1]]);
+        return references.iter().map(|arrays| vec![factor(all); arrays.len()]).collect();
+    }
+    references.iter().map(|arrays| arrays.iter().map(|&sums| factor(sums)).collect()).collect()
+}
+
+/// Sums of the currents of driven rows at their levels, one for each column.
+fn add(currents: &[i16], driven: &[(usize, i32)], columns: usize, sums: &mut Vec<i32>) {
+    sums.clear();
+    sums.resize(columns, 0);
+    for &(row, level) in driven {
+        let currents = &currents[row * columns..(row + 1) * columns];
+        if level == 1 {
+            sums.iter_mut().zip(currents).for_each(|(sum, &current)| *sum += i32::from(current));
+        } else {
+            sums.iter_mut().zip(currents).for_each(|(sum, &current)| *sum += level * i32::from(current));
+        }
+    }
+}
+
+/// Adds the noise of a read, which is that of all driven devices together: normal, with the sum of their variances.
+fn add_noise(
+    variances: &[u32],
+    driven: &[(usize, i32)],
+    columns: usize,
+    fraction: u32,
+    noise: &mut Stream,
+    variance: &mut Vec<u64>,
+    sums: &mut [i32],
+) {
+    variance.clear();
+    variance.resize(columns, 0);
+    for &(row, level) in driven {
+        let square = (level * level) as u64;
+        let variances = &variances[row * columns..(row + 1) * columns];
+        variance.iter_mut().zip(variances).for_each(|(sum, &of)| *sum += square * u64::from(of));
+    }
+    let scale = f64::from(1_u32 << fraction) / f64::from(1_u32 << (VARIANCE_BITS / 2));
+    for (sum, &variance) in sums.iter_mut().zip(&*variance) {
+        let sigma = libm::sqrt(variance as f64) * scale;
+        *sum = sum.saturating_add((sigma * noise.normal()).round() as i32);
+    }
+}
