@@ -231,7 +231,7 @@ quantities! {
     Time, "time", "10 ns",
     ["ps" = 1, "ns" = 1_000, "us" = 1_000_000, "ms" = 1_000_000_000, "s" = 1_000_000_000_000];
     /// Age in milliseconds: times up to years. A year has 365 days.
-    Age, "age", "1 h",
+    Age, "duration", "1 h",
     ["ms" = 1, "s" = 1_000, "min" = 60_000, "h" = 3_600_000, "days" = 86_400_000, "day" = 86_400_000,
      "years" = 31_536_000_000, "year" = 31_536_000_000];
     /// Frequency in hertz.
@@ -327,6 +327,17 @@ mod tests {
         assert_eq!(Conductance::parse("25 \u{b5}S").unwrap(), Conductance(25_000_000));
         assert_eq!(Area::parse("0.039 um\u{b2}").unwrap(), Area(39_000));
         assert_eq!(Bytes::parse("64 KiB").unwrap(), Bytes(65_536));
+    }
+
+    #[test]
+    fn ages_reach_years() {
+        assert_eq!(Age::parse("10 years").unwrap(), Age(315_360_000_000));
+        assert_eq!(Age::parse("0 s").unwrap(), Age(0));
+        assert_eq!([Age(1), Age(86_400_000), Age(5_400_000)].map(|age| age.to_string()), ["1 ms", "1 day", "1.5 h"]);
+        assert_eq!(
+            Age::parse("1 month").unwrap_err().to_string(),
+            "unknown duration unit \"month\"; expected one of ms, s, min, h, days, day, years, year"
+        );
     }
 
     #[test]

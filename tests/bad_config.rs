@@ -398,6 +398,18 @@ help: did you mean "pcm_joshi"?
 "#,
     ),
     (
+        "cells from the future",
+        &[Set("arch.device.age=-1 h")],
+        r#"--set arch.device.age=-1 h: error: age: expected a number and a unit, such as "1 h", found "-1 h"
+"#,
+    ),
+    (
+        "an age in seconds",
+        &[Set("arch.device.age=3600")],
+        r#"--set arch.device.age=3600: error: age: expected a duration as text with a unit, such as "1 h", found the number 3600
+"#,
+    ),
+    (
         "too many stuck cells",
         &[Set("arch.device.stuck_at_reset=0.7"), Set("arch.device.stuck_at_set=0.4")],
         r#"--set arch.device.stuck_at_set=0.4: error: stuck_at_reset and stuck_at_set are 1.1 together; expected at most 1

@@ -98,6 +98,32 @@ fn threads_do_not_change_what_real_cells_answer() {
     }
 }
 
+/// What a run reports.
+fn report(set: &[&str], threads: &str) -> serde_json::Value {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crossbayes"));
+    command.args(["run", "--no-files", "--quiet", "--format", "json", "--threads", threads]);
+    command.args(set.iter().flat_map(|set| ["--set", set]));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn schedules_and_grains_do_not_change_what_real_cells_answer() {
+    let cells = [JOSHI, "arch.device.read_noise=White", "arch.device.age=1 h", "ensemble.members=2"];
+    let outputs = |set: &[&str], threads| report(&with(&cells, set), threads)["outputs"].clone();
+    let first = outputs(&[], "1");
+    assert!(first["accuracy"].as_f64().is_some_and(|accuracy| accuracy > 0.5), "{first}");
+    for set in [
+        &["schedule.mode=Sequential"][..],
+        &["schedule.mode=Streaming", "schedule.grain=Read"],
+        &["schedule.grain=Conversion", "schedule.grouping=Expanded"],
+        &["mapping.replication=[(\"conv1\", 4)]"],
+    ] {
+        assert_eq!(outputs(set, "2"), first, "{set:?}");
+    }
+}
+
 /// Sums of fc1 for input codes, in weights.
 fn sums(set: &[&str], codes: &[u16], image: usize) -> Vec<f64> {
     let (model, _) = digits(set);
@@ -239,12 +265,7 @@ fn mean_conductances_are_those_of_many_devices() {
 #[test]
 fn crossbars_take_the_energy_of_their_real_conductances() {
     let energy = |set: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_crossbayes"));
-        command.args(["run", "--no-files", "--quiet", "--format", "json", "--set", "mapping.scheme=Deterministic"]);
-        command.args(set.iter().flat_map(|set| ["--set", set]));
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let report = report(&with(set, &["mapping.scheme=Deterministic"]), "2");
         report["energy"]["per_component"]["crossbar"].as_f64().unwrap()
     };
     let ideal = energy(&[]);

@@ -193,3 +193,36 @@ fn arrays_follow_the_reference_in_both_semantics() {
         }
     }
 }
+
+#[test]
+fn show_device_prints_what_its_devices_do() {
+    let show = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_crossbayes"));
+        command.args(["show", "device"]).args(args).output().unwrap()
+    };
+    let args = ["--g", "10 uS", "--t", "3600 s", "--devices", "1000000", "--format", "json"];
+    let output = show(&args);
+    let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let found = population(&device("pcm_joshi"), 10.0, 3600.0, DEVICES, 1, 2);
+    for (key, spread) in [("programmed", found.programmed), ("drifted", found.drifted), ("final", found.read)] {
+        assert_eq!(shown[format!("{key}_mean_us")], spread.mean, "{key}");
+        assert_eq!(shown[format!("{key}_std_us")], spread.std, "{key}");
+    }
+    // The number of threads does not show.
+    assert_eq!(show(&[&args[..], &["--threads", "1"]].concat()).stdout, output.stdout);
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("pictures");
+    assert!(show(&["--devices", "10", "--out", out.to_str().unwrap()]).status.success());
+    for name in ["device_over_time.svg", "device_read_noise.svg"] {
+        assert!(std::fs::read_to_string(out.join(name)).unwrap().starts_with("<svg"), "{name}");
+    }
+    for (args, expected) in [
+        (["--g", "30 uS"], "--g is 30 uS; the cells of \"pcm_joshi\" reach 25 uS"),
+        (["--t", "-5 s"], "expected a number and a unit, such as \"1 h\", found \"-5 s\""),
+        (["--model", "pcm_jushi"], "did you mean pcm_joshi?"),
+    ] {
+        let output = show(&args);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && told.contains(expected), "{args:?}: {told}");
+    }
+}

@@ -22,7 +22,7 @@ pub(super) struct DeviceOptions {
     #[arg(long, value_name = "CONDUCTANCE", value_parser = Conductance::parse)]
     g: Option<Conductance>,
     /// `device`: age, the time since the first read after programming.
-    #[arg(long, value_name = "AGE", default_value = "1 h", value_parser = Age::parse)]
+    #[arg(long, value_name = "AGE", default_value = "1 h", allow_hyphen_values = true, value_parser = Age::parse)]
     t: Age,
     /// `device`: devices that are drawn.
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(2..=1_000_000_000_000))]
