@@ -5,7 +5,7 @@
 mod shared;
 
 use crossbayes::functional::metrics::{
-    DEFAULT_BINS, accuracy, auroc, average_precision, brier, expected_calibration_error, negative_log_likelihood,
+    DEFAULT_BINS, accuracy, auroc, average_precision, brier, expected_calibration_error, fpr95, negative_log_likelihood,
 };
 use crossbayes::functional::uncertainty::Answer;
 use serde_json::Value;
@@ -65,5 +65,6 @@ fn metrics_equal_the_reference() {
         let positives: Vec<f64> = unknown.iter().map(score).collect();
         close(auroc(&negatives, &positives), &expected[format!("auroc_ood_{name}")]);
         close(average_precision(&negatives, &positives), &expected[format!("aupr_ood_{name}")]);
+        close(fpr95(&negatives, &positives), &expected[format!("fpr_at_95tpr_id_{name}")]);
     }
 }

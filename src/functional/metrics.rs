@@ -4,7 +4,7 @@
 //! one.
 
 use crate::functional::uncertainty::largest;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Bins of the calibration error where nothing else is said.
 pub const DEFAULT_BINS: usize = 15;
@@ -109,6 +109,45 @@ pub fn average_precision(negatives: &[f64], positives: &[f64]) -> f64 {
     area / hits as f64
 }
 
+/// Share of positives that are accepted as negative where 95% of the negatives are: the false-positive rate at a
+/// true-positive rate of 95% of detecting negatives. Equal scores are accepted by shares, as mid-ranks do; where several
+/// thresholds accept exactly 95%, the highest one counts.
+#[must_use]
+pub fn fpr95(negatives: &[f64], positives: &[f64]) -> f64 {
+    // In hundredths of a negative.
+    let target = 95 * negatives.len() as u64;
+    let (mut accepted, mut wrongly) = (0, 0.0);
+    for tie in ties(negatives, positives) {
+        let of_tie = 100 * tie.negatives;
+        if accepted + of_tie > target {
+            wrongly += tie.positives as f64 * (target - accepted) as f64 / of_tie as f64;
+            break;
+        }
+        accepted += of_tie;
+        wrongly += tie.positives as f64;
+    }
+    wrongly / positives.len() as f64
+}
+
+/// How well a score tells images that are out of distribution (positive) from others.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Detection {
+    /// [`auroc`].
+    pub auroc: f64,
+    /// [`average_precision`].
+    pub aupr: f64,
+    /// [`fpr95`].
+    pub fpr95: f64,
+}
+
+impl Detection {
+    /// By the scores of at least one image in and one out of distribution.
+    #[must_use]
+    pub fn new(within: &[f64], outside: &[f64]) -> Self {
+        Self { auroc: auroc(within, outside), aupr: average_precision(within, outside), fpr95: fpr95(within, outside) }
+    }
+}
+
 /// Images of one score.
 struct Tie {
     negatives: u64,
@@ -162,5 +201,12 @@ mod tests {
         close(auroc(&[1.0, 2.0], &[2.0, 3.0]), 0.875);
         // Accepting 3: precision 1; accepting 2 as well: 2 of 3. Mean over the positives.
         close(average_precision(&[1.0, 2.0], &[2.0, 3.0]), (1.0 + 2.0 / 3.0) / 2.0);
+        // 1.9 of the negatives: 1 and nine tenths of the tie at 2, with as much of its positive.
+        close(fpr95(&[1.0, 2.0], &[2.0, 3.0]), 0.45);
+        // Scores that tell nothing: the diagonal.
+        close(fpr95(&[0.0; 3], &[0.0; 7]), 0.95);
+        // 19 of 20 negatives are 95%, up to a threshold of 100.
+        let negatives: Vec<f64> = (0..19).map(f64::from).chain([100.0]).collect();
+        close(fpr95(&negatives, &[18.0, 18.5, 50.0, 200.0]), 0.75);
     }
 }

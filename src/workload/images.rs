@@ -117,6 +117,42 @@ impl LoadedImages {
         &self.codes[index * length..(index + 1) * length]
     }
 
+    /// The same images with these labels.
+    ///
+    /// # Panics
+    /// Panics if there is not one label an image.
+    #[must_use]
+    pub fn labelled(self, labels: Vec<u32>) -> Self {
+        Self::new(self.shape, self.codes, Some(labels))
+    }
+
+    /// The images of these indices, in their order.
+    ///
+    /// # Panics
+    /// Panics if there is no such image.
+    #[must_use]
+    pub fn select(&self, indices: &[usize]) -> Self {
+        Self {
+            shape: self.shape,
+            codes: indices.iter().flat_map(|&index| self.codes(index)).copied().collect(),
+            labels: self.labels.as_ref().map(|labels| indices.iter().map(|&index| labels[index]).collect()),
+        }
+    }
+
+    /// BLAKE3 of shape and codes; labels do not count.
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        for side in [self.shape.channels, self.shape.height, self.shape.width] {
+            hasher.update(&side.to_le_bytes());
+        }
+        for codes in self.codes.chunks(1 << 16) {
+            let bytes: Vec<u8> = codes.iter().flat_map(|code| code.to_le_bytes()).collect();
+            hasher.update(&bytes);
+        }
+        *hasher.finalize().as_bytes()
+    }
+
     /// Labels of all images, if they have any.
     #[must_use]
     pub fn labels(&self) -> Option<&[u32]> {

@@ -4,6 +4,7 @@ pub mod tensors;
 pub mod statistics;
 pub mod posterior;
 pub mod images;
+pub mod datasets;
 pub mod pack;
 
 pub use crate::network::{LayerInput, Net, NetLayer, Shape, resolve};
