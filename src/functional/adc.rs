@@ -122,6 +122,7 @@ impl Quantiser {
 
     /// The code of a sum within the rows in use.
     #[must_use]
+    #[inline]
     pub fn code(&self, sum: i32) -> i32 {
         self.codes[(sum + self.offset) as usize]
     }
@@ -129,10 +130,12 @@ impl Quantiser {
     /// The codes of some sums.
     #[inline(always)]
     pub fn convert<const N: usize>(&self, sums: [i32; N]) -> [i32; N] {
+        let mut codes = [0; N];
         match self.scale {
-            Some(scale) => sums.map(|sum| scale.code(sum)),
-            None => sums.map(|sum| self.code(sum)),
+            Some(scale) => codes.iter_mut().zip(sums).for_each(|(code, sum)| *code = scale.code(sum)),
+            None => codes.iter_mut().zip(sums).for_each(|(code, sum)| *code = self.code(sum)),
         }
+        codes
     }
 
     /// Whether any sum lies beyond the range.

@@ -9,8 +9,9 @@
 //! and a sum of absolute differences of 16 or 32 bytes is one instruction on x86-64. Two's complement codes are shifted up by
 //! half their range first, codes of more than 8 bits taken as two bytes.
 
-use crate::functional::kernels::Instructions;
+use crate::functional::kernels::{Instructions, Work};
 use crate::functional::weights::BitMatrix;
+use std::ops::Range;
 
 /// Bytes that are added up together; rows are filled up to a multiple of it with zeros.
 const LANES: usize = 32;
@@ -88,25 +89,64 @@ pub fn multiply_all(
                 *high = (code >> 8) as u8;
             }
         }
-        instructions.run(|| {
-            let columns = weights.bytes.chunks_exact(padded / LANES).zip(&weights.minus);
-            for ((column, &minus), map) in columns.zip(accumulators.chunks_exact_mut(positions)) {
-                let dots = |bytes: &[[u8; LANES]]| {
-                    let windows = std::array::from_fn(|window| &bytes[window * column.len()..][..column.len()]);
-                    let sums = instructions.differences(column, windows);
-                    sums.map(|sum| (sum as i32).wrapping_sub(minus.wrapping_mul(255)))
-                };
-                // Sum of the weights, times what the codes were shifted up by.
-                let shifted = i32::from(shift).wrapping_mul(weights.rows as i32 - 2 * minus);
-                let mut sums = dots(&low).map(|sum| sum.wrapping_sub(shifted));
-                if bits > 8 {
-                    for (sum, high) in sums.iter_mut().zip(dots(&high)) {
-                        *sum = sum.wrapping_add(high.wrapping_mul(256));
-                    }
-                }
-                map[first..first + number].copy_from_slice(&sums[..number]);
-            }
-        });
+        let block = Block { weights, low: &low, high: (bits > 8).then_some(&*high), shift: shift.into() };
+        instructions.run(Columns { block, maps: &mut accumulators, positions: first..first + number, all: positions });
     }
     accumulators
+}
+
+/// The codes of some positions, shifted up and cut into bytes.
+struct Block<'a> {
+    weights: &'a Masks,
+    /// `[position][row]`
+    low: &'a [[u8; LANES]],
+    high: Option<&'a [[u8; LANES]]>,
+    shift: i32,
+}
+
+impl Block<'_> {
+    /// Products of a column and the bytes of each position.
+    #[inline(always)]
+    fn dots(instructions: Instructions, column: &[[u8; LANES]], minus: i32, bytes: &[[u8; LANES]]) -> [i32; TOGETHER] {
+        let window = |window: usize| &bytes[window * column.len()..][..column.len()];
+        let sums = instructions.differences(column, [window(0), window(1), window(2), window(3)]);
+        sums.map(|sum| (sum as i32).wrapping_sub(minus.wrapping_mul(255)))
+    }
+
+    #[inline(always)]
+    fn column(&self, instructions: Instructions, column: &[[u8; LANES]], minus: i32) -> [i32; TOGETHER] {
+        // Sum of the weights, times what the codes were shifted up by.
+        let shifted = self.shift.wrapping_mul(self.weights.rows as i32 - 2 * minus);
+        let mut sums = Self::dots(instructions, column, minus, self.low).map(|sum| sum.wrapping_sub(shifted));
+        if let Some(high) = self.high {
+            for (sum, high) in sums.iter_mut().zip(Self::dots(instructions, column, minus, high)) {
+                *sum = sum.wrapping_add(high.wrapping_mul(256));
+            }
+        }
+        sums
+    }
+}
+
+/// All columns of some positions.
+struct Columns<'a> {
+    block: Block<'a>,
+    /// `[column][position]`
+    maps: &'a mut [i32],
+    positions: Range<usize>,
+    /// Positions of a map.
+    all: usize,
+}
+
+impl Work for Columns<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, instructions: Instructions) {
+        let weights = self.block.weights;
+        let columns = weights.bytes.chunks_exact(weights.rows.div_ceil(LANES)).zip(&weights.minus);
+        for ((column, &minus), map) in columns.zip(self.maps.chunks_exact_mut(self.all)) {
+            let sums = self.block.column(instructions, column, minus);
+            map[self.positions.clone()].copy_from_slice(&sums[..self.positions.len()]);
+        }
+    }
 }

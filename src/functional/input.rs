@@ -24,25 +24,45 @@ impl Windows {
     /// Collects the codes of an output position, row by row (`cin k^2 + ky k + kx`; the map's own order for a linear
     /// layer), from a map `[channels][height][width]`; 0 outside the map.
     pub fn gather(&self, map: &[u16], position: usize, window: &mut Vec<u16>) {
-        window.clear();
-        let Operation::Conv { kernel, stride, padding, .. } = self.op else {
+        let Operation::Conv { kernel, .. } = self.op else {
+            window.clear();
             window.extend_from_slice(map);
             return;
         };
+        window.resize(self.input.channels as usize * (kernel * kernel) as usize, 0);
+        // The usual widths known to the compiler: a row of a window is then copied without a call.
+        match kernel {
+            1 => self.gather_conv::<1>(map, position, 1, window),
+            3 => self.gather_conv::<3>(map, position, 3, window),
+            5 => self.gather_conv::<5>(map, position, 5, window),
+            _ => self.gather_conv::<0>(map, position, kernel as usize, window),
+        }
+    }
+
+    /// The same of a convolution with a kernel of `kernel` rows; `K` is the same, or 0.
+    #[inline(always)]
+    fn gather_conv<const K: usize>(&self, map: &[u16], position: usize, kernel: usize, window: &mut [u16]) {
+        let Operation::Conv { stride, padding, .. } = self.op else { return };
+        let kernel = if K > 0 { K } else { kernel };
         let (height, width) = (self.input.height as usize, self.input.width as usize);
-        let (kernel, stride, padding) = (kernel as usize, stride as usize, padding as usize);
+        let (stride, padding) = (stride as usize, padding as usize);
         // Counted from the first row and column of padding.
         let (top, left) = (position / self.output_width * stride, position % self.output_width * stride);
         let inside = left.max(padding)..(left + kernel).min(padding + width);
-        for channel in map.chunks_exact(height * width) {
-            for y in top..top + kernel {
-                if (padding..padding + height).contains(&y) && !inside.is_empty() {
-                    let row = &channel[(y - padding) * width..][..width];
-                    window.extend(std::iter::repeat_n(0, inside.start - left));
-                    window.extend_from_slice(&row[inside.start - padding..inside.end - padding]);
-                    window.extend(std::iter::repeat_n(0, left + kernel - inside.end));
+        let whole = inside.len() == kernel;
+        for (channel, of_channel) in map.chunks_exact(height * width).zip(window.chunks_exact_mut(kernel * kernel)) {
+            for (y, of_row) in (top..).zip(of_channel.chunks_exact_mut(kernel)) {
+                if !(padding..padding + height).contains(&y) || inside.is_empty() {
+                    of_row.fill(0);
+                    continue;
+                }
+                let row = &channel[(y - padding) * width..][..width];
+                if whole {
+                    of_row.copy_from_slice(&row[left - padding..][..kernel]);
                 } else {
-                    window.extend(std::iter::repeat_n(0, kernel));
+                    of_row.fill(0);
+                    let codes = &row[inside.start - padding..inside.end - padding];
+                    of_row[inside.start - left..inside.end - left].copy_from_slice(codes);
                 }
             }
         }
@@ -131,6 +151,7 @@ impl Planes {
 
     /// Rows whose code has a 1 in this bit, one number for each row block.
     #[must_use]
+    #[inline]
     pub fn driven(&self, bit: usize) -> &[u16] {
         let count = self.blocks.count();
         &self.driven[bit * count..(bit + 1) * count]
@@ -138,6 +159,7 @@ impl Planes {
 
     /// The rows of a block whose code has a 1 in this bit, four by four.
     #[must_use]
+    #[inline(always)]
     pub fn groups(&self, bit: usize, block: usize) -> &[Driven] {
         let place = bit * self.blocks.count() + block;
         let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);

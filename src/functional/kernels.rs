@@ -35,6 +35,29 @@ pub struct Driven {
 /// Groups whose counts fit a byte.
 const FIT_A_BYTE: usize = u8::MAX as usize / ROWS;
 
+/// Work in loops of this module. Everything that it calls there must be `#[inline(always)]`, and so must be its method: what
+/// is not inlined is compiled for the instructions that every machine has.
+pub trait Work {
+    /// What it results in.
+    type Output;
+
+    /// Does it.
+    fn run(self, instructions: Instructions) -> Self::Output;
+}
+
+#[cfg(target_arch = "x86_64")]
+struct Inlined<W>(W, Instructions);
+
+#[cfg(target_arch = "x86_64")]
+impl<W: Work> pulp::WithSimd for Inlined<W> {
+    type Output = W::Output;
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) -> W::Output {
+        self.0.run(self.1)
+    }
+}
+
 /// The instructions that are used. Which ones makes no difference but in time.
 #[derive(Debug, Clone, Copy)]
 pub struct Instructions {
@@ -61,14 +84,13 @@ impl Instructions {
         }
     }
 
-    /// Runs `work` with its loops compiled for these instructions, as far as it is inlined.
-    #[inline(always)]
-    pub fn run<R>(self, work: impl FnOnce() -> R) -> R {
+    /// Runs `work` with its loops compiled for these instructions.
+    pub fn run<W: Work>(self, work: W) -> W::Output {
         #[cfg(target_arch = "x86_64")]
         if let Some(avx2) = self.avx2 {
-            return avx2.vectorize(work);
+            return pulp::Simd::vectorize(avx2, Inlined(work, self));
         }
-        work()
+        work.run(self)
     }
 
     /// Adds, for each column, the driven rows whose weight is +1. `tiles` are those of the row block.
@@ -187,6 +209,30 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    struct Count<'a>(&'a [Tile], &'a [Driven]);
+
+    impl Work for Count<'_> {
+        type Output = [i32; COLUMNS];
+
+        #[inline(always)]
+        fn run(self, instructions: Instructions) -> Self::Output {
+            let mut counts = [3; COLUMNS];
+            instructions.count(self.0, self.1, &mut counts);
+            counts
+        }
+    }
+
+    struct Differences<'a>(&'a [[u8; 32]], [&'a [[u8; 32]]; 4]);
+
+    impl Work for Differences<'_> {
+        type Output = [u32; 4];
+
+        #[inline(always)]
+        fn run(self, instructions: Instructions) -> Self::Output {
+            instructions.differences(self.0, self.1)
+        }
+    }
+
     proptest! {
         /// Wide and narrow instructions give what the definition says.
         #[test]
@@ -203,9 +249,7 @@ mod tests {
                 }
             }
             for instructions in [Instructions::best(), Instructions::portable()] {
-                let mut counts = [3; COLUMNS];
-                instructions.run(|| instructions.count(&tiles, &driven, &mut counts));
-                prop_assert_eq!(counts, expected);
+                prop_assert_eq!(instructions.run(Count(&tiles, &driven)), expected);
             }
         }
 
@@ -220,7 +264,7 @@ mod tests {
                 bytes.map(|(a, b)| u32::from(a.abs_diff(*b))).sum::<u32>()
             });
             for instructions in [Instructions::best(), Instructions::portable()] {
-                prop_assert_eq!(instructions.run(|| instructions.differences(&column, windows)), expected);
+                prop_assert_eq!(instructions.run(Differences(&column, windows)), expected);
             }
         }
     }

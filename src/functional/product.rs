@@ -5,7 +5,7 @@
 use crate::config::{Adc, AdcInput};
 use crate::functional::adc::Quantiser;
 use crate::functional::input::Planes;
-use crate::functional::kernels::{COLUMNS, Instructions, Tile};
+use crate::functional::kernels::{COLUMNS, Instructions, Tile, Work};
 use crate::functional::tiles::Tiles;
 use crate::readout::Digits;
 
@@ -50,26 +50,41 @@ pub fn multiply(
     accumulators: &mut [i32],
 ) -> u64 {
     assert_eq!((weights.columns(), weights.blocks()), (accumulators.len(), input.blocks()), "one shape");
-    instructions.run(|| {
-        let mut present = present.map(Tiles::chunks);
+    instructions.run(Product { weights, present, input, sums, accumulators })
+}
+
+/// What [`multiply`] takes.
+struct Product<'a> {
+    weights: &'a Tiles,
+    present: Option<&'a Tiles>,
+    input: &'a Planes,
+    sums: &'a Sums,
+    accumulators: &'a mut [i32],
+}
+
+impl Work for Product<'_> {
+    type Output = u64;
+
+    #[inline(always)]
+    fn run(self, instructions: Instructions) -> u64 {
+        let mut present = self.present.map(Tiles::chunks);
         let mut clipped = 0;
-        for (weights_of, accumulators) in weights.chunks().zip(accumulators.chunks_mut(COLUMNS)) {
-            let chunk = Chunk {
-                instructions,
-                weights: weights_of,
-                present: present.as_mut().map(|present| present.next().expect("one shape")),
-                per_block: weights.per_block(),
-                input,
+        for (weights, accumulators) in self.weights.chunks().zip(self.accumulators.chunks_mut(COLUMNS)) {
+            let present = match &mut present {
+                Some(present) => present.next(),
+                None => None,
             };
+            let chunk =
+                Chunk { instructions, weights, present, per_block: self.weights.per_block(), input: self.input };
             let mut totals = [0; COLUMNS];
-            match sums {
+            match self.sums {
                 Sums::Exact => chunk.exactly(&mut totals),
                 Sums::Quantised(quantiser) => clipped += chunk.converted(quantiser, &mut totals, accumulators.len()),
             }
             accumulators.copy_from_slice(&totals[..accumulators.len()]);
         }
         clipped
-    })
+    }
 }
 
 /// What is multiplied at a time: some columns of all rows.
@@ -106,7 +121,9 @@ impl Chunk<'_> {
     fn exactly(&self, totals: &mut [i32; COLUMNS]) {
         for bit in 0..self.input.bits() {
             let (mut on, mut of) = ([0; COLUMNS], [0; COLUMNS]);
-            (0..self.input.blocks().count()).for_each(|block| self.count(bit, block, &mut on, &mut of));
+            for block in 0..self.input.blocks().count() {
+                self.count(bit, block, &mut on, &mut of);
+            }
             let weight = self.input.weight(bit);
             for ((total, on), of) in totals.iter_mut().zip(on).zip(of) {
                 *total += weight * (2 * on - of);
@@ -118,7 +135,6 @@ impl Chunk<'_> {
     #[inline(always)]
     fn converted(&self, quantiser: &Quantiser, totals: &mut [i32; COLUMNS], columns: usize) -> u64 {
         let digits = quantiser.digits();
-        let may_clip = quantiser.may_clip();
         let mut clipped = 0;
         for pulse in 0..digits.pulses() {
             let mut of_pulse = [0; COLUMNS];
@@ -133,26 +149,33 @@ impl Chunk<'_> {
                     on.iter_mut().chain(&mut of).for_each(|count| *count *= 2);
                     self.count(bit as usize, block, &mut on, &mut of);
                 }
-                let mut convert = |sums: [i32; COLUMNS], sign: i32| {
-                    if may_clip {
-                        clipped += sums[..columns].iter().filter(|&&sum| quantiser.clips(sum)).count() as u64;
+                let mut minus = [0; COLUMNS];
+                for ((minus, on), of) in minus.iter_mut().zip(on).zip(of) {
+                    *minus = of - on;
+                }
+                let of = columns;
+                clipped += match quantiser.input() {
+                    AdcInput::Pair => {
+                        on.iter_mut().zip(minus).for_each(|(sum, minus)| *sum -= minus);
+                        convert(quantiser, on, 1, of, &mut of_pulse)
                     }
-                    for (total, code) in of_pulse.iter_mut().zip(quantiser.convert(sums)) {
-                        *total += sign * code;
+                    AdcInput::Column => {
+                        convert(quantiser, on, 1, of, &mut of_pulse) + convert(quantiser, minus, -1, of, &mut of_pulse)
                     }
                 };
-                let minus: [i32; COLUMNS] = std::array::from_fn(|column| of[column] - on[column]);
-                match quantiser.input() {
-                    AdcInput::Pair => convert(std::array::from_fn(|column| on[column] - minus[column]), 1),
-                    AdcInput::Column => {
-                        convert(on, 1);
-                        convert(minus, -1);
-                    }
-                }
             }
             let weight = digits.weight(pulse);
             totals.iter_mut().zip(of_pulse).for_each(|(total, sum)| *total += weight * sum);
         }
         clipped
     }
+}
+
+/// Adds the codes of some sums, `sign` times, to `totals`. Returns how many of the first `columns` sums clipped.
+#[inline(always)]
+fn convert(quantiser: &Quantiser, sums: [i32; COLUMNS], sign: i32, columns: usize, totals: &mut [i32; COLUMNS]) -> u64 {
+    for (total, code) in totals.iter_mut().zip(quantiser.convert(sums)) {
+        *total += sign * code;
+    }
+    if quantiser.may_clip() { sums[..columns].iter().filter(|&&sum| quantiser.clips(sum)).count() as u64 } else { 0 }
 }
