@@ -4,6 +4,7 @@ use crossbayes::config::{
     Adc, AdcInput, AdcRange, Draws, Input, Layer, Operation, Posterior, RandomSource, Sampler, Samples, Scheme,
     Workload,
 };
+use crossbayes::functional::kernels::Instructions;
 use crossbayes::functional::post::max_pool;
 use crossbayes::functional::{ArraySpec, FunctionalModel, FunctionalSpec, Keep, MemoryCells, Observer};
 use crossbayes::workload::posterior::is_probabilistic;
@@ -278,7 +279,9 @@ proptest! {
         prop_assert_eq!(&direct.0[0], &integer_product(&net, 0, &posterior, &image));
         prop_assert_eq!(&logits[..4], &expected[..]);
         prop_assert_eq!(&logits[4..], &expected[..]);
-        prop_assert_eq!(model.observe(&images, 0, &mut serial).unwrap(), logits);
+        // Watching inputs changes nothing, nor does a machine without wide instructions.
+        let portable = model.with(Instructions::portable());
+        prop_assert_eq!(portable.observe(&images, 0, &mut serial).unwrap(), logits);
         prop_assert_eq!(serial.0, direct.0);
     }
 
@@ -306,6 +309,8 @@ proptest! {
         }
         let model = FunctionalModel::new(&spec, &net, &posterior).unwrap();
         let (accumulators, clipping) = model.accumulate(0, 0, 0, &image, &mut ());
+        let portable = model.clone().with(Instructions::portable());
+        prop_assert_eq!(&portable.accumulate(0, 0, 0, &image, &mut ()), &(accumulators.clone(), clipping));
 
         let layer = &net.layers[0];
         let top = if column { (1i64 << bits) - 1 } else { (1i64 << (bits - 1)) - 1 };

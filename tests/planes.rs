@@ -1009,7 +1009,7 @@ fn sums_of_both_planes_that_need_more_than_32_bits_are_refused() {
     };
     assert_eq!(sums(vec![1.0, 1.0]).unwrap(), [32_767 * 65_535]);
     let message = sums(vec![1.0, 0.89]).unwrap_err().to_string();
-    assert!(message.contains("the sums of both planes reach 4294770690 units"), "{message}");
+    assert!(message.contains("the sums of its planes reach 4294770690 units"), "{message}");
 }
 
 #[test]
