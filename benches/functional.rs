@@ -47,6 +47,12 @@ fn vgg_binaryconnect() -> Net {
     network(3, 32, &convs, &[1024, 1024, 100], 8)
 }
 
+/// A quarter of its width, on ten classes.
+fn cifar10_quarter() -> Net {
+    let convs = [(32, 1), (32, 2), (64, 1), (64, 2), (128, 1), (128, 2)];
+    network(3, 32, &convs, &[256, 10], 8)
+}
+
 fn posterior(net: &Net) -> LoadedPosterior {
     LoadedPosterior::synthetic(1, &vec![0.1; net.layers.len()], net).expect("one share a layer")
 }
@@ -130,10 +136,12 @@ fn sampling(c: &mut Criterion) {
     group.finish();
 }
 
-/// One image, one member, with a converter that is exact (10 bits) and one that is not (7 bits).
+/// One image, one member, with a converter that is exact (10 bits) and one that is not (7 bits). `benches/peers/pytorch.py`
+/// runs the same networks in PyTorch.
 fn passes(c: &mut Criterion) {
     let networks = [
         ("digits_like", network(1, 8, &[(16, 1), (32, 2)], &[64, 10], 4)),
+        ("cifar10_quarter", cifar10_quarter()),
         ("conv2_of_vgg", network(128, 32, &[(128, 2)], &[10], 8)),
         ("vgg_binaryconnect", vgg_binaryconnect()),
     ];

@@ -55,7 +55,7 @@ impl Scale {
             let factor = (f64::from(1_u32 << shift) / step).round();
             let half = (1_i32 << shift) >> 1;
             let fits = factor >= 1.0 && factor * most as f64 + f64::from(half) <= f64::from(i32::MAX);
-            fits.then(|| Self { factor: factor as i32, half, shift, top })
+            fits.then_some(Self { factor: factor as i32, half, shift, top })
         };
         let agrees = |scale: &Self| (first..).zip(codes).all(|(sum, &code)| scale.code(sum) == code);
         (0..=24).rev().filter_map(fits).find(agrees)

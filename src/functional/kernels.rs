@@ -149,7 +149,7 @@ fn count_avx2(V3 { avx, avx2, .. }: V3, tiles: &[Tile], driven: &[Driven]) -> [[
         counts[0] = avx2._mm256_add_epi8(counts[0], avx2._mm256_shuffle_epi8(table, lower));
         counts[1] = avx2._mm256_add_epi8(counts[1], avx2._mm256_shuffle_epi8(table, upper));
     }
-    counts.map(|counts| pulp::cast(counts))
+    counts.map(pulp::cast)
 }
 
 #[inline(always)]
