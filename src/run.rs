@@ -91,6 +91,14 @@ impl RowActivity for OfCopies {
     fn non_zero(&self, at: At, row_block: u32) -> u32 {
         self.counts.non_zero(self.at(at), row_block)
     }
+
+    fn weights(&self, at: At, pulse: u32, row_block: u32, column_block: u32) -> u64 {
+        self.counts.weights(self.at(at), pulse, row_block, column_block)
+    }
+
+    fn weights_of_non_zero(&self, at: At, row_block: u32, column_block: u32) -> u64 {
+        self.counts.weights_of_non_zero(self.at(at), row_block, column_block)
+    }
 }
 
 /// What a simulated run leaves beside its spans.

@@ -14,11 +14,12 @@ use crossbayes::mapping::{EMPTY, first_ensembling_layer};
 use crossbayes::meter::{Account, Ledger};
 use crossbayes::parts::accumulator::{HeldSums, PartialSums, adders};
 use crossbayes::parts::{Outcome, RowActivity};
+use crossbayes::readout::{Pulse, Readout};
 use crossbayes::report::ClosedForm;
 use crossbayes::report::closed_form::{LayerTime, closed_form, layer_times};
 use crossbayes::simulate::{Plan, plan_split};
 use crossbayes::trace::{Action, Component};
-use crossbayes::units::Bytes;
+use crossbayes::units::{Bytes, read_energy};
 use crossbayes::workload::{
     BatchNorm, LayerInput, LayerPosterior, Learned, LoadedImages, LoadedPosterior, Net, resolve,
 };
@@ -250,6 +251,7 @@ fn sparse(mut config: Config, knobs: Knobs) -> Case {
         ..StochasticArrays::default()
     };
     config.arch.stochastic.columns_per_adc = knobs.columns.map(|_| 1);
+    config.arch.array.conductance_off.0 = [0, 3_000_000][knobs.seed as usize % 2];
     if let Sampler::Generator { source, bits_per_cycle, .. } = &mut config.arch.sampler {
         *source = match knobs.source {
             0 => RandomSource::Ideal,
@@ -460,6 +462,14 @@ proptest! {
                     all.map(|(_, entry)| entry.count).sum::<u128>()
                 };
                 prop_assert_eq!(of(Component::Driver), driven, "{} {:?}", &layer.name, plane);
+                let passes = windows.0.iter().filter(|((layer, member, _), _)| {
+                    *layer == l && (*member == 0 || !(keeps && plane == Plane::Deterministic))
+                });
+                let expected: u128 = if arrays.is_empty() { 0 } else { passes.map(|(_, window)| cells(&case, l, plane, window)).sum() };
+                let read = both.ledger.entries().filter(|(of, _)| {
+                    (of.layer, of.plane, of.component, of.action) == (Some(l as u32), Some(plane), Component::Crossbar, Action::Read)
+                });
+                prop_assert_eq!(read.map(|(_, entry)| entry.energy).sum::<u128>(), expected, "{} {:?}", &layer.name, plane);
                 // A result for each row of a serial array (that is not skipped) and column, or for each bit and column (both
                 // lines of a pair).
                 let passes = images * if !sampled || (keeps && plane == Plane::Deterministic) { 1 } else { members };
@@ -552,6 +562,42 @@ fn shapes(case: &Case, layer: usize, plane: Plane) -> Vec<PlaneShape> {
             arrays.into_iter().map(move |rows| PlaneShape { rows: rows.len() as u32, columns: columns.len() as u32 })
         })
         .collect()
+}
+
+/// Attojoules of the reads of a plane at one position: of each driven row the cells that it has.
+fn cells(case: &Case, layer: usize, plane: Plane, window: &[u16]) -> u128 {
+    let (chip, net) = (&case.config.arch, case.net());
+    let (digits, readout) = (FunctionalSpec::of(&case.config).digits(&net.layers[layer]), Readout::new(chip, plane));
+    let array = &readout.arrays.array;
+    let [on, off] = [array.conductance_on, array.conductance_off]
+        .map(|cell| u128::from(read_energy(array.read_voltage, cell, array.read_time).0));
+    let serial = matches!(readout.pulse, Pulse::Row { .. });
+    let full = if serial { 1 } else { u128::from(digits.full_level()).pow(2) };
+    let lists = plane == Plane::Stochastic && matches!(case.choices().packing, Packing::Lists { .. });
+    let of_array = |columns: &[u32], rows: &[Vec<u32>]| -> u128 {
+        let of_row = |row: usize| {
+            let drawn = |column: u32| layer >= case.first() && case.probabilistic(layer, rows[row][0], column);
+            let holds = |column: u32| drawn(column) == (plane == Plane::Stochastic);
+            // A list has a place in each column of the block, some of them empty.
+            let held = if lists { rows[row].len() } else { columns.iter().filter(|&&column| holds(column)).count() };
+            let (held, places) = (held as u128, columns.len() as u128);
+            held * (on + off) + (places - held) * 2 * off + places * u128::from(readout.noise_rows) * on
+        };
+        let codes: Vec<u16> =
+            rows.iter().map(|row| row.iter().fold(0, |code, &input| code | window[input as usize])).collect();
+        if serial {
+            return (0..rows.len()).filter(|&row| codes[row] != 0).map(of_row).sum();
+        }
+        let of_pulse = |pulse| {
+            let bits = digits.of_pulse(pulse);
+            let level = |row: usize| u128::from(codes[row] >> bits.start) % (1 << bits.len());
+            let sum: u128 = (0..rows.len()).map(|row| level(row).pow(2) * of_row(row)).sum();
+            (sum + full / 2) / full
+        };
+        (0..digits.pulses()).map(of_pulse).sum()
+    };
+    let blocks = blocks(case, layer, plane).into_iter();
+    blocks.map(|(columns, arrays)| arrays.iter().map(|rows| of_array(&columns, rows)).sum::<u128>()).sum()
 }
 
 /// Column blocks of a plane, each with its arrays; nothing of a plane that holds no weight. By plain loops.

@@ -14,6 +14,7 @@ use crate::functional::kernels::Instructions;
 use crate::functional::post::{Affine, CodeRange};
 use crate::functional::product::Sums;
 use crate::functional::registers::{RegisterDraws, Registers};
+use crate::functional::rows::{PlaneRows, RowSets, RowWeights};
 use crate::functional::tiles::Tiles;
 use crate::functional::weights::{BitMatrix, WeightDistribution};
 use crate::mapping::pack::packed_plane;
@@ -187,15 +188,6 @@ pub(super) enum Draws {
     Registers(RegisterDraws),
 }
 
-/// Which input drives each row of the arrays of a plane.
-#[derive(Debug, Clone)]
-pub(super) enum RowSets {
-    /// Arrays of a row block have its rows.
-    Blocks(RowBlocks),
-    /// Each array has rows, or cells, of its own.
-    Packed(Arc<Vec<PackedArray>>),
-}
-
 /// A plane of a layer as it is multiplied.
 #[derive(Debug, Clone)]
 pub(super) struct PlaneProduct {
@@ -295,8 +287,8 @@ pub(super) struct Layer {
     pub(super) digits: Digits,
     /// Its planes; one for both where no conversion rounds.
     pub(super) products: Vec<PlaneProduct>,
-    /// What drives the rows of each plane that the chip has.
-    pub(super) row_sets: Vec<(Plane, RowSets)>,
+    /// The rows of each plane that the chip has.
+    pub(super) row_sets: Vec<PlaneRows>,
     /// Cell currents, of rows at level 1, in one unit of its accumulators.
     pub(super) step: f64,
     pub(super) conversions_per_position: u64,
@@ -492,14 +484,14 @@ fn check_both(layer: &NetLayer, products: &[PlaneProduct], largest: &[u64]) -> R
 }
 
 /// Conversions of all arrays at one output position.
-fn conversions_per_position(spec: &FunctionalSpec, layer: &NetLayer, row_sets: &[(Plane, RowSets)]) -> u64 {
-    let of_plane = |(plane, rows): &(Plane, RowSets)| {
-        let per_column = match &spec.arrays(*plane).adc {
+fn conversions_per_position(spec: &FunctionalSpec, layer: &NetLayer, row_sets: &[PlaneRows]) -> u64 {
+    let of_plane = |rows: &PlaneRows| {
+        let per_column = match &spec.arrays(rows.plane).adc {
             None => return 0,
             Some(Adc { input: AdcInput::Pair, .. }) => 1,
             Some(Adc { input: AdcInput::Column, .. }) => 2,
         };
-        let columns = match rows {
+        let columns = match &rows.sets {
             RowSets::Blocks(blocks) => u64::from(layer.columns) * blocks.count() as u64,
             RowSets::Packed(arrays) => arrays.iter().map(|array| u64::from(array.columns)).sum(),
         };
@@ -547,7 +539,7 @@ struct Planes<'a> {
 /// The planes of a layer, and the step of its accumulators.
 struct Built {
     products: Vec<PlaneProduct>,
-    row_sets: Vec<(Plane, RowSets)>,
+    row_sets: Vec<PlaneRows>,
     step: f64,
 }
 
@@ -591,7 +583,11 @@ impl Planes<'_> {
         let cells = self.cells(plane, &weights, None, &blocked(blocks, self.layer.columns), &sums);
         let product = PlaneProduct::new(self.layer, blocks, weights, None, None, sums, cells);
         check_both(self.layer, std::slice::from_ref(&product), &[largest])?;
-        Ok(Built { products: vec![product], row_sets: vec![(plane, RowSets::Blocks(blocks))], step })
+        Ok(Built {
+            products: vec![product],
+            row_sets: vec![PlaneRows { plane, sets: RowSets::Blocks(blocks), weights: None }],
+            step,
+        })
     }
 
     /// Both planes of a layer whose probabilistic synapses are those of `split`.
@@ -611,13 +607,17 @@ impl Planes<'_> {
         let of_sampled = || self.sums(Plane::Stochastic, largest, sampled_blocks.count());
         let fixed_sums = (fixed > 0).then(of_fixed).transpose()?;
         let sampled_sums = (split.probabilistic() > 0).then(of_sampled).transpose()?;
+        let rows = |plane, sets| {
+            let weights = RowWeights::new(split, plane, &sets, packing, spec.arrays(plane).columns);
+            PlaneRows { plane, sets, weights: Some(Arc::new(weights)) }
+        };
         let mut row_sets = Vec::new();
         if fixed_sums.is_some() {
-            row_sets.push((Plane::Deterministic, RowSets::Blocks(fixed_blocks)));
+            row_sets.push(rows(Plane::Deterministic, RowSets::Blocks(fixed_blocks)));
         }
         if sampled_sums.is_some() {
             let packed = packed.as_ref().map(|arrays| RowSets::Packed(Arc::clone(arrays)));
-            row_sets.push((Plane::Stochastic, packed.unwrap_or(RowSets::Blocks(sampled_blocks))));
+            row_sets.push(rows(Plane::Stochastic, packed.unwrap_or(RowSets::Blocks(sampled_blocks))));
         }
         let mode = || BitMatrix::mode(self.of_layer(), fixed_blocks, columns);
         if [&fixed_sums, &sampled_sums].into_iter().flatten().all(|(sums, _)| matches!(sums, Sums::Exact)) {

@@ -69,6 +69,11 @@ pub struct PackedArray {
 pub const EMPTY: u32 = u32::MAX;
 
 impl PackedArray {
+    /// The inputs of each row: one, or with lists one for each cell.
+    pub fn inputs_of_rows(&self) -> impl Iterator<Item = &[u32]> {
+        self.inputs.chunks(self.inputs.len() / self.rows as usize)
+    }
+
     /// For each read the most of its inputs that one of `banks` banks holds, where input k is in bank k mod banks: for all
     /// rows at once of an array with an input a row, else for each row.
     #[must_use]

@@ -11,7 +11,7 @@
 
 use super::build::{Build, shared};
 use super::context::{Amount, Context, Job, Units, rows};
-use super::energy::{ReadEnergy, RowEnergy, Rows, Share, Working};
+use super::energy::{CellEnergy, ReadEnergy, RowEnergy, Rows, Share, Working, spread};
 use super::gather::Gather;
 use super::shared::Request;
 use super::tag::tags;
@@ -72,8 +72,9 @@ pub struct Wiring {
     pub arrays: Units,
     /// Copies of the layer that the group covers.
     pub replicas: Range<u32>,
-    /// Row blocks of the group.
+    /// Row and column blocks of the group.
     pub row_blocks: Range<u32>,
+    pub column_blocks: Range<u32>,
     /// Place of its first array among those with blocks of the same size.
     pub first_peer: u32,
     /// The array that blocks of other layers share, by its place among such arrays, and the port in which its results need
@@ -139,8 +140,9 @@ pub struct Crossbar {
     pulse: u32,
     /// Reads of the current position.
     pulses: u32,
-    /// Rows that it drives, where the others are skipped.
+    /// Rows that it drives, where the others are skipped, and the weights on them, where they are counted.
     rows: u64,
+    weights: u64,
     /// Cycle at which the window in the port has arrived, where its inputs are gathered ahead.
     arrived: Option<Cycle>,
     /// Cycle at which the current token was taken.
@@ -215,7 +217,7 @@ impl CrossbarSpec {
                 pulses: block.pulses,
                 row_serial,
                 full_square: u64::from(readout.digits(layer).full_level()).pow(2),
-                column_blocks: group.column_blocks.len() as u32,
+                weighed: at.activity.is_some() && plane.weights < plane.slots,
                 peers: group.peers,
                 row: RowEnergy::new(at.chip, &readout, plane, group.columns),
                 rows,
@@ -236,6 +238,7 @@ impl Crossbar {
             arrays: at.arrays(),
             replicas: group.replicas.clone(),
             row_blocks: group.row_blocks.clone(),
+            column_blocks: group.column_blocks.clone(),
             first_peer: group.first_peer,
             shared: at.shared_array().map(|array| (array, at.output_of_consumer())),
         };
@@ -256,6 +259,7 @@ impl Crossbar {
             pulse: 0,
             pulses: 0,
             rows: 0,
+            weights: 0,
             arrived: None,
             started: 0,
             converted: 0,
@@ -444,6 +448,7 @@ impl Crossbar {
     #[inline(never)]
     fn reads_not_skipped(&mut self) -> (u32, u32) {
         self.rows = self.spec.energy.driven(self.token, &self.working(), 0..self.spec.block.pulses);
+        self.weights = self.spec.energy.weights(self.token, &self.working());
         // Arrays that skip rows are simulated one by one.
         let (rows, sub_arrays) = (self.rows as u32, self.spec.block.partial_sums);
         let reads = rows.div_ceil(sub_arrays).max(1);
@@ -469,22 +474,29 @@ impl Crossbar {
     #[inline(never)]
     fn counted(&self, first: u32, pulses: u32) -> u64 {
         if self.spec.skips {
-            let upto = |pulse: u32| self.rows * u64::from(pulse) / u64::from(self.pulses);
-            return upto(first + pulses) - upto(first);
+            return spread(self.rows, &(first..first + pulses), self.pulses);
         }
         self.spec.energy.driven(self.token, &self.working(), first..first + pulses)
     }
 
-    /// Attojoules of the cells in some pulses, which drive `rows` rows; a row at full level takes `of_row`.
+    /// Attojoules of the cells in some pulses, which drive `rows` rows.
     #[inline(always)]
-    fn cells(&self, first: u32, pulses: u32, rows: u64, of_row: u64) -> Option<u64> {
-        if self.spec.energy.full_square == 1 { rows.checked_mul(of_row) } else { self.of_levels(first, pulses, of_row) }
+    fn cells(&self, first: u32, pulses: u32, rows: u64, of_row: &CellEnergy) -> Option<u64> {
+        if self.spec.energy.of_average_rows() {
+            rows.checked_mul(of_row.average)
+        } else {
+            self.of_rows(first, pulses, of_row)
+        }
     }
 
-    /// The same where rows have levels.
+    /// The same where rows have levels, or weights of their own.
     #[inline(never)]
-    fn of_levels(&self, first: u32, pulses: u32, of_row: u64) -> Option<u64> {
-        self.spec.energy.cells(self.token, &self.working(), first..first + pulses, of_row)
+    fn of_rows(&self, first: u32, pulses: u32, of_row: &CellEnergy) -> Option<u64> {
+        let pulses = first..first + pulses;
+        if self.spec.skips {
+            return Some(spread(of_row.of(self.rows, self.weights)?, &pulses, self.pulses));
+        }
+        self.spec.energy.cells(self.token, &self.working(), pulses, of_row)
     }
 
     /// The arrays that work on the current token.
@@ -493,6 +505,7 @@ impl Crossbar {
         Working {
             copies: wiring.replicas.start..wiring.replicas.start + self.copies,
             row_blocks: &wiring.row_blocks,
+            column_blocks: &wiring.column_blocks,
             first_peer: wiring.first_peer,
             arrays: wiring.arrays.number,
         }
@@ -508,11 +521,11 @@ impl Crossbar {
         period: Cycle,
         cx: &mut Context<'_, S, K>,
     ) {
-        let (units, rows, row) = (self.units, self.driven(first, pulses), self.spec.energy.row);
+        let (units, rows, row) = (self.units, self.driven(first, pulses), &self.spec.energy.row);
         let amount = |count| Amount { units, repeats: pulses, period, count };
         cx.work_with_energy(&self.spec.drive, start, self.token, amount(rows), rows * row.drive);
         let reads = u64::from(units.number) * u64::from(pulses);
-        let cells = self.cells(first, pulses, rows, row.read).expect("reads of more than 18 J are refused");
+        let cells = self.cells(first, pulses, rows, &row.read).expect("reads of more than 18 J are refused");
         cx.work_with_energy(&self.spec.read, start, self.token, amount(reads), cells);
     }
 
@@ -619,7 +632,7 @@ impl Crossbar {
             return 0;
         }
         let rows = self.driven(first, pulses);
-        let energy = self.cells(first, pulses, rows, self.spec.energy.row.hold);
+        let energy = self.cells(first, pulses, rows, &self.spec.energy.row.hold);
         energy.and_then(|energy| energy.checked_mul(cycles)).expect("currents held for so long exceed 18 J")
     }
 

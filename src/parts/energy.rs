@@ -1,6 +1,7 @@
 //! Energy of a crossbar read: V^2 (G_on + G_off) t for each synapse on a row that is driven at full level, and a pulse on
 //! each driven wordline; and the energy of a driven row in each cycle for which it conducts beyond the read. A row at level v
-//! of L draws (v / L)^2 of it; that of an array in a pulse is rounded to the attojoule.
+//! of L draws (v / L)^2 of it; that of an array in a pulse is rounded to the attojoule. Places that hold no weight are two
+//! off cells: where values are computed, the weights on driven rows are counted, else each row counts as an average one.
 
 use super::token::Token;
 use crate::config::{Chip, Sampler};
@@ -36,6 +37,13 @@ pub trait RowActivity: Send + Sync + std::fmt::Debug {
 
     /// Rows of `row_block` with an input code that is not 0 at `position`.
     fn non_zero(&self, at: At, row_block: u32) -> u32;
+
+    /// Weights on the rows that pulse `pulse` drives, in the columns of `column_block` (0 where the plane is packed), each
+    /// times the square of its row's level. Asked only of planes of which some places hold none.
+    fn weights(&self, at: At, pulse: u32, row_block: u32, column_block: u32) -> u64;
+
+    /// Weights on the rows with an input code that is not 0, likewise.
+    fn weights_of_non_zero(&self, at: At, row_block: u32, column_block: u32) -> u64;
 }
 
 /// Where the number of driven rows comes from.
@@ -95,30 +103,62 @@ impl Share {
     }
 }
 
+/// Attojoules of the cells of driven rows of one array, at full level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CellEnergy {
+    /// Of a row with as many weights as an average one of its plane.
+    pub average: u64,
+    /// Of a row whose places all hold weights, or none, whichever is more.
+    pub most: u64,
+    /// Of a row without weights.
+    empty: u64,
+    /// What each weight adds: an on cell instead of an off cell.
+    weight: i64,
+}
+
+impl CellEnergy {
+    /// Of rows and the weights that they hold; none if it is more than 64 bits can hold.
+    #[must_use]
+    pub fn of(&self, rows: u64, weights: u64) -> Option<u64> {
+        let sum = i128::from(rows) * i128::from(self.empty) + i128::from(weights) * i128::from(self.weight);
+        u64::try_from(sum).ok()
+    }
+}
+
 /// Attojoules of one driven row of one array, at full level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowEnergy {
     /// Of its cells in a read.
-    pub read: u64,
+    pub read: CellEnergy,
     /// Of its wordline's pulse, at any level, and of the conversion that sets the level.
     pub drive: u64,
     /// Of its cells in a cycle for which they conduct beyond the read.
-    pub hold: u64,
+    pub hold: CellEnergy,
 }
 
 impl RowEnergy {
     /// A row of `columns` places for synapses, and the noise rows that are on beside it. Of all places of the plane
-    /// some hold weights, one on and one off cell each; the others are two off cells. Each row counts as an average one.
+    /// some hold weights, one on and one off cell each; the others are two off cells.
     /// Energies saturate at 64 bits; [`mod@super::limits`] refuses such runs.
     #[must_use]
     pub fn new(chip: &Chip, readout: &Readout<'_>, plane: &PlaneMapping, columns: u32) -> Self {
         let array = &readout.arrays.array;
-        let [on_cell, off_cell] = conductances(chip, readout, plane.plane);
-        let (weights, slots) = (u128::from(plane.weights), u128::from(plane.slots));
+        let conductances = conductances(chip, readout, plane.plane);
         let synapse = |cell: &dyn Fn(Conductance) -> Energy| {
-            let on = u128::from(cell(on_cell).0) * (weights + u128::from(readout.noise_rows) * slots);
-            let off = u128::from(cell(off_cell).0) * (2 * slots - weights);
-            u64::try_from((on + off) * u128::from(columns) / slots).unwrap_or(u64::MAX)
+            let [on, off] = conductances.map(|of| cell(of).0);
+            // Of so many weights in so many places.
+            let of_row = |weights: u64, places: u64| {
+                let (weights, places) = (u128::from(weights), u128::from(places));
+                let on = u128::from(on) * (weights + u128::from(readout.noise_rows) * places);
+                let off = u128::from(off) * (2 * places - weights);
+                u64::try_from((on + off) * u128::from(columns) / places).unwrap_or(u64::MAX)
+            };
+            CellEnergy {
+                average: of_row(plane.weights, plane.slots),
+                most: of_row(1, 1).max(of_row(0, 1)),
+                empty: of_row(0, 1),
+                weight: i64::try_from(i128::from(on) - i128::from(off)).unwrap_or(i64::MAX),
+            }
         };
         Self {
             read: synapse(&|conductance| read_energy(array.read_voltage, conductance, array.read_time)),
@@ -158,8 +198,8 @@ pub struct ReadEnergy {
     pub row_serial: bool,
     /// Square of the level of a row that is driven at full level; 1 where rows have no levels.
     pub full_square: u64,
-    /// Column blocks of the group: each drives the rows of its own arrays.
-    pub column_blocks: u32,
+    /// Whether weights on driven rows are counted, of which some have more than others.
+    pub weighed: bool,
     /// Arrays of a copy with blocks of the same size.
     pub peers: u32,
     /// Energy of a driven row of one array.
@@ -175,6 +215,8 @@ pub struct Working<'a> {
     pub copies: Range<u32>,
     /// Row blocks of the group.
     pub row_blocks: &'a Range<u32>,
+    /// Its column blocks: each drives the rows of its own arrays.
+    pub column_blocks: &'a Range<u32>,
     /// Its arrays among those with blocks of the same size: the first, and how many.
     pub first_peer: u32,
     pub arrays: u32,
@@ -205,18 +247,25 @@ impl ReadEnergy {
         }
     }
 
-    /// Attojoules of the cells in pulses of a token, where a row at full level takes `of_row`; None if they are more than 64
-    /// bits can hold. The sum over pulses does not depend on how they are split into calls.
+    /// Whether the energy of cells follows from the number of driven rows alone.
+    #[inline]
     #[must_use]
-    pub fn cells(&self, token: Token, at: &Working<'_>, pulses: Range<u32>, of_row: u64) -> Option<u64> {
-        if self.full_square == 1 {
-            return self.driven(token, at, pulses).checked_mul(of_row);
+    pub fn of_average_rows(&self) -> bool {
+        self.full_square == 1 && !self.weighed
+    }
+
+    /// Attojoules of the cells in pulses of a token; None if they are more than 64 bits can hold. The sum over pulses does
+    /// not depend on how they are split into calls.
+    #[must_use]
+    pub fn cells(&self, token: Token, at: &Working<'_>, pulses: Range<u32>, of_row: &CellEnergy) -> Option<u64> {
+        if self.of_average_rows() {
+            return self.driven(token, at, pulses).checked_mul(of_row.average);
+        }
+        if self.weighed {
+            return self.weighed(token, at, &pulses, of_row);
         }
         // The squares of an array in a pulse are below 2^28.
-        let of = |squares: u64| {
-            let full = u128::from(self.full_square);
-            u64::try_from((u128::from(squares) * u128::from(of_row) + full / 2) / full).ok()
-        };
+        let of = |squares: u64| self.at_levels(u128::from(squares) * u128::from(of_row.average));
         match &self.rows {
             Rows::Stated { squares, .. } => {
                 // Each array has one of two numbers of squares in a pulse.
@@ -238,6 +287,56 @@ impl ReadEnergy {
                 fits.then_some(energy)
             }
         }
+    }
+
+    /// Attojoules of rows whose squared levels, each times its energy at full level, add up to `sum`.
+    fn at_levels(&self, sum: u128) -> Option<u64> {
+        let full = u128::from(self.full_square);
+        u64::try_from((sum + full / 2) / full).ok()
+    }
+
+    /// The cells in pulses of a token, each array with the weights on its driven rows.
+    #[inline(never)]
+    fn weighed(&self, token: Token, at: &Working<'_>, pulses: &Range<u32>, of_row: &CellEnergy) -> Option<u64> {
+        let Rows::Counted(activity) = &self.rows else { unreachable!("weights are counted with the rows") };
+        let mut sum = 0_u64;
+        for position in self.positions(token, at) {
+            for (row_block, column_block) in arrays(at) {
+                if self.row_serial {
+                    let rows = u64::from(activity.non_zero(position, row_block));
+                    let weights = activity.weights_of_non_zero(position, row_block, column_block);
+                    let energy = of_row.of(rows, weights)?;
+                    sum = sum.checked_add(spread(energy, pulses, self.pulses))?;
+                    continue;
+                }
+                for pulse in pulses.clone() {
+                    let squares = u64::from(activity.squares(position, pulse, row_block));
+                    let weights = activity.weights(position, pulse, row_block, column_block);
+                    sum = sum.checked_add(self.at_levels(of_row.of(squares, weights)?.into())?)?;
+                }
+            }
+        }
+        Some(sum)
+    }
+
+    /// Weights on the rows of a row-serial array that it reads at a position of a token; 0 where they are not counted.
+    #[must_use]
+    pub fn weights(&self, token: Token, at: &Working<'_>) -> u64 {
+        let Rows::Counted(activity) = &self.rows else { return 0 };
+        if !self.weighed {
+            return 0;
+        }
+        let of = |position| {
+            arrays(at).map(move |(row, column)| activity.weights_of_non_zero(position, row, column)).sum::<u64>()
+        };
+        self.positions(token, at).map(of).sum()
+    }
+
+    /// The positions of a token.
+    fn positions(&self, token: Token, at: &Working<'_>) -> impl Iterator<Item = At> + use<> {
+        let (layer, plane) = (self.layer, self.plane);
+        let Token { image, member, position, .. } = token;
+        at.copies.clone().map(move |lane| At { layer, plane, image, member, position: position + lane })
     }
 
     /// What each pulse has a share of, added up.
@@ -274,27 +373,29 @@ impl ReadEnergy {
     /// What the images have at each position, in all column blocks: `of_position` gives that of some row blocks.
     #[inline(never)]
     fn counted(&self, token: Token, at: &Working<'_>, mut of_position: impl FnMut(At, &Range<u32>) -> u64) -> u64 {
-        let Token { image, member, .. } = token;
-        let positions = at.copies.clone().map(|lane| token.position + lane);
-        let sum: u64 = positions
-            .map(|position| {
-                let of = At { layer: self.layer, plane: self.plane, image, member, position };
-                of_position(of, at.row_blocks)
-            })
-            .sum();
-        sum * u64::from(self.column_blocks)
+        let sum: u64 = self.positions(token, at).map(|position| of_position(position, at.row_blocks)).sum();
+        sum * at.column_blocks.len() as u64
     }
 
     /// Rows of a row-serial plane. They are read one by one; which of them are zero is not known, so those of an array are
     /// spread evenly. Each array by itself: grouping must not change what is driven in a pulse.
     fn spread(&self, activity: &dyn RowActivity, at: At, row_blocks: &Range<u32>, pulses: &Range<u32>) -> u64 {
-        let spread = |rows: u64, pulse: u32| rows * u64::from(pulse) / u64::from(self.pulses);
-        let of_block = |block| {
-            let rows = u64::from(activity.non_zero(at, block));
-            spread(rows, pulses.end) - spread(rows, pulses.start)
-        };
+        let of_block = |block| spread(activity.non_zero(at, block).into(), pulses, self.pulses);
         row_blocks.clone().map(of_block).sum()
     }
+}
+
+/// What `pulses` have of an amount that is spread evenly over `all` pulses.
+#[must_use]
+pub fn spread(amount: u64, pulses: &Range<u32>, all: u32) -> u64 {
+    let upto = |pulse: u32| (u128::from(amount) * u128::from(pulse) / u128::from(all)) as u64;
+    upto(pulses.end) - upto(pulses.start)
+}
+
+/// Row and column blocks of a group's arrays.
+fn arrays<'a>(at: &Working<'a>) -> impl Iterator<Item = (u32, u32)> + use<'a> {
+    let columns = at.column_blocks;
+    at.row_blocks.clone().flat_map(move |row| columns.clone().map(move |column| (row, column)))
 }
 
 /// Pulses and row blocks.

@@ -23,8 +23,8 @@ pub fn limits(config: &Config, net: &Net, mapping: &Mapping) -> Vec<Problem> {
             let readout = Readout::new(chip, group.plane);
             let block = readout.block(group.rows, group.columns, layer);
             let row = RowEnergy::new(chip, &readout, plane, group.columns);
-            let held = u128::from(row.hold) * u128::from(block.convert.max(block.conducting));
-            let of_row = u128::from(row.read).max(row.drive.into()).max(held);
+            let held = u128::from(row.hold.most) * u128::from(block.convert.max(block.conducting));
+            let of_row = u128::from(row.read.most).max(row.drive.into()).max(held);
             let of_result = readout.energy.max(readout.accumulate.energy).max(readout.sample.unwrap_or_default());
             results += arrays * u128::from(block.results);
             // At most all rows in each pulse of a position.
