@@ -33,6 +33,7 @@
 //! - [`simulate`], [`run`]: the arrows of the diagram, one behind the other;
 //! - [`what_if`]: what other times would change;
 //! - [`compare`]: runs side by side;
+//! - [`eval`]: answers to whole data sets;
 //! - [`cli`]: the command line.
 #![forbid(unsafe_code)]
 #![warn(missing_debug_implementations)]
@@ -63,6 +64,7 @@ pub mod simulate;
 pub mod run;
 pub mod what_if;
 pub mod compare;
+pub mod eval;
 pub mod cli;
 
 pub use error::{Error, Problem};

@@ -25,6 +25,8 @@ pub enum Purpose {
     ReadNoise = 5,
     /// Read noise of the reference reads of drift compensation.
     ReferenceRead = 6,
+    /// Order of the images of a data set.
+    ImageOrder = 7,
 }
 
 /// Full name of a stream; fields that do not apply are 0.

@@ -663,7 +663,7 @@ fn hash(bytes: &[u8]) -> String {
 type Contents = Cow<'static, [u8]>;
 
 /// The bytes of a file that a workload names, and its path for messages; `what` should be in it.
-fn read(base: &Base, path: &str, what: &str) -> Result<(Contents, PathBuf), Error> {
+pub(crate) fn read(base: &Base, path: &str, what: &str) -> Result<(Contents, PathBuf), Error> {
     match base.locate(path) {
         Location::File(file) => {
             let bytes = tensors::read(&file).map_err(|error| Error::Input {

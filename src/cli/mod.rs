@@ -6,6 +6,7 @@ mod check;
 mod compare;
 mod critical;
 mod device;
+mod eval;
 mod folder;
 #[cfg(unix)]
 mod interrupt;
@@ -90,6 +91,8 @@ enum Verb {
     Run(run::Args),
     /// Compare schemes, schedules, chips and cost tables, and stored runs, in one table.
     Compare(compare::Args),
+    /// Answer whole data sets: accuracy, calibration and uncertainty, over drift, members and deployments.
+    Eval(eval::Args),
     /// Validate files without running; reports every problem.
     Check(check::Args),
     /// Print expanded values: chip, network, mapping, dataflow, costs.
@@ -214,6 +217,7 @@ pub fn main() -> ExitCode {
     let done = match &cli.verb {
         Verb::Run(args) => run::run(args, global),
         Verb::Compare(args) => compare::run(args, global),
+        Verb::Eval(args) => eval::run(args, global),
         Verb::Check(args) => check::run(args, global),
         Verb::Show(args) => show::run(args, global),
         Verb::New(args) => new::run(args, global),

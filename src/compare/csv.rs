@@ -2,6 +2,7 @@
 
 use crate::compare::{Comparison, FIGURES};
 use crate::error::Error;
+use serde::Serialize;
 use serde_json::Value;
 
 impl Comparison {
@@ -11,29 +12,30 @@ impl Comparison {
     /// # Errors
     /// Returns [`Error::Internal`] if the writer refuses.
     pub fn to_csv(&self) -> Result<Vec<u8>, Error> {
-        let refused = |error: &dyn std::fmt::Display| Error::Internal(format!("a table as CSV: {error}"));
-        let rows: Vec<Value> = self
-            .rows
-            .iter()
-            .map(|row| serde_json::to_value(row).map_err(|error| refused(&error)))
-            .collect::<Result<_, _>>()?;
         let mut columns: Vec<String> = COLUMNS.iter().map(|column| (*column).to_owned()).collect();
         columns.extend(FIGURES.iter().map(|(name, _)| format!("ratio.{name}")));
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        writer.write_record(&columns).map_err(|error| refused(&error))?;
-        for row in &rows {
-            let cell = |column: &String| {
-                let value = column.split('.').try_fold(row, |value, key| value.get(key));
-                match value {
-                    None | Some(Value::Null) => String::new(),
-                    Some(Value::String(text)) => text.clone(),
-                    Some(other) => other.to_string(),
-                }
-            };
-            writer.write_record(columns.iter().map(cell)).map_err(|error| refused(&error))?;
-        }
-        writer.into_inner().map_err(|error| refused(&error))
+        to_csv(&columns, &self.rows)
     }
+}
+
+/// Rows as CSV; a column names a key of their JSON, one of a nested object behind a dot.
+pub(crate) fn to_csv(columns: &[String], rows: &[impl Serialize]) -> Result<Vec<u8>, Error> {
+    let refused = |error: &dyn std::fmt::Display| Error::Internal(format!("a table as CSV: {error}"));
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(columns).map_err(|error| refused(&error))?;
+    for row in rows {
+        let row = serde_json::to_value(row).map_err(|error| refused(&error))?;
+        let cell = |column: &String| {
+            let value = column.split('.').try_fold(&row, |value, key| value.get(key));
+            match value {
+                None | Some(Value::Null) => String::new(),
+                Some(Value::String(text)) => text.clone(),
+                Some(other) => other.to_string(),
+            }
+        };
+        writer.write_record(columns.iter().map(cell)).map_err(|error| refused(&error))?;
+    }
+    writer.into_inner().map_err(|error| refused(&error))
 }
 
 /// Columns in front of the ratios.

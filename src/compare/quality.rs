@@ -33,7 +33,7 @@ fn error(row: &Row) -> Option<(f64, f64)> {
 }
 
 /// Ends of the Wilson interval of one standard error of a share of `n`: unlike the share's own it has a width at 0 and 1.
-fn wilson(share: f64, n: f64) -> (f64, f64) {
+pub(crate) fn wilson(share: f64, n: f64) -> (f64, f64) {
     let middle = (share + 0.5 / n) / (1.0 + 1.0 / n);
     let half = libm::sqrt(share * (1.0 - share) / n + 0.25 / (n * n)) / (1.0 + 1.0 / n);
     (middle - half, middle + half)

@@ -65,20 +65,45 @@ pub fn brier(probabilities: &[f64], labels: &[u32]) -> f64 {
     labelled(probabilities, labels).map(distance).sum::<f64>() / labels.len() as f64
 }
 
+/// Images whose answer's confidence, the probability of its most probable class, is in one interval.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Bin {
+    /// Number of images.
+    pub images: u64,
+    /// Number of right answers.
+    pub right: u64,
+    /// Sum of the confidences.
+    pub confidence: f64,
+}
+
+impl Bin {
+    /// `bins` equal bins ((m-1)/M, m/M] of answers with their confidences, and whether they are right.
+    #[must_use]
+    pub fn all(answers: impl Iterator<Item = (f64, bool)>, bins: usize) -> Vec<Self> {
+        let mut all = vec![Self::default(); bins];
+        for (confidence, right) in answers {
+            let bin = &mut all[((confidence * bins as f64).ceil() as usize).clamp(1, bins) - 1];
+            bin.images += 1;
+            bin.right += u64::from(right);
+            bin.confidence += confidence;
+        }
+        all
+    }
+}
+
+/// Mean distance of accuracy and confidence in bins, weighted by their images.
+#[must_use]
+pub fn calibration_error(bins: &[Bin]) -> f64 {
+    let gap: f64 = bins.iter().map(|bin| (bin.right as f64 - bin.confidence).abs()).sum();
+    gap / bins.iter().map(|bin| bin.images).sum::<u64>() as f64
+}
+
 /// Expected calibration error: over `bins` equal bins ((m-1)/M, m/M] of the most probable class's probability, the mean
 /// distance of accuracy and confidence, weighted by the images in the bin.
 #[must_use]
 pub fn expected_calibration_error(probabilities: &[f64], labels: &[u32], bins: usize) -> f64 {
-    let mut right = vec![0u64; bins];
-    let mut confidence = vec![0.0; bins];
-    for (p, label) in labelled(probabilities, labels) {
-        let class = largest(p);
-        let bin = ((p[class] * bins as f64).ceil() as usize).clamp(1, bins) - 1;
-        right[bin] += u64::from(class == label);
-        confidence[bin] += p[class];
-    }
-    let gap: f64 = right.iter().zip(&confidence).map(|(&right, confidence)| (right as f64 - confidence).abs()).sum();
-    gap / labels.len() as f64
+    let answer = |(p, label): (&[f64], usize)| (p[largest(p)], largest(p) == label);
+    calibration_error(&Bin::all(labelled(probabilities, labels).map(answer), bins))
 }
 
 /// Area under the receiver operating characteristic: the probability that a positive scores above a negative, ties

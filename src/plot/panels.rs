@@ -178,7 +178,11 @@ impl ValueAxis {
             Scale::Range => values.fold(f64::MAX, f64::min),
             Scale::Logarithmic => values.filter(|value| *value > 0.0).fold(f64::MAX, f64::min),
         };
-        let (smallest, largest) = if smallest < largest { (smallest, largest) } else { (largest * 0.9, largest) };
+        let (smallest, largest) = match largest {
+            _ if smallest < largest => (smallest, largest),
+            0.0 => (0.0, 1.0),
+            largest => (largest * 0.9, largest),
+        };
         if logarithmic {
             let low = libm::floor(libm::log10(smallest.max(f64::MIN_POSITIVE)));
             let high = libm::ceil(libm::log10(largest.max(smallest))).max(low + 1.0);
@@ -249,6 +253,7 @@ mod tests {
         assert_eq!(ticks(Scale::FromZero, "J", &[46e-9, 391e-9]), all("0 100 200 300 400", "nJ"));
         assert_eq!(ticks(Scale::FromZero, "J", &[24e-6]), all("0 5 10 15 20 25", "\u{b5}J"));
         assert_eq!(ticks(Scale::Logarithmic, "", &[0.0, 7.0, 38_160.0]), all("1 10 100 1 k 10 k 100 k", ""));
+        assert_eq!(ticks(Scale::Range, "", &[0.0, 0.0]), all("0.0 0.2 0.4 0.6 0.8 1.0", ""));
         assert_eq!(ticks(Scale::Range, "", &[0.0068, 0.0068]), all("0.0060 0.0062 0.0064 0.0066 0.0068", ""));
     }
 }

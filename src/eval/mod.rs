@@ -1,0 +1,432 @@
+//! Answers to whole data sets: values only, no timing.
+//!
+//! ```text
+//! data sets -> images in batches -> model of a condition -> scores of an image -> journal
+//!                                                               `-> measures -> rows -> table, pictures
+//! ```
+//! A condition is a deployment (a seed: other cells, other members), an age of the memory cells and a compensation of
+//! their drift. Of an image only [`Score`]s are kept, those of the first 1, 2, .. T members, so that memory does not grow with
+//! classes. They go to the journal as they come, so that an evaluation that is killed goes on from there.
+
+mod journal;
+mod parquet;
+mod picture;
+pub mod scores;
+pub mod table;
+pub mod temperature;
+
+pub use picture::pictures;
+pub use scores::{Measures, OutOfDistribution, Score};
+pub use table::{Row, Scaled, Spread, Summary, Table};
+
+use crate::config::{Base, Config, Images, Posterior, Scheme};
+use crate::device::{Compensation, Reference};
+use crate::error::{Error, Problem};
+use crate::functional::{FunctionalModel, FunctionalSpec};
+use crate::network::Net;
+use crate::random::{Purpose, StreamName};
+use crate::report::content_hash;
+use crate::run::{Progress, RunPhase, load_posterior, read};
+use crate::simulate::network;
+use crate::units::Age;
+use crate::workload::datasets::{Normalisation, Reader};
+use crate::workload::{LoadedImages, LoadedPosterior};
+use journal::{Journal, Place};
+use scores::NUMBERS;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Images that each thread answers between two writes of the journal.
+const BATCH: usize = 16;
+/// Name of the journal in the folder of an evaluation.
+pub const JOURNAL: &str = "eval.journal";
+
+/// How drift is made up for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// As the chip does.
+    Chip,
+    /// As stated.
+    Set(Compensation),
+    /// Not at all, but batch-norm statistics are estimated anew on the calibration images.
+    Statistics,
+}
+
+impl Remedy {
+    /// All that can be named, with their names.
+    pub const NAMED: [(&'static str, Remedy); 6] = [
+        ("off", Remedy::Set(Compensation::Off)),
+        ("arrays", Remedy::Set(Compensation::Arrays { reference: Reference::Noisy })),
+        ("arrays-ideal", Remedy::Set(Compensation::Arrays { reference: Reference::Ideal })),
+        ("logits", Remedy::Set(Compensation::Logits { reference: Reference::Noisy })),
+        ("logits-ideal", Remedy::Set(Compensation::Logits { reference: Reference::Ideal })),
+        ("statistics", Remedy::Statistics),
+    ];
+
+    fn name(self, chip: Compensation) -> &'static str {
+        let this = if self == Remedy::Chip { Remedy::Set(chip) } else { self };
+        Self::NAMED.iter().find(|(_, remedy)| *remedy == this).map_or("chip", |(name, _)| name)
+    }
+}
+
+/// A data set: its file, and that of its labels where they lie apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Its images.
+    pub path: PathBuf,
+    /// Its labels, if they are in another file.
+    pub labels: Option<PathBuf>,
+}
+
+/// What is to be evaluated.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Chip, network, scheme, samples and master seed; the rest does not matter.
+    pub config: Config,
+    /// Where the paths of the network start.
+    pub base: Base,
+    /// The data set; none: the images that the network names.
+    pub data: Option<Source>,
+    /// Images of another kind.
+    pub ood: Option<PathBuf>,
+    /// How pixels were normalised in training, if they were.
+    pub normalisation: Option<Normalisation>,
+    /// Most images of each set.
+    pub limit: Option<usize>,
+    /// Whether images are taken in random order (of the master seed).
+    pub shuffle: bool,
+    /// Numbers of members that are reported, at least one: the first of the largest number that runs. Empty: those of the
+    /// configuration.
+    pub members: Vec<u32>,
+    /// Ages of the memory cells; empty: that of the chip.
+    pub drift: Vec<Age>,
+    /// Compensations; empty: that of the chip.
+    pub compensation: Vec<Remedy>,
+    /// Number of seeds, from the master seed on.
+    pub deployments: u32,
+    /// Whether a temperature is fitted on the calibration images.
+    pub temperature: bool,
+}
+
+/// One age, compensation and seed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Condition {
+    age: Age,
+    remedy: Remedy,
+    deployment: u32,
+}
+
+/// A set of images as it is answered.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) images: LoadedImages,
+    /// Where each image was in its file.
+    pub(crate) order: Vec<usize>,
+}
+
+/// Scores of one condition.
+#[derive(Debug)]
+pub(crate) struct Scored {
+    pub(crate) temperatures: Vec<f64>,
+    /// Of each set, image by image: the scores of 1 to T members, then with temperatures those of the numbers asked for.
+    pub(crate) sets: Vec<Vec<Vec<Score>>>,
+}
+
+/// An evaluation that is done.
+#[derive(Debug)]
+pub struct Evaluated {
+    /// Its figures.
+    pub table: Table,
+    /// In and out of distribution.
+    sets: Vec<Answered>,
+    scored: Vec<Scored>,
+    members: Vec<u32>,
+    classes: usize,
+}
+
+/// What images are answered by.
+struct Setup {
+    net: Net,
+    posterior: LoadedPosterior,
+    posterior_hash: Option<String>,
+    sets: Vec<Answered>,
+    calibration: Option<LoadedImages>,
+    members: Vec<u32>,
+    conditions: Vec<Condition>,
+}
+
+fn problem(path: &str, message: &str) -> Error {
+    Error::Problems(vec![Problem::new(path, message)])
+}
+
+/// Reads what a request names, and refuses what cannot be evaluated.
+fn set_up(request: &Request) -> Result<(Config, Setup), Error> {
+    let mut config = request.config.clone();
+    let net = network(&config).map_err(Error::Problems)?;
+    config.mapping.scheme.name_first_layer(&net);
+    if config.mapping.scheme.is_auto() {
+        let message = "Auto is found by a run, whose report tells what it stands for; expected a layer and an eps";
+        return Err(problem("mapping.scheme", message));
+    }
+    let (posterior, posterior_hash) = load_posterior(&config.workload, &net, &request.base)?;
+    let Some(posterior) = posterior else {
+        return Err(problem("workload.posterior", "the network has no posterior; expected File(..) or Synthetic(..)"));
+    };
+    let mut members = request.members.clone();
+    if members.is_empty() {
+        members.push(config.members());
+    }
+    members.sort_unstable();
+    members.dedup();
+    let most = members.last().copied().unwrap_or(1);
+    if config.mapping.scheme == Scheme::Deterministic && most > 1 {
+        return Err(problem("mapping.scheme", &format!("{most} members are asked for; the mode network has one")));
+    }
+    config.ensemble.members = most;
+    let aged = !request.drift.is_empty() || !request.compensation.is_empty();
+    if aged && config.arch.device.is_ideal() {
+        let message = "the memory cells are ideal and do not drift, so neither ages nor compensations differ";
+        let hint = "name cells that do, such as --set arch.device.model=pcm_joshi";
+        return Err(Error::Problems(vec![Problem::new("arch.device.model", message).hint(hint)]));
+    }
+    let of_workload = |names: &Images| -> Result<LoadedImages, Error> {
+        let (bytes, path) = read(&request.base, &names.path, "images")?;
+        LoadedImages::from_bytes(&bytes, &path, names, &config.workload.input, &net)
+    };
+    let key = FunctionalSpec::of(&config).statistics_key(&net)?;
+    let reader = Reader {
+        input: &config.workload.input,
+        net: &net,
+        scale: posterior.input_scale(0, &key),
+        normalisation: request.normalisation.as_ref(),
+    };
+    let data = match (&request.data, &config.workload.images) {
+        (Some(source), _) => reader.read(&source.path, source.labels.as_deref(), true)?,
+        (None, Some(names)) => of_workload(names)?,
+        (None, None) => {
+            let message = "the network names no images; expected --data with a data set";
+            return Err(problem("workload.images", message));
+        }
+    };
+    let mut sets = vec![data];
+    if let Some(path) = &request.ood {
+        let outside = reader.read(path, None, false)?;
+        if outside.hash() == sets[0].hash() {
+            let message = "holds the same images as the first set; expected images of another kind".to_owned();
+            return Err(Error::Input { path: path.clone(), message });
+        }
+        sets.push(outside);
+    }
+    let remedies = if request.compensation.is_empty() { vec![Remedy::Chip] } else { request.compensation.clone() };
+    let needs_calibration = request.temperature || remedies.contains(&Remedy::Statistics);
+    let calibration = match &config.workload.calibration {
+        Some(names) if needs_calibration => Some(of_workload(names)?),
+        None if needs_calibration => {
+            let what = if request.temperature { "a temperature is fitted" } else { "statistics are estimated" };
+            let message = format!("{what} on the network's calibration images, and it has none");
+            return Err(problem("workload.calibration", &message));
+        }
+        _ => None,
+    };
+    if let Some(calibration) = calibration.as_ref().filter(|_| request.temperature)
+        && calibration.labels().is_none()
+    {
+        return Err(problem("workload.calibration.labels", "a temperature is fitted to labels, and there are none"));
+    }
+    let ages = if request.drift.is_empty() { vec![config.arch.device.age] } else { request.drift.clone() };
+    let conditions = ages.iter().flat_map(|&age| {
+        let of_age = remedies.iter().flat_map(move |&remedy| {
+            (0..request.deployments).map(move |deployment| Condition { age, remedy, deployment })
+        });
+        of_age.collect::<Vec<_>>()
+    });
+    let conditions = conditions.collect();
+    let answered = |(set, images): (usize, LoadedImages)| {
+        let order = order(images.len(), request, config.seed, set as u32);
+        Answered { images: images.select(&order), order }
+    };
+    let sets = sets.into_iter().enumerate().map(answered).collect();
+    Ok((config, Setup { net, posterior, posterior_hash, sets, calibration, members, conditions }))
+}
+
+/// Which images are answered, in which order.
+fn order(count: usize, request: &Request, seed: u64, set: u32) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    if request.shuffle {
+        let mut stream = StreamName { array: set, ..StreamName::new(Purpose::ImageOrder) }.open(seed);
+        // Fisher and Yates; the remainder of 64 bits by a number of images is as good as uniform.
+        for last in (1..count).rev() {
+            order.swap(last, (stream.bits() % (last as u64 + 1)) as usize);
+        }
+    }
+    order.truncate(request.limit.unwrap_or(count));
+    order
+}
+
+/// Hash of all that the scores depend on.
+fn key(config: &Config, request: &Request, setup: &Setup) -> String {
+    let mut config = config.clone();
+    config.workload.images = None;
+    if let (Posterior::File { path, .. }, Some(hash)) = (&mut config.workload.posterior, &setup.posterior_hash) {
+        *path = hash.clone();
+    }
+    if let Some(calibration) = &mut config.workload.calibration {
+        calibration.path = String::new();
+    }
+    let images = |images: &LoadedImages| (images.hash(), images.labels().map(<[u32]>::to_vec));
+    let data: Vec<_> = setup.sets.iter().map(|set| &set.images).chain(&setup.calibration).map(images).collect();
+    let conditions = format!("{:?}", setup.conditions);
+    content_hash(&(env!("CARGO_PKG_VERSION"), &config, data, conditions, &setup.members, request.temperature))
+}
+
+/// Evaluates with `threads` threads; results do not depend on their number. With a folder the scores of images go to the
+/// journal in it, and those that an earlier evaluation of the same left there are taken from it; `anew` overwrites the journal
+/// of another. `found` is called with the number of images that it holds.
+///
+/// # Errors
+/// Returns [`Error::Problems`] for what cannot be evaluated, [`Error::Input`] for files of images and posterior, and the
+/// errors of the journal.
+pub fn evaluate(
+    request: &Request,
+    folder: Option<&Path>,
+    anew: bool,
+    threads: usize,
+    found: &dyn Fn(u64),
+    progress: Progress<'_>,
+) -> Result<Evaluated, Error> {
+    let (config, setup) = set_up(request)?;
+    let most = config.members() as usize;
+    let scaled = if request.temperature { setup.members.len() } else { 0 };
+    let numbers = (most + scaled) * NUMBERS;
+    let (mut journal, mut known) = match folder {
+        Some(folder) => {
+            let path = folder.join(JOURNAL);
+            let (journal, known) = Journal::open(&path, &key(&config, request, &setup), numbers, anew)?;
+            (Some(journal), known)
+        }
+        None => (None, BTreeMap::new()),
+    };
+    let sizes: Vec<usize> = setup.sets.iter().map(|set| set.images.len()).collect();
+    let total = (sizes.iter().sum::<usize>() * setup.conditions.len()) as u64;
+    let mut done = known.keys().filter(|place| place[1] != TEMPERATURES).count() as u64;
+    if done > 0 {
+        found(done);
+    }
+    let mut scored = Vec::with_capacity(setup.conditions.len());
+    for (index, condition) in setup.conditions.iter().enumerate() {
+        let at = |set: usize, image: usize| -> Place { [index as u32, set as u32, image as u32] };
+        let missing: Vec<Vec<usize>> = sizes
+            .iter()
+            .enumerate()
+            .map(|(set, &size)| (0..size).filter(|&image| !known.contains_key(&at(set, image))).collect())
+            .collect();
+        let place = [index as u32, TEMPERATURES, 0];
+        let unfitted = scaled > 0 && !known.contains_key(&place);
+        if unfitted || missing.iter().any(|missing| !missing.is_empty()) {
+            let model = setup.model(&config, condition, threads)?;
+            if unfitted {
+                let fitted = [(place, setup.temperatures(&model, threads)?)];
+                journal.as_mut().map_or(Ok(()), |journal| journal.add(&fitted))?;
+                known.extend(fitted);
+            }
+            let temperatures = known.get(&place).map_or(&[][..], |numbers| &numbers[..scaled]).to_vec();
+            for (set, missing) in missing.iter().enumerate() {
+                let images = &setup.sets[set].images;
+                for batch in batches(missing, BATCH * threads) {
+                    let tell = |more: usize| progress(RunPhase::Values, done + more as u64, total);
+                    let outputs = model.run(images, batch.clone(), threads, &tell)?;
+                    let of_image = outputs.logits.chunks_exact(most * outputs.classes);
+                    let records = batch.clone().zip(of_image).map(|(image, logits)| {
+                        let label = images.labels().map(|labels| labels[image]);
+                        let scores = setup.scores(logits, outputs.classes, label, &temperatures);
+                        (at(set, image), scores.iter().flat_map(Score::numbers).collect())
+                    });
+                    let records: Vec<(Place, Vec<f64>)> = records.collect();
+                    journal.as_mut().map_or(Ok(()), |journal| journal.add(&records))?;
+                    known.extend(records);
+                    done += batch.len() as u64;
+                }
+            }
+        }
+        let temperatures = known.remove(&place).map_or_else(Vec::new, |numbers| numbers[..scaled].to_vec());
+        let sets = sizes.iter().enumerate().map(|(set, &size)| {
+            let of_image = |image: usize| {
+                let numbers = known.remove(&at(set, image)).unwrap_or_default();
+                numbers.chunks_exact(NUMBERS).map(Score::of_numbers).collect()
+            };
+            (0..size).map(of_image).collect()
+        });
+        let sets = sets.collect();
+        scored.push(Scored { temperatures, sets });
+    }
+    let table = Table::new(&config, request, &setup, &scored);
+    let classes = setup.net.classes() as usize;
+    Ok(Evaluated { table, sets: setup.sets, scored, members: setup.members, classes })
+}
+
+/// In place of a set: fitted temperatures.
+const TEMPERATURES: u32 = u32::MAX;
+
+/// Consecutive images of a sorted list, at most `most` at a time.
+fn batches(images: &[usize], most: usize) -> Vec<std::ops::Range<usize>> {
+    let runs = images.chunk_by(|a, b| a + 1 == *b);
+    runs.flat_map(|run| run.chunks(most)).map(|batch| batch[0]..batch[0] + batch.len()).collect()
+}
+
+impl Setup {
+    fn model(&self, config: &Config, condition: &Condition, threads: usize) -> Result<FunctionalModel, Error> {
+        let mut config = config.clone();
+        config.seed = config.seed.wrapping_add(u64::from(condition.deployment));
+        config.arch.device.age = condition.age;
+        config.arch.device.compensation = match condition.remedy {
+            Remedy::Chip => config.arch.device.compensation,
+            Remedy::Set(compensation) => compensation,
+            Remedy::Statistics => Compensation::Off,
+        };
+        let mut model = FunctionalModel::new(&FunctionalSpec::of(&config), &self.net, &self.posterior)?;
+        if let (Remedy::Statistics, Some(images)) = (condition.remedy, &self.calibration) {
+            model.calibrate(&self.net, &self.posterior, images, threads, &|_| ())?;
+        }
+        Ok(model)
+    }
+
+    /// Fitted for each number of members asked for.
+    fn temperatures(&self, model: &FunctionalModel, threads: usize) -> Result<Vec<f64>, Error> {
+        let Some((images, labels)) = self.calibration.as_ref().and_then(|images| Some((images, images.labels()?)))
+        else {
+            return Ok(Vec::new());
+        };
+        let outputs = model.run(images, 0..images.len(), threads, &|_| ())?;
+        let of_image = || outputs.logits.chunks_exact(outputs.members * outputs.classes);
+        let of_members = |&members: &u32| {
+            let members = members as usize;
+            let logits: Vec<f64> =
+                of_image().flat_map(|logits| &logits[..members * outputs.classes]).copied().collect();
+            temperature::fit(&logits, members, outputs.classes, labels)
+        };
+        Ok(self.members.iter().map(of_members).collect())
+    }
+
+    /// Of 1 to T members, then scaled ones.
+    fn scores(&self, logits: &[f64], classes: usize, label: Option<u32>, temperatures: &[f64]) -> Vec<Score> {
+        let most = logits.len() / classes;
+        let mut scores: Vec<Score> =
+            (1..=most).map(|members| Score::new(&logits[..members * classes], classes, label)).collect();
+        scores.extend(self.members.iter().zip(temperatures).map(|(&members, &temperature)| {
+            let logits = temperature::scaled(&logits[..members as usize * classes], temperature);
+            Score::new(&logits, classes, label)
+        }));
+        scores
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_consecutive() {
+        assert_eq!(batches(&[0, 1, 2, 3, 6, 7, 9], 3), [0..3, 3..4, 6..8, 9..10]);
+        assert!(batches(&[], 3).is_empty());
+    }
+}
