@@ -239,9 +239,13 @@ fn the_picture_of_quality_is_over_the_first_layer() {
     // Layers that no row begins at are left out.
     assert!(!texts.contains(&"conv2"), "{texts:?}");
     let twice = ["--schedules", "layer,sequential", "--quality", "no.svg"];
-    let (code, _, err) = crossbayes(&folder, &[&["compare"], &TOY[..], &twice].concat());
+    // Before anything is read or simulated: the posterior is not missed.
+    let absent = ["compare", "--set", "workload.posterior.path=absent.safetensors"];
+    let (code, _, err) = crossbayes(&folder, &[&absent[..], &twice].concat());
     assert_eq!(code, Some(2), "{err}");
     assert!(err.contains("these differ in schedule"), "{err}");
+    let (_, _, err) = crossbayes(&folder, &[&absent[..], &twice[..2]].concat());
+    assert!(err.contains("absent.safetensors"), "{err}");
     assert_eq!(names(folder.path()), ["q.svg"]);
 }
 

@@ -213,6 +213,13 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     let mut rows: Vec<Row> = Vec::new();
     if args.simulates() {
         let loaded = args.load(global)?;
+        if args.quality.is_some() {
+            let mut planned = Vec::new();
+            for loaded in &loaded {
+                planned.extend(args.axes().expand(&loaded.config)?.iter().map(Row::without_figures));
+            }
+            Comparison::new(planned).check_quality()?;
+        }
         let mut shared: Option<Shared> = None;
         let (mut problems, mut first_layer) = (None, None);
         for loaded in &loaded {

@@ -40,12 +40,12 @@ pub(crate) fn wilson(share: f64, n: f64) -> (f64, f64) {
 }
 
 impl Comparison {
-    /// Charts over the first ensembling layer, those of answers only where there are any.
+    /// Whether a picture of quality can show these rows, with figures or without.
     ///
     /// # Errors
-    /// Returns [`Error::Config`] if rows differ in anything but scheme, first ensembling layer and eps, or none has figures.
-    pub fn quality(&self) -> Result<Picture, Error> {
-        let (varying, same) = self.varying();
+    /// Returns [`Error::Config`] if rows differ in anything but scheme, first ensembling layer and eps.
+    pub fn check_quality(&self) -> Result<(), Error> {
+        let (varying, _) = self.varying();
         if let Some(part) = varying.iter().find(|part| !["scheme", "L0", "eps"].contains(&part.head)) {
             let message = format!(
                 "a picture of quality has rows that differ in scheme, first ensembling layer and eps; these differ in {}",
@@ -53,6 +53,16 @@ impl Comparison {
             );
             return Err(Error::Config(message));
         }
+        Ok(())
+    }
+
+    /// Charts over the first ensembling layer, those of answers only where there are any.
+    ///
+    /// # Errors
+    /// As [`check_quality`](Self::check_quality), and if no row has figures.
+    pub fn quality(&self) -> Result<Picture, Error> {
+        self.check_quality()?;
+        let (_, same) = self.varying();
         let rows: Vec<&Row> = self.rows.iter().filter(|row| row.problem.is_none()).collect();
         let mut layers: Vec<(usize, &str)> =
             rows.iter().filter_map(|row| Some((row.first_layer?, row.first_ensembling_layer.as_deref()?))).collect();

@@ -149,7 +149,8 @@ pub const fn schedule(mode: Mode) -> &'static str {
 
 impl Row {
     /// The row of a configuration, without figures.
-    fn without_figures(config: &Config) -> Self {
+    #[must_use]
+    pub fn without_figures(config: &Config) -> Self {
         let scheme = &config.mapping.scheme;
         let choices = scheme.choices();
         let layers = &config.workload.layers;

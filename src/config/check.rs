@@ -235,16 +235,16 @@ fn registers(sampler: &Sampler) -> Vec<Problem> {
     };
     let mut problems = Vec::new();
     let in_range = (2..=MOST_BITS).contains(bits) && taps.iter().all(|tap| (1..=*bits).contains(tap));
-    let told = || taps.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+    let listed = || taps.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
     if taps.iter().max() != Some(bits) {
         problems.push(Problem::new(
             "sampler.source.taps",
-            format!("taps is [{}]; expected numbers in 1..={bits}, the largest of them bits ({bits})", told()),
+            format!("taps is [{}]; expected numbers in 1..={bits}, the largest of them bits ({bits})", listed()),
         ));
     } else if let Some(tap) = taps.iter().enumerate().find_map(|(i, tap)| taps[..i].contains(tap).then_some(tap)) {
-        problems.push(Problem::new("sampler.source.taps", format!("taps is [{}]: {tap} stands there twice", told())));
+        problems.push(Problem::new("sampler.source.taps", format!("taps is [{}]: {tap} stands there twice", listed())));
     } else if in_range && !has_full_period(*bits, taps) {
-        let message = format!("a register of {bits} bits with taps [{}] repeats before 2^{bits} - 1 steps", told());
+        let message = format!("a register of {bits} bits with taps [{}] repeats before 2^{bits} - 1 steps", listed());
         let known = "8: [8, 6, 5, 4], 16: [16, 15, 13, 4], 32: [32, 22, 2, 1], 64: [64, 63, 61, 60]";
         problems.push(Problem::new("sampler.source.taps", message).hint(format!("taps of full period are {known}")));
     }

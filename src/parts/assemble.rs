@@ -50,7 +50,7 @@ pub struct Assembly {
 }
 
 /// The tag by which an edge notifies the stage at its end.
-fn told(from: &Stage, to: &Stage) -> u32 {
+fn notification(from: &Stage, to: &Stage) -> u32 {
     match (from.role, to.role) {
         (Role::Converter, Role::Accumulator) => {
             let group = from.group.expect("converters belong to a group of arrays");
@@ -85,7 +85,7 @@ pub fn assemble(
         .edge_references()
         .map(|edge| {
             let (from, to, capacity) = (edge.source(), edge.target(), edge.weight().capacity);
-            let event = Event { part: to.index() as PartId, tag: told(&graph[from], &graph[to]) };
+            let event = Event { part: to.index() as PartId, tag: notification(&graph[from], &graph[to]) };
             let port = (capacity > 0).then(|| {
                 let sender = from.index() as PartId;
                 producers[to.index()] = sender;
