@@ -37,6 +37,7 @@ fn network(channels: u32, side: u32, convs: &[(u32, u32)], linears: &[u32], acti
         posterior: Posterior::Absent,
         images: None,
         calibration: None,
+        out_of_distribution: None,
         activity: 0.5,
     };
     resolve(&workload).expect("the network is sound")

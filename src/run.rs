@@ -1,13 +1,13 @@
 //! One run, from a configuration to facts and sums: values first where there are images, then time and energy.
 
 use crate::config::{
-    Answer, Base, Config, Copies, Described, Images, Input, Location, Plane, Posterior, Record, Sampler, Samples,
+    Answer, Base, Config, Copies, Described, Images, Location, Plane, Posterior, Record, Sampler, Samples,
     Scheme, ValuesSpec, Workload, embedded,
 };
 use crate::critical::Flow;
 use crate::error::{Error, Problem};
-use crate::functional::choose::{CANDIDATES, Tried, choose};
-use crate::functional::metrics::Scores;
+use crate::functional::choose::{CANDIDATES, ChoiceImages, Tried, choose};
+use crate::functional::metrics::{Detection, Scores};
 use crate::functional::{
     CalibratedLayer, Evaluation, FunctionalModel, FunctionalSpec, Keep, Outputs, Recorded, metrics,
 };
@@ -16,7 +16,7 @@ use crate::meter::{Ledger, Tally};
 use crate::parts::{At, Outcome, RowActivity};
 use crate::report::closed_form::closed_form;
 use crate::report::inventory::inventory;
-use crate::report::{EventFacts, LayerFacts, OutputFacts, RunFacts, content_hash};
+use crate::report::{DetectionFacts, EventFacts, LayerFacts, OutputFacts, RunFacts, content_hash};
 use crate::simulate::{Critical, Plan, network, plan_split, plan_with, simulate};
 use crate::trace::SpanSink;
 use crate::workload::pack::{NewSet, with_set};
@@ -173,7 +173,8 @@ pub fn calibrate(
     };
     let (file, file_path) = read(base, path, "a posterior")?;
     let posterior = LoadedPosterior::from_bytes(&file, &file_path, &config.workload.posterior, &net)?;
-    resolve_scheme(&mut config, &net, Some(&posterior), base, threads, progress)?;
+    let mut sets = ImageSets::default();
+    resolve_scheme(&mut config, &net, Some(&posterior), &mut sets, base, threads, progress)?;
     let spec = FunctionalSpec::of(&config);
     let key = spec.statistics_key(&net)?;
     let first = match key.first_ensembling_layer {
@@ -183,23 +184,22 @@ pub fn calibrate(
             return Err(problem("mapping.scheme", &format!("{message}; expected Sparse(..) with a layer or an eps")));
         }
     };
-    let Some(images) = read_images(config.workload.calibration.as_ref(), base)? else {
+    let Some(images) = sets.calibration.load(&config.workload, &net, base)? else {
         return Err(problem(
             "workload.calibration",
             "statistics are taken on calibration images; this network has none",
         ));
     };
-    let images = images.load(&config.workload.input, &net)?;
     let mut model = FunctionalModel::new(&spec, &net, &posterior)?;
     let scores = |model: &FunctionalModel| -> Result<Option<Scores>, Error> {
         let Some(labels) = images.labels() else { return Ok(None) };
-        let outputs = model.run(&images, 0..images.len(), threads, &|_| ())?;
+        let outputs = model.run(images, 0..images.len(), threads, &|_| ())?;
         Ok(Some(Scores::new(&outputs.mean_probabilities, labels)))
     };
     let before = scores(&model)?;
     let total = net.layers.len() as u64;
     let tell = |done: usize| progress(RunPhase::Calibrating, done as u64, total);
-    let made = model.calibrate(&net, &posterior, &images, threads, &tell)?;
+    let made = model.calibrate(&net, &posterior, images, threads, &tell)?;
     let after = scores(&model)?;
     let change = |(l, (layer, made)): (usize, (&NetLayer, &CalibratedLayer))| {
         let old = posterior.statistics(l, &key).batch_norm;
@@ -236,6 +236,7 @@ fn resolve_scheme(
     config: &mut Config,
     net: &Net,
     posterior: Option<&LoadedPosterior>,
+    sets: &mut ImageSets,
     base: &Base,
     threads: usize,
     progress: Progress<'_>,
@@ -248,13 +249,17 @@ fn resolve_scheme(
     let Some(posterior) = posterior else {
         return Err(problem("Auto finds what to sample by the network's answers, and it has no posterior"));
     };
-    let Some(images) = read_images(config.workload.calibration.as_ref(), base)? else {
+    let workload = &config.workload;
+    sets.out_of_distribution.hash(workload, base)?;
+    sets.calibration.differs(&sets.out_of_distribution, workload, "calibration", base)?;
+    let out_of_distribution = sets.out_of_distribution.load(workload, net, base)?;
+    let Some(calibration) = sets.calibration.load(&config.workload, net, base)? else {
         return Err(problem("Auto finds what to sample on the workload's calibration images, and it has none"));
     };
-    let images = images.load(&config.workload.input, net)?;
+    let images = ChoiceImages { calibration, out_of_distribution };
     let tell = |tried: usize| progress(RunPhase::Choosing, tried as u64, (net.layers.len() + CANDIDATES.len()) as u64);
     let spec = FunctionalSpec::of(config);
-    let (scheme, tried) = choose(&spec, net, posterior, &images, threads, &tell)?;
+    let (scheme, tried) = choose(&spec, net, posterior, images, threads, &tell)?;
     config.mapping.scheme = scheme;
     Ok(tried)
 }
@@ -270,7 +275,7 @@ pub fn planned(config: &Config, base: &Base) -> Result<Plan, Error> {
     }
     let mut config = config.clone();
     let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get());
-    resolve_scheme(&mut config, &shared.net, shared.posterior(), base, threads, &|_, _, _| ())?;
+    shared.resolve_scheme(&mut config, threads, &|_, _, _| ())?;
     shared.plan(&config)
 }
 
@@ -283,11 +288,7 @@ pub struct Shared {
     net: Net,
     /// The posterior, if the network has one, and the hash of its file, if that has one.
     posterior: Option<(Option<LoadedPosterior>, Option<String>)>,
-    /// The hash of the images' file, if the network names one.
-    images_hash: Option<Option<String>>,
-    /// That file, until a run answers its images.
-    image_file: Option<ImageFile>,
-    images: Option<LoadedImages>,
+    sets: ImageSets,
     /// Probabilistic synapses by layer.
     probabilistic: Option<Option<Vec<u64>>>,
     /// Frozen synapses by layer, by the bits of the stored p and those of eps.
@@ -325,9 +326,7 @@ impl Shared {
             base: base.clone(),
             net: network(config).map_err(Error::Problems)?,
             posterior: None,
-            images_hash: None,
-            image_file: None,
-            images: None,
+            sets: ImageSets::default(),
             probabilistic: None,
             frozen: BTreeMap::new(),
             splits: BTreeMap::new(),
@@ -367,7 +366,8 @@ impl Shared {
         if expected.is_none() {
             self.read_posterior()?;
         }
-        let tried = resolve_scheme(&mut config, &self.net, self.posterior(), &self.base, threads, progress)?;
+        let chosen = config.mapping.scheme.is_auto();
+        let tried = self.resolve_scheme(&mut config, threads, progress)?;
         let (probabilistic, frozen) = match expected {
             Some(expected) => expected?,
             None => (self.probabilistic(), bits.and_then(|bits| self.frozen(bits, config.mapping.scheme.eps()))),
@@ -377,9 +377,8 @@ impl Shared {
             (config.mapping.replication, config.mapping.copies) = (replicated.replication(), Copies::Given);
         }
         // Their contents are part of the network's hash, whether they are answered or not.
-        self.read_images()?;
-        let contents = self.posterior.as_ref().and_then(|(_, hash)| hash.clone());
-        let workload_hash = workload_hash(&config.workload, contents, self.images_hash.clone().flatten());
+        let posterior = self.posterior.as_ref().and_then(|(_, hash)| hash.clone());
+        let workload_hash = workload_hash(&config.workload, posterior, &mut self.sets, chosen, &self.base)?;
         let values = if answers { self.values(&config, threads, progress)? } else { None };
         Ok(Prepared { config, net: self.net.clone(), plan, workload_hash, values, probabilistic, frozen, tried })
     }
@@ -391,12 +390,14 @@ impl Shared {
         Ok(())
     }
 
-    fn read_images(&mut self) -> Result<(), Error> {
-        if self.images_hash.is_none() {
-            self.image_file = read_images(self.workload.images.as_ref(), &self.base)?;
-            self.images_hash = Some(self.image_file.as_ref().map(|file| hash(&file.bytes)));
-        }
-        Ok(())
+    fn resolve_scheme(
+        &mut self,
+        config: &mut Config,
+        threads: usize,
+        progress: Progress<'_>,
+    ) -> Result<Vec<Tried>, Error> {
+        let posterior = self.posterior.as_ref().and_then(|(posterior, _)| posterior.as_ref());
+        resolve_scheme(config, &self.net, posterior, &mut self.sets, &self.base, threads, progress)
     }
 
     fn posterior(&self) -> Option<&LoadedPosterior> {
@@ -443,10 +444,11 @@ impl Shared {
 
     /// Answers the images and counts the driven rows of those that are simulated in time; none without images or posterior.
     fn values(&mut self, config: &Config, threads: usize, progress: Progress<'_>) -> Result<Option<Values>, Error> {
-        if let (None, Some(file)) = (&self.images, self.image_file.take()) {
-            self.images = Some(file.load(&self.workload.input, &self.net)?);
-        }
-        let (Some((Some(posterior), _)), Some(images)) = (&self.posterior, &self.images) else { return Ok(None) };
+        self.sets.out_of_distribution.hash(&self.workload, &self.base)?;
+        self.sets.images.differs(&self.sets.out_of_distribution, &self.workload, "images", &self.base)?;
+        let outside = self.sets.out_of_distribution.load(&self.workload, &self.net, &self.base)?;
+        let images = self.sets.images.load(&self.workload, &self.net, &self.base)?;
+        let (Some((Some(posterior), _)), Some(images)) = (&self.posterior, images) else { return Ok(None) };
         let timed = config.schedule.images;
         let key = ValuesKey { spec: FunctionalSpec::of(config), values: config.values.clone(), timed };
         if let Some((_, values)) = self.values.iter().find(|(of, _)| *of == key) {
@@ -461,9 +463,18 @@ impl Shared {
         let model = FunctionalModel::new(&key.spec, &self.net, posterior)?;
         let record = config.values.record;
         let keep = Keep { activity: timed, accumulators: record == Record::Accumulators };
-        let tell = |done: usize| progress(RunPhase::Values, done as u64, count.max(timed) as u64);
+        let (answers, further) = (count.max(timed), outside.map_or(0, LoadedImages::len));
+        let tell = |done: usize| progress(RunPhase::Values, done as u64, (answers + further) as u64);
         let Evaluation { outputs, activity, accumulators } = model.evaluate(images, 0..count, keep, threads, &tell)?;
-        let facts = output_facts(&outputs, images, &model);
+        let mut facts = output_facts(&outputs, images, &model);
+        if let Some(outside) = outside {
+            let outside = model.run(outside, 0..further, threads, &|done| tell(answers + done))?;
+            facts.ood = Some(DetectionFacts {
+                images: further as u32,
+                entropy: Detection::new(&outputs.entropy, &outside.entropy),
+                mutual_information: Detection::new(&outputs.mutual_information, &outside.mutual_information),
+            });
+        }
         let labels = images.labels().map(|labels| labels[..count].to_vec());
         let recorded = (record != Record::Nothing).then(|| Arc::new(Recorded { outputs, labels, accumulators }));
         let values = Values { outputs: facts, activity: Arc::new(activity), recorded };
@@ -521,16 +532,16 @@ fn check_data(
     if let Some(error) = posterior.as_ref().and_then(|posterior| unequal_samples(net, posterior)) {
         report("posterior.path", error);
     }
-    let mut load = |names: &Option<Images>, key: &str| {
-        let read = read_images(names.as_ref(), base);
-        let images = read.and_then(|images| images.map(|images| images.load(&workload.input, net)).transpose());
-        images.unwrap_or_else(|error| {
+    let mut load = |mut set: ImageSet, key: &str| {
+        set.load(workload, net, base).map(Option::<&LoadedImages>::cloned).unwrap_or_else(|error| {
             report(key, error);
             None
         })
     };
-    let images = load(&workload.images, "images.path");
-    load(&workload.calibration, "calibration.path");
+    let sets = ImageSets::default();
+    let images = load(sets.images, "images.path");
+    load(sets.calibration, "calibration.path");
+    load(sets.out_of_distribution, "out_of_distribution.path");
     (problems, posterior, images)
 }
 
@@ -582,26 +593,68 @@ pub(crate) fn load_posterior(
     }
 }
 
-/// A file of images that is in memory.
+/// The images that a network names.
 #[derive(Debug)]
-struct ImageFile {
-    bytes: Contents,
-    path: PathBuf,
-    names: Images,
+struct ImageSets {
+    images: ImageSet,
+    calibration: ImageSet,
+    out_of_distribution: ImageSet,
 }
 
-impl ImageFile {
-    /// What is in it.
-    fn load(&self, input: &Input, net: &Net) -> Result<LoadedImages, Error> {
-        LoadedImages::from_bytes(&self.bytes, &self.path, &self.names, input, net)
+impl Default for ImageSets {
+    fn default() -> Self {
+        Self {
+            images: ImageSet::new(|workload| workload.images.clone()),
+            calibration: ImageSet::new(|workload| workload.calibration.clone()),
+            out_of_distribution: ImageSet::new(|workload| workload.out_of_distribution.as_ref().map(Images::unlabelled)),
+        }
     }
 }
 
-/// The file of images that a workload names, if it names one.
-fn read_images(names: Option<&Images>, base: &Base) -> Result<Option<ImageFile>, Error> {
-    let Some(names) = names.cloned() else { return Ok(None) };
-    let (bytes, path) = read(base, &names.path, "images")?;
-    Ok(Some(ImageFile { bytes, path, names }))
+/// Images of a network, which may name none. File and contents are read when they are first asked for.
+#[derive(Debug)]
+struct ImageSet {
+    names: fn(&Workload) -> Option<Images>,
+    /// The hash of the file.
+    hash: Option<String>,
+    /// The file, until its contents are read.
+    file: Option<(Contents, PathBuf)>,
+    images: Option<LoadedImages>,
+}
+
+impl ImageSet {
+    fn new(names: fn(&Workload) -> Option<Images>) -> Self {
+        Self { names, hash: None, file: None, images: None }
+    }
+
+    /// The hash of the file, which is read.
+    fn hash(&mut self, workload: &Workload, base: &Base) -> Result<Option<String>, Error> {
+        if let (None, Some(names)) = (&self.hash, (self.names)(workload)) {
+            let (bytes, path) = read(base, &names.path, "images")?;
+            self.hash = Some(hash(&bytes));
+            self.file = Some((bytes, path));
+        }
+        Ok(self.hash.clone())
+    }
+
+    /// Refuses out-of-distribution images that are the same as these, which `key` names.
+    fn differs(&mut self, outside: &Self, workload: &Workload, key: &str, base: &Base) -> Result<(), Error> {
+        let tensor = |set: &Self| (set.names)(workload).map(|names| names.images);
+        if self.hash(workload, base)?.is_some_and(|hash| outside.hash == Some(hash)) && tensor(self) == tensor(outside) {
+            let message = format!("holds the images of {key}; expected others, to be told from these");
+            return Err(Error::Problems(vec![Problem::new("workload.out_of_distribution.path", message)]));
+        }
+        Ok(())
+    }
+
+    /// The images.
+    fn load(&mut self, workload: &Workload, net: &Net, base: &Base) -> Result<Option<&LoadedImages>, Error> {
+        self.hash(workload, base)?;
+        if let (Some(names), Some((bytes, path))) = ((self.names)(workload), self.file.take()) {
+            self.images = Some(LoadedImages::from_bytes(&bytes, &path, &names, &workload.input, net)?);
+        }
+        Ok(self.images.as_ref())
+    }
 }
 
 /// Images that a run answers.
@@ -640,18 +693,34 @@ fn too_much_to_record(config: &Config, net: &Net, images: usize) -> Option<Probl
     (bytes > MOST).then(|| Problem::new("values.record", message).hint("answer fewer images: values.answer=First(n)"))
 }
 
-/// Hash of a network: of the files that it names the contents count, whose hashes are given, and not the paths.
-/// Calibration images change no result of a run.
-fn workload_hash(workload: &Workload, posterior: Option<String>, images: Option<String>) -> String {
-    let mut workload = workload.clone();
-    if let (Posterior::File { path, .. }, Some(contents)) = (&mut workload.posterior, posterior) {
+/// Hash of a network: of the files that it names the contents count and not the paths; the hash of the posterior's file is
+/// given. Calibration images change a result only where the scheme was chosen by them.
+fn workload_hash(
+    workload: &Workload,
+    posterior: Option<String>,
+    sets: &mut ImageSets,
+    chosen: bool,
+    base: &Base,
+) -> Result<String, Error> {
+    let mut hashed = workload.clone();
+    if let (Posterior::File { path, .. }, Some(contents)) = (&mut hashed.posterior, posterior) {
         *path = contents;
     }
-    if let (Some(named), Some(contents)) = (&mut workload.images, images) {
-        named.path = contents;
+    if !chosen {
+        hashed.calibration = None;
     }
-    workload.calibration = None;
-    content_hash(&workload)
+    for (named, set) in [
+        (&mut hashed.images, &mut sets.images),
+        (&mut hashed.calibration, &mut sets.calibration),
+        (&mut hashed.out_of_distribution, &mut sets.out_of_distribution),
+    ] {
+        if let Some(named) = named
+            && let Some(contents) = set.hash(workload, base)?
+        {
+            named.path = contents;
+        }
+    }
+    Ok(content_hash(&hashed))
 }
 
 /// BLAKE3 of a file's bytes, as 64 hexadecimal digits.
@@ -828,6 +897,7 @@ fn output_facts(outputs: &Outputs, images: &LoadedImages, model: &FunctionalMode
         ece: scored(&|p, labels| metrics::expected_calibration_error(p, labels, metrics::DEFAULT_BINS)),
         nll: scored(&metrics::negative_log_likelihood),
         brier: scored(&metrics::brier),
+        ood: None,
         clipped_share: outputs
             .clipping
             .iter()

@@ -56,6 +56,7 @@ fn net(input: Input, layers: Vec<Layer>) -> Net {
         posterior: Posterior::Absent,
         images: None,
         calibration: None,
+        out_of_distribution: None,
         activity: 0.5,
     };
     resolve(&workload).unwrap()

@@ -127,7 +127,8 @@ impl<'de> VariantAccess<'de> for Variant<'de> {
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Error> {
         match &self.node.value {
             Value::Tuple { items, .. } if items.len() == 1 => seed.deserialize(&items[0]),
-            _ => Err(Error::invalid_length(0, &"one value")),
+            // The keys of a struct that it holds stand in its own parentheses.
+            _ => seed.deserialize(self.node),
         }
     }
 

@@ -325,22 +325,31 @@ impl Walk<'_> {
             return false;
         };
         let alone = matches!(&node.value, Value::Name(_) | Value::Bare(_));
-        match (body, &node.value) {
-            (None, _) if alone => true,
-            (None, _) => {
+        let record = body.and_then(Schema::record);
+        let held = match &node.value {
+            Value::Tuple { items, .. } if items.len() == 1 => Some(&items[0]),
+            _ => None,
+        };
+        match (*body, record, held) {
+            (None, ..) if alone => true,
+            (None, ..) => {
                 let message = format!("{variant} holds nothing; expected {variant} without parentheses");
                 self.report(node.span, subject(key) + &message);
                 false
             }
-            (Some(body), value) if body.is_record() => match value {
-                Value::Struct { entries, .. } => self.fields(node, entries, *body, variant),
+            // A struct that a variant holds may have parentheses of its own, as the `ron` crate writes it.
+            (Some(body), Some(_), Some(held)) if body.reference().is_some() && held.entries().is_some() => {
+                self.value(held, body, key)
+            }
+            (_, Some(record), _) => match &node.value {
+                Value::Struct { entries, .. } => self.fields(node, entries, record, variant),
                 Value::Tuple { items, .. } if !items.is_empty() => {
                     self.wrong_type(node, key, &format!("keys in {variant}(..)"))
                 }
-                _ => self.fields(node, &[], *body, variant),
+                _ => self.fields(node, &[], record, variant),
             },
-            (Some(body), Value::Tuple { items, .. }) if items.len() == 1 => self.value(&items[0], *body, key),
-            (Some(_), _) => {
+            (Some(body), None, Some(held)) => self.value(held, body, key),
+            (Some(_), None, None) => {
                 self.report(node.span, format!("{}{variant} holds one value; expected {variant}(..)", subject(key)));
                 false
             }

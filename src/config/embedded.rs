@@ -38,6 +38,10 @@ pub const FILES: &[Embedded] = embed![
 /// Data files of the built-in networks, by their path in the repository.
 const DATA: &[(&str, &[u8])] = &[
     ("workloads/digits/calibration.safetensors", include_bytes!("../../workloads/digits/calibration.safetensors")),
+    (
+        "workloads/digits/out_of_distribution.safetensors",
+        include_bytes!("../../workloads/digits/out_of_distribution.safetensors"),
+    ),
     ("workloads/digits/posterior.safetensors", include_bytes!("../../workloads/digits/posterior.safetensors")),
     ("workloads/digits/test.safetensors", include_bytes!("../../workloads/digits/test.safetensors")),
 ];

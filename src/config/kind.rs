@@ -87,7 +87,9 @@ impl FileKind {
             FileKind::Device => {
                 &["conductance_max", "reference_time", "programming", "drift_mean", "drift_sigma", "read"]
             }
-            FileKind::Workload => &["input", "layers", "posterior", "images", "calibration", "activity"],
+            FileKind::Workload => {
+                &["input", "layers", "posterior", "images", "calibration", "out_of_distribution", "activity"]
+            },
             FileKind::Run => &["arch", "workload", "mapping", "schedule", "ensemble", "values"],
         }
     }

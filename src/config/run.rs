@@ -182,16 +182,7 @@ pub enum FirstLayer {
     /// The layer of that name.
     Layer(String),
     /// The deepest one that keeps the answers of the fully sampled network to the calibration images.
-    Auto {
-        /// Most by which the accuracy may fall.
-        #[serde(default = "one_percent")]
-        #[schemars(range(min = 0.0, max = 1.0))]
-        accuracy: f64,
-        /// Most by which the expected calibration error may rise.
-        #[serde(default = "one_percent")]
-        #[schemars(range(min = 0.0, max = 1.0))]
-        ece: f64,
-    },
+    Auto(Tolerance),
 }
 
 /// Which synapses of an ensembling layer are sampled.
@@ -204,16 +195,29 @@ pub enum Eps {
     /// Those with eps < p < 1 - eps.
     Above(#[schemars(range(min = 0.0, max = 0.499_999))] f64),
     /// The largest that keeps the answers of the fully sampled network to the calibration images.
-    Auto {
-        /// Most by which the accuracy may fall.
-        #[serde(default = "one_percent")]
-        #[schemars(range(min = 0.0, max = 1.0))]
-        accuracy: f64,
-        /// Most by which the expected calibration error may rise.
-        #[serde(default = "one_percent")]
-        #[schemars(range(min = 0.0, max = 1.0))]
-        ece: f64,
-    },
+    Auto(Tolerance),
+}
+
+/// How far answers to the calibration images may fall behind those of the fully sampled network.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tolerance {
+    /// Most by which the accuracy may fall.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub accuracy: f64,
+    /// Most by which the expected calibration error may rise.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub ece: f64,
+    /// Most by which the area under the receiver operating characteristic may fall that tells the workload's
+    /// out-of-distribution images from the calibration images by mutual information. Without such images it has no effect.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub auroc: f64,
+}
+
+impl Default for Tolerance {
+    fn default() -> Self {
+        Self { accuracy: 0.01, ece: 0.01, auroc: 0.01 }
+    }
 }
 
 /// How a stochastic plane stores its synapses.
@@ -251,8 +255,8 @@ impl Scheme {
     pub fn is_auto(&self) -> bool {
         matches!(
             self,
-            Scheme::Sparse { first_ensembling_layer: FirstLayer::Auto { .. }, .. }
-                | Scheme::Sparse { eps: Eps::Auto { .. }, .. }
+            Scheme::Sparse { first_ensembling_layer: FirstLayer::Auto(_), .. }
+                | Scheme::Sparse { eps: Eps::Auto(_), .. }
         )
     }
 
@@ -264,11 +268,11 @@ impl Scheme {
             Scheme::Deterministic => None,
             Scheme::Sparse { first_ensembling_layer, eps, packing, keep_deterministic_part, skip_zero_rows } => {
                 let first_ensembling_layer = match first_ensembling_layer {
-                    FirstLayer::First | FirstLayer::FirstLinear | FirstLayer::Auto { .. } => None,
+                    FirstLayer::First | FirstLayer::FirstLinear | FirstLayer::Auto(_) => None,
                     FirstLayer::Layer(name) => Some(name.as_str()),
                 };
                 let eps = match eps {
-                    Eps::Everything | Eps::Auto { .. } => None,
+                    Eps::Everything | Eps::Auto(_) => None,
                     Eps::Above(eps) => Some(*eps),
                 };
                 Some(Choices {
@@ -478,10 +482,6 @@ pub enum Record {
     Answers,
     /// These, and the accumulators of every layer; at most 1 GiB of them.
     Accumulators,
-}
-
-fn one_percent() -> f64 {
-    0.01
 }
 
 fn yes() -> bool {

@@ -113,6 +113,12 @@ impl Schema {
         self.0.get("properties").is_some()
     }
 
+    /// The struct whose keys a variant has: its own, or the one that it holds.
+    pub fn record(self) -> Option<Self> {
+        let record = self.reference().map_or(self, named);
+        record.is_record().then_some(record)
+    }
+
     /// The keys of a struct in their order.
     pub fn keys(self) -> impl Iterator<Item = (&'static str, Self)> {
         self.0["properties"].as_object().into_iter().flatten().map(|(key, schema)| (key.as_str(), Self(schema)))
@@ -156,7 +162,7 @@ pub(super) fn ending_with(path: &[&str]) -> Vec<String> {
             return search(schema.items(), &format!("{at}.NAME"), path, found);
         }
         let schema = schema.reference().map_or(schema, named);
-        let bodies = schema.variants().into_iter().flatten().filter_map(|variant| Schema(variant).variant().1);
+        let bodies = schema.variants().into_iter().flatten().filter_map(|of| Schema(of).variant().1?.record());
         for record in std::iter::once(schema).chain(bodies) {
             for (key, below) in record.keys() {
                 let at = if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") };
@@ -173,7 +179,7 @@ pub(super) fn ending_with(path: &[&str]) -> Vec<String> {
         record.key(key).is_some_and(|below| {
             let below = below.optional().unwrap_or(below);
             let below = below.reference().map_or(below, named);
-            let bodies = below.variants().into_iter().flatten().filter_map(|variant| Schema(variant).variant().1);
+            let bodies = below.variants().into_iter().flatten().filter_map(|of| Schema(of).variant().1?.record());
             rest.is_empty() || std::iter::once(below).chain(bodies).any(|record| leads(record, rest))
         })
     }
@@ -283,7 +289,7 @@ impl Page {
             let (name, body) = variant.variant();
             let holds = match body {
                 None => String::new(),
-                Some(body) if body.is_record() => "(..)".to_owned(),
+                Some(body) if body.record().is_some() => "(..)".to_owned(),
                 Some(body) => {
                     let range = body.range().map(|range| format!(", {range}")).unwrap_or_default();
                     format!("({}{range})", type_text(body))
@@ -292,12 +298,12 @@ impl Page {
             let _ = writeln!(self.text, "- `{name}{holds}`: {}", variant.doc());
         }
         let bodies = || variants.iter().filter_map(|variant| Some((variant.variant().0, variant.variant().1?)));
-        for (name, body) in bodies().filter(|(_, body)| body.is_record()) {
+        for (name, body) in bodies().filter_map(|(name, body)| Some((name, body.record()?))) {
             let _ = writeln!(self.text, "\nKeys of `{name}`:\n");
             self.table(body);
         }
         for (_, body) in bodies() {
-            self.sections(body);
+            self.sections(body.record().unwrap_or(body));
         }
     }
 

@@ -162,6 +162,7 @@ impl File {
         };
         let of = schema.variants().into_iter().flatten().map(Schema).find(|of| of.variant().0 == name);
         let Some(of) = of.and_then(|of| of.variant().1) else { return };
+        let of = of.record().unwrap_or(of);
         self.text.push_str(name);
         if held.is_object() {
             self.record(of, held, indent, commented);

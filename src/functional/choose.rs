@@ -2,11 +2,15 @@
 //!
 //! Both are found by running values on calibration images: first the layer, from the last one backwards, with the eps that is
 //! given (none where it is to be found too); then eps at that layer, from the largest candidate downwards. The first that
-//! keeps accuracy and calibration error within the stated tolerances is taken.
+//! keeps accuracy, calibration error and, where there are out-of-distribution images, the AUROC of telling them from the
+//! calibration images within the stated tolerances is taken.
+//!
+//! Images are told apart by mutual information, the uncertainty that comes from sampling: entropy detects them without any
+//! sampling too, so a tolerance on it would let sampling go.
 
-use crate::config::{Eps, FirstLayer, Scheme};
+use crate::config::{Eps, FirstLayer, Scheme, Tolerance};
 use crate::error::{Error, Problem};
-use crate::functional::metrics::Scores;
+use crate::functional::metrics::{Scores, auroc};
 use crate::functional::{FunctionalModel, FunctionalSpec};
 use crate::mapping::{Split, first_ensembling_layer};
 use crate::workload::{LoadedImages, LoadedPosterior, Net};
@@ -30,15 +34,20 @@ pub struct Tried {
     pub ece: f64,
     /// Mean negative log-likelihood, nats.
     pub nll: f64,
-    /// Whether accuracy and calibration error are within the tolerances.
+    /// AUROC of telling out-of-distribution images from the calibration images by mutual information; none without such.
+    #[serde(default)]
+    pub auroc: Option<f64>,
+    /// Whether all of these are within their tolerances.
     pub kept: bool,
 }
 
-/// How far answers may fall behind those of the fully sampled network.
+/// Images to choose by.
 #[derive(Debug, Clone, Copy)]
-struct Tolerance {
-    accuracy: f64,
-    ece: f64,
+pub struct ChoiceImages<'a> {
+    /// Calibration images, with labels.
+    pub calibration: &'a LoadedImages,
+    /// Images out of distribution.
+    pub out_of_distribution: Option<&'a LoadedImages>,
 }
 
 /// Calibration images, and what answers them.
@@ -46,7 +55,7 @@ struct Trial<'a> {
     spec: &'a FunctionalSpec,
     net: &'a Net,
     posterior: &'a LoadedPosterior,
-    images: &'a LoadedImages,
+    images: ChoiceImages<'a>,
     labels: &'a [u32],
     threads: usize,
     tried: Vec<Tried>,
@@ -56,17 +65,17 @@ struct Trial<'a> {
 /// sampled network first. `progress` is called with the number of schemes tried.
 ///
 /// # Errors
-/// Returns [`Error::Problems`] if the images have no labels, otherwise the errors of [`FunctionalModel`].
+/// Returns [`Error::Problems`] if the calibration images have no labels, otherwise the errors of [`FunctionalModel`].
 pub fn choose(
     spec: &FunctionalSpec,
     net: &Net,
     posterior: &LoadedPosterior,
-    images: &LoadedImages,
+    images: ChoiceImages<'_>,
     threads: usize,
     progress: &dyn Fn(usize),
 ) -> Result<(Scheme, Vec<Tried>), Error> {
     let mut scheme = spec.scheme.clone();
-    let Some(labels) = images.labels() else {
+    let Some(labels) = images.calibration.labels() else {
         let message = "Auto compares accuracies on the calibration images, which have no labels";
         return Err(Error::Problems(vec![Problem::new("workload.calibration.labels", message)]));
     };
@@ -75,19 +84,19 @@ pub fn choose(
     progress(1);
     let Scheme::Sparse { first_ensembling_layer, eps, .. } = &scheme else { return Ok((scheme, trial.tried)) };
     let (first, threshold) = (first_ensembling_layer.clone(), *eps);
-    if let FirstLayer::Auto { accuracy, ece } = first {
-        let eps = if matches!(threshold, Eps::Auto { .. }) { Eps::Everything } else { threshold };
+    if let FirstLayer::Auto(tolerance) = first {
+        let eps = if matches!(threshold, Eps::Auto(_)) { Eps::Everything } else { threshold };
         let layers = net.layers.iter().skip(1).rev().map(|layer| FirstLayer::Layer(layer.name.clone()));
         let schemes = layers.map(|layer| with(&scheme, layer, eps)).collect();
-        let found = trial.first_kept(schemes, Tolerance { accuracy, ece }, progress)?;
+        let found = trial.first_kept(schemes, tolerance, progress)?;
         let layer =
             found.and_then(|scheme| scheme.choices().and_then(|of| of.first_ensembling_layer.map(str::to_owned)));
         scheme = with(&scheme, layer.map_or(FirstLayer::First, FirstLayer::Layer), threshold);
     }
-    if let (Eps::Auto { accuracy, ece }, Scheme::Sparse { first_ensembling_layer, .. }) = (threshold, &scheme) {
+    if let (Eps::Auto(tolerance), Scheme::Sparse { first_ensembling_layer, .. }) = (threshold, &scheme) {
         let layer = first_ensembling_layer.clone();
         let schemes = CANDIDATES.iter().map(|&eps| with(&scheme, layer.clone(), Eps::Above(eps))).collect();
-        let found = trial.first_kept(schemes, Tolerance { accuracy, ece }, progress)?;
+        let found = trial.first_kept(schemes, tolerance, progress)?;
         scheme = found.unwrap_or_else(|| with(&scheme, layer, Eps::Everything));
     }
     Ok((scheme, trial.tried))
@@ -132,11 +141,16 @@ impl Trial<'_> {
         let sampled_synapses = sampled.sum();
         let spec = FunctionalSpec { scheme: scheme.clone(), ..self.spec.clone() };
         let model = FunctionalModel::new(&spec, self.net, self.posterior)?;
-        let outputs = model.run(self.images, 0..self.images.len(), self.threads, &|_| ())?;
+        let answers = |images: &LoadedImages| model.run(images, 0..images.len(), self.threads, &|_| ());
+        let outputs = answers(self.images.calibration)?;
         let Scores { accuracy, ece, nll } = Scores::new(&outputs.mean_probabilities, self.labels);
+        let outside = self.images.out_of_distribution.map(answers).transpose()?;
+        let auroc = outside.map(|outside| auroc(&outputs.mutual_information, &outside.mutual_information));
         let kept = match (tolerance, self.tried.first()) {
             (Some(tolerance), Some(reference)) => {
-                accuracy >= reference.accuracy - tolerance.accuracy && ece <= reference.ece + tolerance.ece
+                accuracy >= reference.accuracy - tolerance.accuracy
+                    && ece <= reference.ece + tolerance.ece
+                    && auroc.zip(reference.auroc).is_none_or(|(auroc, of)| auroc >= of - tolerance.auroc)
             }
             _ => true,
         };
@@ -147,6 +161,7 @@ impl Trial<'_> {
             accuracy,
             ece,
             nll,
+            auroc,
             kept,
         });
         Ok(kept)

@@ -24,6 +24,9 @@ pub struct Workload {
     pub images: Option<Images>,
     /// Images, not among those to answer, on which statistics and scales are estimated, if there are any.
     pub calibration: Option<Images>,
+    /// Images of another kind, by which a run tells how well uncertainty detects what the network was not trained for, if
+    /// there are any. Their labels are not read.
+    pub out_of_distribution: Option<Images>,
     /// Share of input bits that are 1, for energy where no image is simulated; a layer may say its own.
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(default = "half")]
@@ -161,6 +164,14 @@ pub struct Images {
     #[schemars(length(min = 1))]
     #[serde(default = "labels")]
     pub labels: Option<String>,
+}
+
+impl Images {
+    /// The same images without their labels.
+    #[must_use]
+    pub fn unlabelled(&self) -> Self {
+        Self { labels: None, ..self.clone() }
+    }
 }
 
 fn one() -> u32 {

@@ -4,6 +4,7 @@
 
 use crate::config::Config;
 use crate::functional::Tried;
+use crate::functional::metrics::Detection;
 use crate::mapping::{Placed, Replicated};
 use crate::meter::decimal;
 use crate::report::Setting;
@@ -162,11 +163,25 @@ pub struct OutputFacts {
     pub nll: Option<f64>,
     /// Mean Brier score; none without labels.
     pub brier: Option<f64>,
+    /// How well uncertainty tells out-of-distribution images from these; none without such images.
+    #[serde(default)]
+    pub ood: Option<DetectionFacts>,
     /// Share of conversions that clipped, by layer.
     pub clipped_share: Vec<f64>,
     /// Cell currents, of rows at the driver's lowest level, in one step of the converter, by layer; 1 where it resolves
     /// single ones.
     pub adc_step: Vec<f64>,
+}
+
+/// How well uncertainty tells out-of-distribution images from those that were answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DetectionFacts {
+    /// Out-of-distribution images.
+    pub images: u32,
+    /// By entropy.
+    pub entropy: Detection,
+    /// By mutual information.
+    pub mutual_information: Detection,
 }
 
 /// The closed form beside the simulation.

@@ -1,6 +1,7 @@
 //! The report as a table for people: plain ASCII, at most 100 columns.
 
 use crate::config::{Config, Execution, Mode, Packing, Placement, Sampler};
+use crate::functional::metrics::Detection;
 use crate::mapping::Placed;
 use crate::mapping::replicate::LayerCopies;
 use crate::report::quantity::{grouped, percent, si, significant, square_millimetres};
@@ -446,7 +447,7 @@ fn tried(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         return Ok(());
     }
     title(f, "Schemes tried on calibration images")?;
-    let rows: Vec<[String; 7]> = report
+    let rows: Vec<[String; 8]> = report
         .tried
         .iter()
         .map(|tried| {
@@ -457,11 +458,18 @@ fn tried(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 percent(tried.accuracy),
                 format!("{:.4}", tried.ece),
                 format!("{:.4}", tried.nll),
+                tried.auroc.map_or_else(|| "-".to_owned(), |auroc| format!("{auroc:.4}")),
                 if tried.kept { "yes" } else { "no" }.to_owned(),
             ]
         })
         .collect();
-    grid(f, ["first ensembling layer", "eps", "sampled synapses", "accuracy", "ECE", "NLL", "within tolerance"], &rows)
+    let head = ["first ensembling layer", "eps", "sampled synapses", "accuracy", "ECE", "NLL", "AUROC", "kept"];
+    grid(f, head, &rows)?;
+    if report.tried.iter().all(|tried| tried.auroc.is_none()) {
+        let told = "not compared: the network names no out-of-distribution images, so its tolerance has no effect";
+        line(f, "AUROC", told)?;
+    }
+    Ok(())
 }
 
 fn answers(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -493,6 +501,13 @@ fn answers(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     line(f, "mean entropy", &format!("{:.4} nats", mean(&outputs.entropy)))?;
     line(f, "mutual information", &format!("{:.4} nats (mean)", mean(&outputs.mutual_information)))?;
+    if let Some(ood) = &outputs.ood {
+        line(f, "out of distribution", &format!("{} images", ood.images))?;
+        for (name, found) in [("by entropy", ood.entropy), ("by mutual information", ood.mutual_information)] {
+            let Detection { auroc, aupr, fpr95 } = found;
+            line(f, name, &format!("AUROC {auroc:.4}, AUPR {aupr:.4}, FPR95 {}", percent(fpr95)))?;
+        }
+    }
     let clipped = outputs.clipped_share.iter().copied().fold(0.0, f64::max);
     line(f, "clipped conversions", &format!("{} in the layer that clips most", percent(clipped)))?;
     let steps = outputs.adc_step.iter().zip(&report.mapping.per_layer);

@@ -46,6 +46,15 @@ impl LoadedImages {
         workload.calibration.as_ref().map(|images| Self::of(images, workload, net, folder)).transpose()
     }
 
+    /// The out-of-distribution images of `workload`, without labels, as [`load`](Self::load) reads those that are answered.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_out_of_distribution(workload: &Workload, net: &Net, folder: &Path) -> Result<Option<Self>, Error> {
+        let images = workload.out_of_distribution.as_ref().map(Images::unlabelled);
+        images.map(|images| Self::of(&images, workload, net, folder)).transpose()
+    }
+
     fn of(images: &Images, workload: &Workload, net: &Net, folder: &Path) -> Result<Self, Error> {
         let path = folder.join(&images.path);
         let bytes = tensors::read(&path).map_err(Error::io(&path))?;

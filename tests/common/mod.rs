@@ -183,6 +183,7 @@ pub fn workload(layers: Vec<Layer>) -> Workload {
         posterior: Posterior::Absent,
         images: None,
         calibration: None,
+        out_of_distribution: None,
         activity: 0.25,
     }
 }

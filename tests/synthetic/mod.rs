@@ -173,6 +173,7 @@ fn facts(layers: u32, images: u32, members: u32, cycles: u64) -> RunFacts {
             ece: Some(0.0123),
             nll: Some(0.1),
             brier: Some(0.05),
+            ood: None,
             clipped_share: vec![0.0; layers.len()],
             adc_step: vec![1.0; layers.len()],
         }),
