@@ -1,8 +1,8 @@
 //! One run, from a configuration to facts and sums: values first where there are images, then time and energy.
 
 use crate::config::{
-    Answer, Base, Config, Copies, Described, Images, Location, Plane, Posterior, Record, Sampler, Samples,
-    Scheme, ValuesSpec, Workload, embedded,
+    Answer, Base, Config, Copies, Described, Images, Location, Plane, Posterior, Record, Sampler, Samples, Scheme,
+    ValuesSpec, Workload, embedded,
 };
 use crate::critical::Flow;
 use crate::error::{Error, Problem};
@@ -143,22 +143,23 @@ pub struct CalibrationLayer {
     /// Value of input code 1, after and before.
     pub input_scale: f32,
     pub input_scale_before: f32,
-    /// Mean over outputs of how far the mean moved, in standard deviations of before.
+    /// Mean over outputs, and members where each has its own, of how far the mean moved, in standard deviations of before.
     pub mean_moved_sd: f64,
-    /// Mean over outputs of the relative change of the standard deviation.
+    /// Mean over the same of the relative change of the standard deviation.
     pub sd_changed: f64,
 }
 
 /// Estimates batch-norm statistics and input scales for the sampling configuration of `config` on the workload's calibration
-/// images, and adds them to its posterior as the set `name`.
+/// images, and adds them to its posterior as the set `name`: one for all members, or with `per_member` one for each.
 ///
 /// # Errors
-/// Returns [`Error::Problems`] for a workload without calibration images or posterior file, and for the two schemes whose
-/// statistics every posterior has; otherwise as [`prepare`].
+/// Returns [`Error::Problems`] for a workload without calibration images or posterior file, for the two schemes whose shared
+/// statistics every posterior has, and for members that hold no weights of their own; otherwise as [`prepare`].
 pub fn calibrate(
     config: &Config,
     base: &Base,
     name: &str,
+    per_member: bool,
     threads: usize,
     progress: Progress<'_>,
 ) -> Result<Calibration, Error> {
@@ -178,10 +179,12 @@ pub fn calibrate(
     let spec = FunctionalSpec::of(&config);
     let key = spec.statistics_key(&net)?;
     let first = match key.first_ensembling_layer {
-        Some(first) if key != StatisticsKey::SAMPLED => &net.layers[first].name,
+        Some(first) if per_member || key != StatisticsKey::SAMPLED => &net.layers[first].name,
+        None if per_member => return Err(problem("mapping.scheme", "the mode network has no members")),
         _ => {
             let message = "the fully sampled network and the mode network have the statistics of their training";
-            return Err(problem("mapping.scheme", &format!("{message}; expected Sparse(..) with a layer or an eps")));
+            let expected = "expected Sparse(..) with a layer or an eps, or --per-member";
+            return Err(problem("mapping.scheme", &format!("{message}; {expected}")));
         }
     };
     let Some(images) = sets.calibration.load(&config.workload, &net, base)? else {
@@ -191,23 +194,32 @@ pub fn calibrate(
         ));
     };
     let mut model = FunctionalModel::new(&spec, &net, &posterior)?;
+    let weights = if per_member { spec.weight_hashes(&net, &posterior)? } else { None };
+    if per_member && weights.is_none() {
+        let message = "weights are drawn at every position, so no member has statistics of its own; expected a generator \
+                       that draws PerMember";
+        return Err(problem("arch.sampler", message));
+    }
     let scores = |model: &FunctionalModel| -> Result<Option<Scores>, Error> {
         let Some(labels) = images.labels() else { return Ok(None) };
         let outputs = model.run(images, 0..images.len(), threads, &|_| ())?;
         Ok(Some(Scores::new(&outputs.mean_probabilities, labels)))
     };
+    let count = images.len();
     let before = scores(&model)?;
     let total = net.layers.len() as u64;
     let tell = |done: usize| progress(RunPhase::Calibrating, done as u64, total);
-    let made = model.calibrate(&net, &posterior, images, threads, &tell)?;
+    let made = model.calibrate(&net, &posterior, images, per_member, threads, &tell)?;
     let after = scores(&model)?;
     let change = |(l, (layer, made)): (usize, (&NetLayer, &CalibratedLayer))| {
         let old = posterior.statistics(l, &key).batch_norm;
         let outputs = old.mean.len() as f64;
         let sd = |var: f32| (f64::from(var) + posterior.bn_eps).sqrt();
         let old_sd = || old.var.iter().map(|&var| sd(var));
-        let moved = old.mean.iter().zip(&made.statistics.mean).zip(old_sd());
-        let changed = made.statistics.var.iter().map(|&var| sd(var)).zip(old_sd());
+        let of_members = || made.statistics.iter();
+        let moved = of_members().flat_map(|of| old.mean.iter().zip(&of.mean).zip(old_sd()));
+        let changed = of_members().flat_map(|of| of.var.iter().map(|&var| sd(var)).zip(old_sd()));
+        let outputs = outputs * made.statistics.len() as f64;
         CalibrationLayer {
             name: layer.name.clone(),
             input_scale: made.input_scale,
@@ -224,10 +236,15 @@ pub fn calibrate(
         name,
         first_ensembling_layer: first,
         eps: key.eps,
-        layers: of_set.iter().map(|(tensors, made)| (tensors.as_str(), &made.statistics, made.input_scale)).collect(),
+        weights,
+        calibration: sets.calibration.hash(&config.workload, base)?.unwrap_or_default(),
+        layers: of_set
+            .iter()
+            .map(|(tensors, made)| (tensors.as_str(), &made.statistics[..], made.input_scale))
+            .collect(),
     };
     let bytes = with_set(&file, &file_path, &set)?;
-    Ok(Calibration { bytes, images: images.len(), members: model.members(), layers, before, after })
+    Ok(Calibration { bytes, images: count, members: model.members(), layers, before, after })
 }
 
 /// Replaces the choices of the scheme that depend on the network: `FirstLinear` by its layer, and `Auto` by what the
@@ -606,7 +623,9 @@ impl Default for ImageSets {
         Self {
             images: ImageSet::new(|workload| workload.images.clone()),
             calibration: ImageSet::new(|workload| workload.calibration.clone()),
-            out_of_distribution: ImageSet::new(|workload| workload.out_of_distribution.as_ref().map(Images::unlabelled)),
+            out_of_distribution: ImageSet::new(|workload| {
+                workload.out_of_distribution.as_ref().map(Images::unlabelled)
+            }),
         }
     }
 }
@@ -640,7 +659,8 @@ impl ImageSet {
     /// Refuses out-of-distribution images that are the same as these, which `key` names.
     fn differs(&mut self, outside: &Self, workload: &Workload, key: &str, base: &Base) -> Result<(), Error> {
         let tensor = |set: &Self| (set.names)(workload).map(|names| names.images);
-        if self.hash(workload, base)?.is_some_and(|hash| outside.hash == Some(hash)) && tensor(self) == tensor(outside) {
+        if self.hash(workload, base)?.is_some_and(|hash| outside.hash == Some(hash)) && tensor(self) == tensor(outside)
+        {
             let message = format!("holds the images of {key}; expected others, to be told from these");
             return Err(Error::Problems(vec![Problem::new("workload.out_of_distribution.path", message)]));
         }
@@ -898,6 +918,8 @@ fn output_facts(outputs: &Outputs, images: &LoadedImages, model: &FunctionalMode
         nll: scored(&metrics::negative_log_likelihood),
         brier: scored(&metrics::brier),
         ood: None,
+        statistics: model.statistics.clone(),
+        statistics_of_others: model.passed_over.clone(),
         clipped_share: outputs
             .clipping
             .iter()

@@ -6,6 +6,8 @@ use std::process::{Command, Output};
 
 const SCHEME: &str = "mapping.scheme=Sparse(first_ensembling_layer: Layer(\"fc1\"), eps: Above(0.05))";
 
+const DENSE: &str = "mapping.scheme=Dense";
+
 fn crossbayes(args: &[&str], folder: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crossbayes"));
     command.args(args).current_dir(folder).output().unwrap()
@@ -57,6 +59,102 @@ fn statistics_are_taken_stored_and_used_for_their_configuration_alone() {
     assert!(String::from_utf8(again.stderr).unwrap().contains("is there already"));
 }
 
+/// Statistics of each member belong to its weights: other draws, or another posterior, do not use them.
+#[test]
+fn statistics_of_members_are_used_by_these_members_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let made = json(&["calibrate", "--per-member", "--set", DENSE, "--format", "json", "-o", "own.safetensors"], at);
+    assert_eq!((&made["per_member"], &made["members"]), (&true.into(), &10.into()));
+    let own = "workload.posterior.path=\"./own.safetensors\"";
+    let run = |set: &[&str]| {
+        let mut args = vec!["run", "--no-files", "--format", "json"];
+        args.extend(["--set", DENSE, "--set", "workload.images.path=\"digits/calibration.safetensors\""]);
+        set.iter().for_each(|set| args.extend(["--set", set]));
+        json(&args, at)["outputs"].clone()
+    };
+    let with = run(&[own]);
+    for score in ["accuracy", "ece", "nll"] {
+        assert_eq!(with[score], made["after"][score], "{score}");
+    }
+    assert!(with["statistics"].as_array().unwrap().iter().all(|used| used["per_member"] == true));
+    assert_ne!(with["mean_probabilities"], run(&[])["mean_probabilities"]);
+    // Fewer members of the same draws have theirs.
+    let fewer = "ensemble.members=3";
+    let some = run(&[own, fewer]);
+    assert_eq!(some["statistics"][0]["per_member"], true);
+    assert_ne!(some["mean_probabilities"], run(&[fewer])["mean_probabilities"]);
+    // Other draws, stored samples, p of fewer bits and arrays whose registers draw otherwise have not, and answer as with
+    // the posterior as it was.
+    for set in ["seed=2", "ensemble.samples=Stored", "arch.sampler.probability_bits=6", "arch.array.rows=64"] {
+        let others = run(&[own, set]);
+        assert_eq!(others["statistics_of_others"], serde_json::json!(["calibrated"]), "{set}");
+        assert_eq!(others["statistics"][0]["per_member"], false, "{set}");
+        assert_eq!(others["mean_probabilities"], run(&[set])["mean_probabilities"], "{set}");
+    }
+    let output = crossbayes(&["run", "--no-files", "--set", DENSE, "--set", own, "--set", "seed=2"], at);
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(table.contains("\"calibrated\" not used: of members with other weights"), "{table}");
+}
+
+/// Values of a tensor, and its shape.
+fn tensor(file: &Path, name: &str) -> (Vec<usize>, Vec<f64>) {
+    let bytes = std::fs::read(file).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let view = file.tensor(name).unwrap();
+    let values = view.data().as_chunks::<4>().0.iter().map(|bytes| f64::from(f32::from_le_bytes(*bytes)));
+    (view.shape().to_vec(), values.collect())
+}
+
+/// In the first ensembling layer all members see the same codes. There the distribution that all share is the mixture of those
+/// of the members: its mean is the mean of the means, its variance the mean of the variances and the variance of the means.
+#[test]
+fn the_shared_set_is_the_mixture_of_those_of_the_members() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let scheme = "mapping.scheme=Sparse(first_ensembling_layer: Layer(\"fc1\"))";
+    let args = ["calibrate", "--format", "json", "--set", scheme, "--set", "ensemble.members=2", "-o"];
+    json(&[&args[..], &["all.safetensors"]].concat(), at);
+    json(&[&args[..], &["own.safetensors", "--per-member"]].concat(), at);
+    let own = |name: &str| tensor(&at.join("own.safetensors"), name);
+    let all = |name: &str| tensor(&at.join("all.safetensors"), name).1;
+    let ((shape, mean), (_, var)) = (own("fc1.bn_mean_calibrated"), own("fc1.bn_var_calibrated"));
+    assert_eq!((shape, own("conv2.bn_mean_calibrated").0), (vec![2, 64], vec![1, 32]));
+    let (all_mean, all_var) = (all("fc1.bn_mean_calibrated"), all("fc1.bn_var_calibrated"));
+    let mut apart = 0.0_f64;
+    for column in 0..64 {
+        let (a, b) = (mean[column], mean[64 + column]);
+        let half = (a - b) / 2.0;
+        let mixed = (var[column] + var[64 + column]) / 2.0 + half * half;
+        assert!(((a + b) / 2.0 - all_mean[column]).abs() < 1e-5, "column {column}");
+        assert!((mixed - all_var[column]).abs() < 1e-5 * mixed, "column {column}");
+        apart = apart.max(half * half / mixed);
+    }
+    assert!(apart > 0.01, "members differ: {apart}");
+    assert_ne!(own("fc2.bn_mean_calibrated").1[..10], own("fc2.bn_mean_calibrated").1[10..]);
+}
+
+#[test]
+fn the_report_says_where_statistics_are_not_exact() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let scheme = "mapping.scheme=Sparse(first_ensembling_layer: Layer(\"fc1\"))";
+    let report = json(&["run", "--no-files", "--format", "json", "--set", scheme], at);
+    let used: Vec<(&str, bool)> = report["outputs"]["statistics"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|used| (used["set"].as_str().unwrap(), used["exact"].as_bool().unwrap()))
+        .collect();
+    assert_eq!(used, [("mode", true), ("mode", true), ("sampled", false), ("sampled", false)]);
+    let table = |set: &str| String::from_utf8(crossbayes(&["run", "--no-files", "--set", set], at).stdout).unwrap();
+    let words = table(scheme).split_whitespace().collect::<Vec<_>>().join(" ");
+    let expected =
+        "batch-norm statistics the nearest, not those of ls, 10 members, from fc1 on: \"sampled\" in fc1, fc2";
+    assert!(words.contains(expected), "{words}");
+    assert!(!table("mapping.scheme=Dense").contains("batch-norm statistics"));
+}
+
 #[test]
 fn what_has_its_statistics_from_training_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -68,6 +166,8 @@ fn what_has_its_statistics_from_training_is_refused() {
             "is added to a posterior file; this network has none",
         ),
         (vec!["--set", SCHEME, "--name", "mode"], "--name: expected letters"),
+        (vec!["--per-member", "--set", "mapping.scheme=Deterministic"], "the mode network has no members"),
+        (vec!["--per-member", "--set", "arch.sampler.draws=PerPosition"], "weights are drawn at every position"),
     ] {
         let mut all = vec!["calibrate", "-o", "out.safetensors"];
         all.extend(args);

@@ -302,6 +302,8 @@ fn the_hash_of_a_network_covers_its_files_and_not_their_places() {
     let network = fs::read_to_string(repository("workloads/digits.ron")).unwrap();
     let file = |name: &str| fs::read(repository(&format!("workloads/digits/{name}.safetensors"))).unwrap();
     let (posterior, images) = (file("posterior"), file("test"));
+    fs::create_dir(folder.path().join("digits")).unwrap();
+    fs::write(folder.path().join("digits/out_of_distribution.safetensors"), file("out_of_distribution")).unwrap();
     let hash = |posterior: &[u8], images: &[u8], answer: &str| {
         for (name, text) in [("p", posterior), ("i", images), ("n.ron", network.as_bytes())] {
             fs::write(folder.path().join(name), text).unwrap();
@@ -508,6 +510,7 @@ fn the_files_that_a_network_names_are_checked_too() {
     fs::write(folder.path().join("network.ron"), &network).unwrap();
     let line = |text: &str| network.lines().position(|line| line.contains(text)).unwrap() + 1;
     let (posterior, images, calibration) = (line("posterior: File"), line("images: ("), line("calibration: ("));
+    let outside = line("out_of_distribution: (");
     let told = || {
         let text = crossbayes(&folder, &["check", "network.ron"]).failed(2);
         text.lines().filter(|line| line.contains(": error: ")).map(str::to_owned).collect::<Vec<_>>()
@@ -525,12 +528,17 @@ fn the_files_that_a_network_names_are_checked_too() {
                 "network.ron:{calibration}:25: error: digits/calibration.safetensors: {missing} images in a safetensors \
                  file"
             ),
+            format!(
+                "network.ron:{outside}:33: error: digits/out_of_distribution.safetensors: {missing} images in a \
+                 safetensors file"
+            ),
         ]
     );
     fs::create_dir(folder.path().join("digits")).unwrap();
     fs::copy(repository("workloads/digits/test.safetensors"), folder.path().join("digits/test.safetensors")).unwrap();
-    for copy in ["digits/posterior.safetensors", "digits/calibration.safetensors"] {
-        fs::copy(folder.path().join("digits/test.safetensors"), folder.path().join(copy)).unwrap();
+    for copy in ["posterior", "calibration", "out_of_distribution"] {
+        let copy = folder.path().join(format!("digits/{copy}.safetensors"));
+        fs::copy(folder.path().join("digits/test.safetensors"), copy).unwrap();
     }
     assert_eq!(
         told(),
@@ -885,8 +893,9 @@ fn images_without_labels_are_answered_and_not_scored() {
     let folder = tempdir().unwrap();
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("workloads");
     fs::create_dir(folder.path().join("files")).unwrap();
-    for file in ["posterior.safetensors", "test.safetensors", "calibration.safetensors"] {
-        fs::copy(shipped.join("digits").join(file), folder.path().join("files").join(file)).unwrap();
+    for file in ["posterior", "test", "calibration", "out_of_distribution"] {
+        let file = format!("{file}.safetensors");
+        fs::copy(shipped.join("digits").join(&file), folder.path().join("files").join(file)).unwrap();
     }
     let text = fs::read_to_string(shipped.join("digits.ron")).unwrap();
     assert!(text.contains(r#"labels: "labels""#));

@@ -159,6 +159,7 @@ fn posterior(net: &Net, seed: u64) -> LoadedPosterior {
         path: PathBuf::new(),
         layers: layers.collect(),
         sets: Vec::new(),
+        member_sets: Vec::new(),
         metadata: BTreeMap::new(),
         kappa: 4.0,
         bn_eps: 1e-5,

@@ -26,6 +26,10 @@ pub(super) struct Args {
     /// Name of the set; one of the same name is replaced.
     #[arg(long, value_name = "NAME", default_value = "calibrated")]
     name: String,
+    /// Statistics of each member's own weights instead of one set for all members. Only a run whose members have these very
+    /// weights uses them.
+    #[arg(long)]
+    per_member: bool,
     /// Replace OUT if it exists.
     #[arg(long)]
     force: bool,
@@ -42,7 +46,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     let bar = Bar::new(global);
     let tell = |phase: RunPhase, done: u64, total: u64| bar.tell(phase, done, total);
     let base = &loaded.workload_base;
-    let made = calibrate(&loaded.config, base, &args.name, global.threads(), &tell);
+    let made = calibrate(&loaded.config, base, &args.name, args.per_member, global.threads(), &tell);
     let made = made.map_err(|error| Failure::of(error, &loaded))?;
     bar.clear();
     write_posterior(&args.out, &made.bytes, args.force)?;
@@ -69,9 +73,10 @@ fn table(args: &Args, made: &Calibration) -> String {
         None => "no labels".to_owned(),
     };
     format!(
-        "{}: set \"{}\", from {} images and {} members\n\n{}\nbefore: {}\nafter:  {}\n",
+        "{}: set \"{}\"{}, from {} images and {} members\n\n{}\nbefore: {}\nafter:  {}\n",
         args.out.display(),
         args.name,
+        if args.per_member { " of each member" } else { "" },
         made.images,
         made.members,
         aligned(&rows),
@@ -93,6 +98,7 @@ fn json(args: &Args, made: &Calibration) -> String {
     let value = serde_json::json!({
         "file": args.out.display().to_string(),
         "set": args.name,
+        "per_member": args.per_member,
         "images": made.images,
         "members": made.members,
         "layers": layers.collect::<Vec<_>>(),

@@ -89,7 +89,7 @@ impl FileKind {
             }
             FileKind::Workload => {
                 &["input", "layers", "posterior", "images", "calibration", "out_of_distribution", "activity"]
-            },
+            }
             FileKind::Run => &["arch", "workload", "mapping", "schedule", "ensemble", "values"],
         }
     }

@@ -95,7 +95,9 @@ impl Loaded {
         if let Posterior::File { path, .. } = &mut workload.posterior {
             *path = self.workload_base.anchor(path);
         }
-        for images in [&mut workload.images, &mut workload.calibration, &mut workload.out_of_distribution].into_iter().flatten() {
+        for images in
+            [&mut workload.images, &mut workload.calibration, &mut workload.out_of_distribution].into_iter().flatten()
+        {
             images.path = self.workload_base.anchor(&images.path);
         }
         config

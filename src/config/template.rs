@@ -40,6 +40,7 @@ pub fn template(kind: FileKind, name: &str) -> String {
             workload.posterior = Posterior::Synthetic { seed: 1, probabilistic: vec![0.1; workload.layers.len()] };
             workload.images = None;
             workload.calibration = None;
+            workload.out_of_distribution = None;
             (json!(workload), "Workload")
         }
         FileKind::Run => panic!("an expanded configuration has no template"),

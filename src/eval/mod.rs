@@ -385,7 +385,7 @@ impl Setup {
         };
         let mut model = FunctionalModel::new(&FunctionalSpec::of(&config), &self.net, &self.posterior)?;
         if let (Remedy::Statistics, Some(images)) = (condition.remedy, &self.calibration) {
-            model.calibrate(&self.net, &self.posterior, images, threads, &|_| ())?;
+            model.calibrate(&self.net, &self.posterior, images, false, threads, &|_| ())?;
         }
         Ok(model)
     }

@@ -13,8 +13,8 @@ use crate::workload::{BatchNorm, LayerInput, LoadedImages, LoadedPosterior, Net}
 /// Statistics of a layer in the configuration of a model.
 #[derive(Debug, Clone)]
 pub struct CalibratedLayer {
-    /// Batch-norm statistics.
-    pub statistics: BatchNorm,
+    /// Batch-norm statistics of each member, or one for all.
+    pub statistics: Vec<BatchNorm>,
     /// Value of input code 1.
     pub input_scale: f32,
 }
@@ -26,8 +26,9 @@ const BINS: usize = 4096;
 const SCALES: usize = 200;
 
 impl FunctionalModel {
-    /// Estimates the statistics of every layer, and the scales of all inputs but that of the network, on `images`; all
-    /// members share them. The model itself is left with them. `progress` is called with the number of layers done.
+    /// Estimates the statistics of every layer, and the scales of all inputs but that of the network, on `images`. All
+    /// members share the scales, and with `per_member` each member has statistics of its own in the layers that run for it.
+    /// The model itself is left with them. `progress` is called with the number of layers done.
     ///
     /// # Errors
     /// Returns [`Error::Config`] if the images do not have the network's input shape, there are none, or so many that the
@@ -37,6 +38,7 @@ impl FunctionalModel {
         net: &Net,
         posterior: &LoadedPosterior,
         images: &LoadedImages,
+        per_member: bool,
         threads: usize,
         progress: &dyn Fn(usize),
     ) -> Result<Vec<CalibratedLayer>, Error> {
@@ -74,21 +76,36 @@ impl FunctionalModel {
             });
             let unit = self.step(l) * f64::from(scales[l]);
             let learned = &posterior.layers[l].learned;
-            let statistics = statistics(&pooled, layer.columns as usize, unit, &learned.bias);
+            // Maps that share statistics follow each other.
+            let together = if per_member { images.len() } else { pooled.len() };
+            let of_maps = |maps: &[Vec<i32>]| statistics(maps, layer.columns as usize, unit, &learned.bias);
+            let statistics: Vec<BatchNorm> = pooled.chunks(together).map(of_maps).collect();
             let consumers: Vec<usize> = net.consumers(l).collect();
-            self.layers[l].affine = if consumers.is_empty() {
-                Affine::logits(&statistics, learned, posterior.bn_eps, self.step(l), scales[l], posterior.kappa)
+            let (bn_eps, step, scale) = (posterior.bn_eps, self.step(l), scales[l]);
+            self.layers[l].affines = if consumers.is_empty() {
+                let affine = |of: &BatchNorm| Affine::logits(of, learned, bn_eps, step, scale, posterior.kappa);
+                statistics.iter().map(affine).collect()
             } else {
+                let to_codes_of = |output_scale: f32| -> Vec<Affine> {
+                    let affine = |of: &BatchNorm| Affine::hidden(of, learned, bn_eps, step, scale, output_scale);
+                    statistics.iter().map(affine).collect()
+                };
                 // To values first: codes of scale 1.
-                let to_values = Affine::hidden(&statistics, learned, posterior.bn_eps, self.step(l), scales[l], 1.0);
+                let to_values = to_codes_of(1.0);
                 let range = CodeRange::new(layer.output_bits, layer.relu);
-                let scale =
-                    best_scale(|take| pooled.iter().flat_map(|sums| to_values.apply(sums)).for_each(take), range);
-                consumers.iter().for_each(|&consumer| scales[consumer] = scale);
-                let affine = Affine::hidden(&statistics, learned, posterior.bn_eps, self.step(l), scales[l], scale);
-                let codes = |sums: &Vec<i32>| affine.apply(sums).map(|value| range.code(value)).collect();
-                maps.push(pooled.iter().map(codes).collect());
-                affine
+                let values = |take: &mut dyn FnMut(f64)| {
+                    for (map, sums) in pooled.iter().enumerate() {
+                        to_values[map / together].apply(sums).for_each(&mut *take);
+                    }
+                };
+                let output_scale = best_scale(values, range);
+                consumers.iter().for_each(|&consumer| scales[consumer] = output_scale);
+                let affines = to_codes_of(output_scale);
+                let codes = |(map, sums): (usize, &Vec<i32>)| {
+                    affines[map / together].apply(sums).map(|value| range.code(value)).collect()
+                };
+                maps.push(pooled.iter().enumerate().map(codes).collect());
+                affines
             };
             if consumers.is_empty() {
                 maps.push(Vec::new());

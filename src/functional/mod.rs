@@ -35,7 +35,7 @@ pub mod metrics;
 pub use activity::{ActivityTable, LayerActivity};
 pub use calibrate::CalibratedLayer;
 pub use choose::Tried;
-pub use model::{ArraySpec, FunctionalModel, FunctionalSpec, MemoryCells};
+pub use model::{ArraySpec, FunctionalModel, FunctionalSpec, MemoryCells, UsedStatistics};
 pub use pass::{Clipping, Observer};
 pub use record::Recorded;
 pub use run::{Evaluation, Keep, Outputs};

@@ -22,7 +22,11 @@ use crate::mapping::{PackedArray, Split, first_ensembling_layer};
 use crate::random::{Purpose, StreamName};
 use crate::readout::{Digits, Readout};
 use crate::units::Conductance;
-use crate::workload::{LayerInput, LayerPosterior, LoadedPosterior, Net, NetLayer, Shape, StatisticsKey};
+use crate::workload::{
+    BatchNorm, LayerInput, LayerPosterior, LoadedPosterior, MemberStatistics, Net, NetLayer, Shape, Statistics,
+    StatisticsKey,
+};
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -122,6 +126,37 @@ impl FunctionalSpec {
         let first = first_ensembling_layer(&self.scheme, net).map_err(|problem| Error::Config(problem.message))?;
         let first_ensembling_layer = (first < net.layers.len()).then_some(first);
         Ok(StatisticsKey { first_ensembling_layer, eps: self.scheme.eps().unwrap_or(0.0) })
+    }
+
+    /// A hash of the weights that each member holds, all layers together, by which statistics of its own are found again;
+    /// none where weights are drawn at every position.
+    ///
+    /// # Errors
+    /// As [`FunctionalModel::new`].
+    pub fn weight_hashes(&self, net: &Net, posterior: &LoadedPosterior) -> Result<Option<Vec<String>>, Error> {
+        check_sizes(self, net)?;
+        let members = if self.scheme == Scheme::Deterministic { 1 } else { self.members };
+        let first = first_ensembling_layer(&self.scheme, net).map_err(|problem| Error::Config(problem.message))?;
+        let mut hashers = vec![blake3::Hasher::new(); members as usize];
+        for (index, layer) in net.layers.iter().enumerate() {
+            let planes =
+                Planes { spec: self, index, layer, posterior, sampled: index >= first, last: index == net.output };
+            let weights = planes.whole(planes.split().as_ref())?;
+            for (member, hasher) in hashers.iter_mut().enumerate() {
+                let matrix = match &weights {
+                    Weights::Shared(matrix) => matrix,
+                    Weights::PerMember(matrices) => &matrices[member],
+                    Weights::PerPosition(_) => return Ok(None),
+                };
+                // Whatever the arrays: column by column, 64 rows to a word.
+                for column in 0..matrix.columns() {
+                    matrix.column(column).iter().for_each(|word| {
+                        hasher.update(&word.to_le_bytes());
+                    });
+                }
+            }
+        }
+        Ok(Some(hashers.iter().map(|hasher| hasher.finalize().to_hex().to_string()).collect()))
     }
 
     /// The pulses that drive the rows of a layer where it is read by converters.
@@ -292,9 +327,79 @@ pub(super) struct Layer {
     /// Cell currents, of rows at level 1, in one unit of its accumulators.
     pub(super) step: f64,
     pub(super) conversions_per_position: u64,
-    pub(super) affine: Affine,
+    /// Batch norm of each member, or of one for all.
+    pub(super) affines: Vec<Affine>,
     /// None in the last layer.
     pub(super) codes: Option<CodeRange>,
+}
+
+impl Layer {
+    /// Batch norm of a member.
+    pub(super) fn affine(&self, member: usize) -> &Affine {
+        &self.affines[member.min(self.affines.len() - 1)]
+    }
+}
+
+/// Which batch-norm statistics a layer uses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UsedStatistics {
+    /// The layer's name.
+    pub layer: String,
+    /// Name of the set; `sampled` and `mode` are those that every posterior has.
+    pub set: String,
+    /// Whether the set was taken in this sampling configuration; otherwise it is the nearest one.
+    pub exact: bool,
+    /// Whether each member has its own.
+    pub per_member: bool,
+}
+
+/// Where the statistics and scales of a model come from.
+struct Sets<'a> {
+    posterior: &'a LoadedPosterior,
+    key: StatisticsKey,
+    /// Those of the members, and which of its members each member is.
+    of_members: Option<(&'a MemberStatistics, Vec<usize>)>,
+    /// Names of sets of other members.
+    passed_over: Vec<String>,
+}
+
+impl<'a> Sets<'a> {
+    /// `weights` are hashes of the members' weights.
+    fn new(
+        posterior: &'a LoadedPosterior,
+        key: StatisticsKey,
+        weights: impl FnOnce() -> Result<Option<Vec<String>>, Error>,
+    ) -> Result<Self, Error> {
+        let mut fitting = posterior.member_sets.iter().filter(|set| set.key == key).peekable();
+        let weights = if fitting.peek().is_some() { weights()?.unwrap_or_default() } else { Vec::new() };
+        let (mut of_members, mut passed_over) = (None, Vec::new());
+        for set in fitting {
+            let place = |weights: &String| set.weights.iter().position(|of| of == weights);
+            match weights.iter().map(place).collect::<Option<Vec<usize>>>() {
+                Some(places) if !places.is_empty() => of_members = Some((set, places)),
+                _ => passed_over.push(set.name.clone()),
+            }
+        }
+        Ok(Self { posterior, key, of_members, passed_over })
+    }
+
+    fn input_scale(&self, layer: usize) -> f32 {
+        let of_members = self.of_members.as_ref().map(|(set, _)| set.input_scales[layer]);
+        of_members.unwrap_or_else(|| self.posterior.input_scale(layer, &self.key))
+    }
+
+    /// Those of each member, or one for all, and what they are.
+    fn statistics(&self, index: usize, layer: &str) -> (Vec<&'a BatchNorm>, UsedStatistics) {
+        let layer = layer.to_owned();
+        if let Some((set, places)) = &self.of_members {
+            let of = &set.layers[index];
+            let members = places.iter().map(|&place| &of[place.min(of.len() - 1)]).collect();
+            return (members, UsedStatistics { layer, set: set.name.clone(), exact: true, per_member: true });
+        }
+        let posterior = self.posterior;
+        let Statistics { batch_norm, set, exact } = posterior.statistics(index, &self.key);
+        (vec![batch_norm], UsedStatistics { layer, set: set.to_owned(), exact, per_member: false })
+    }
 }
 
 /// A network on a chip.
@@ -312,6 +417,10 @@ pub struct FunctionalModel {
     pub(super) seed: u64,
     /// How products are computed; it makes no difference but in time.
     pub(super) instructions: Instructions,
+    /// The batch-norm statistics of each layer.
+    pub statistics: Vec<UsedStatistics>,
+    /// Names of sets of statistics for this sampling configuration that are of other members' weights, and not used.
+    pub passed_over: Vec<String>,
 }
 
 impl FunctionalModel {
@@ -327,20 +436,23 @@ impl FunctionalModel {
         let first_ensembling =
             first_ensembling_layer(&spec.scheme, net).map_err(|problem| Error::Config(problem.message))?;
         let key = spec.statistics_key(net)?;
+        let sets = Sets::new(posterior, key, || spec.weight_hashes(net, posterior))?;
+        let mut used = Vec::with_capacity(net.layers.len());
         let mut layers = Vec::with_capacity(net.layers.len());
         for (index, (layer, of_layer)) in net.layers.iter().zip(&posterior.layers).enumerate() {
             let sampled = index >= first_ensembling;
             let planes = Planes { spec, index, layer, posterior, sampled, last: index == net.output };
             let Built { products, row_sets, step } = planes.build()?;
-            let statistics = posterior.statistics(index, &key).batch_norm;
-            let (bn_eps, scale, learned) = (posterior.bn_eps, posterior.input_scale(index, &key), &of_layer.learned);
-            let (affine, codes) = match output_scale(index, net, posterior, &key)? {
-                Some(output_scale) => (
-                    Affine::hidden(statistics, learned, bn_eps, step, scale, output_scale),
-                    Some(CodeRange::new(layer.output_bits, layer.relu)),
-                ),
-                None => (Affine::logits(statistics, learned, bn_eps, step, scale, posterior.kappa), None),
+            let (statistics, of_layer_used) = sets.statistics(index, &layer.name);
+            used.push(of_layer_used);
+            let (bn_eps, scale, learned) = (posterior.bn_eps, sets.input_scale(index), &of_layer.learned);
+            let output_scale = output_scale(index, net, &sets)?;
+            let affine = |statistics: &BatchNorm| match output_scale {
+                Some(output_scale) => Affine::hidden(statistics, learned, bn_eps, step, scale, output_scale),
+                None => Affine::logits(statistics, learned, bn_eps, step, scale, posterior.kappa),
             };
+            let affines = statistics.into_iter().map(affine).collect();
+            let codes = output_scale.map(|_| CodeRange::new(layer.output_bits, layer.relu));
             layers.push(Layer {
                 source: layer.source,
                 columns: layer.columns as usize,
@@ -356,12 +468,13 @@ impl FunctionalModel {
                 conversions_per_position: conversions_per_position(spec, layer, &row_sets),
                 row_sets,
                 step,
-                affine,
+                affines,
                 codes,
             });
         }
         let (input, output, seed, instructions) = (net.input, net.output, spec.seed, Instructions::best());
-        Ok(Self { input, layers, members: members as usize, first_ensembling, output, seed, instructions })
+        let (members, statistics, passed_over) = (members as usize, used, sets.passed_over);
+        Ok(Self { input, layers, members, first_ensembling, output, seed, instructions, statistics, passed_over })
     }
 
     /// The same, computed by these instructions.
@@ -501,15 +614,10 @@ fn conversions_per_position(spec: &FunctionalSpec, layer: &NetLayer, row_sets: &
 }
 
 /// Scale of the codes that layer `index` puts out: the input scale of the layers that read it; None for the last layer.
-fn output_scale(
-    index: usize,
-    net: &Net,
-    posterior: &LoadedPosterior,
-    key: &StatisticsKey,
-) -> Result<Option<f32>, Error> {
+fn output_scale(index: usize, net: &Net, sets: &Sets<'_>) -> Result<Option<f32>, Error> {
     let mut scale = None;
     for consumer in net.consumers(index) {
-        let expected = posterior.input_scale(consumer, key);
+        let expected = sets.input_scale(consumer);
         match scale {
             None => scale = Some((consumer, expected)),
             Some((first, scale)) if scale != expected => {
@@ -566,19 +674,36 @@ impl Planes<'_> {
         Ok((sums, largest))
     }
 
-    fn build(&self) -> Result<Built, Error> {
-        let plane = if self.sampled { Plane::Stochastic } else { Plane::Deterministic };
-        if let (true, Some(eps)) = (self.sampled, self.spec.scheme.eps()) {
-            let split = Split::new(self.layer.rows, self.layer.columns, &self.of_layer().p, eps);
-            return self.split(&split);
+    /// How its synapses are split between planes, where they are.
+    fn split(&self) -> Option<Split> {
+        let eps = self.spec.scheme.eps().filter(|_| self.sampled)?;
+        Some(Split::new(self.layer.rows, self.layer.columns, &self.of_layer().p, eps))
+    }
+
+    fn plane(&self) -> Plane {
+        if self.sampled { Plane::Stochastic } else { Plane::Deterministic }
+    }
+
+    /// All weights of the layer together; with a split only its synapses are sampled.
+    fn whole(&self, split: Option<&Split>) -> Result<Weights<BitMatrix>, Error> {
+        let blocks = self.blocks(self.plane());
+        match split {
+            _ if !self.sampled => {
+                Ok(Weights::Shared(BitMatrix::mode(self.of_layer(), blocks, self.layer.columns as usize)))
+            }
+            None => self.drawn(self.of_layer(), blocks, None),
+            Some(split) => self.drawn(&self.forced(split, f32::from), blocks, Some(split)),
         }
+    }
+
+    fn build(&self) -> Result<Built, Error> {
+        if let Some(split) = self.split() {
+            return self.two_planes(&split);
+        }
+        let plane = self.plane();
         let blocks = self.blocks(plane);
         let (sums, largest) = self.sums(plane, blocks.rows_per_block(), blocks.count())?;
-        let weights = if self.sampled {
-            self.drawn(self.of_layer(), blocks, None)?
-        } else {
-            Weights::Shared(BitMatrix::mode(self.of_layer(), blocks, self.layer.columns as usize))
-        };
+        let weights = self.whole(None)?;
         let step = sums.step();
         let cells = self.cells(plane, &weights, None, &blocked(blocks, self.layer.columns), &sums);
         let product = PlaneProduct::new(self.layer, blocks, weights, None, None, sums, cells);
@@ -591,7 +716,7 @@ impl Planes<'_> {
     }
 
     /// Both planes of a layer whose probabilistic synapses are those of `split`.
-    fn split(&self, split: &Split) -> Result<Built, Error> {
+    fn two_planes(&self, split: &Split) -> Result<Built, Error> {
         let (spec, columns) = (self.spec, self.layer.columns as usize);
         let (fixed_blocks, sampled_blocks) = (self.blocks(Plane::Deterministic), self.blocks(Plane::Stochastic));
         let fixed = u64::from(split.rows()) * u64::from(split.columns()) - split.probabilistic();
@@ -623,7 +748,7 @@ impl Planes<'_> {
         if [&fixed_sums, &sampled_sums].into_iter().flatten().all(|(sums, _)| matches!(sums, Sums::Exact)) {
             // Integers add up the same in one plane as in two.
             let (blocks, weights) = if sampled_sums.is_some() {
-                (sampled_blocks, self.drawn(&self.forced(split, f32::from), sampled_blocks, Some(split))?)
+                (sampled_blocks, self.whole(Some(split))?)
             } else {
                 (fixed_blocks, Weights::Shared(mode()))
             };

@@ -143,7 +143,7 @@ impl FunctionalModel {
                 clipping[index].clipped += counted.clipped;
                 clipping[index].conversions += counted.conversions;
                 let pooled = max_pool(&accumulators, layer.linear, layer.pool);
-                let normalised = layer.affine.apply(&pooled);
+                let normalised = layer.affine(member).apply(&pooled);
                 match layer.codes {
                     Some(codes) => maps[index] = normalised.map(|value| codes.code(value)).collect(),
                     None => logits.extend(normalised),

@@ -54,6 +54,20 @@ impl BitMatrix {
         }
     }
 
+    /// A column as K consecutive bits, row 0 in the lowest of the first word.
+    #[must_use]
+    pub fn column(&self, column: usize) -> Vec<u64> {
+        let mut bits = vec![0; self.blocks.rows().div_ceil(64)];
+        for (word, rows) in self.blocks.word_rows().enumerate() {
+            let (value, at, shift) = (self.words[word * self.columns + column], rows.start / 64, rows.start % 64);
+            bits[at] |= value << shift;
+            if shift + rows.len() > 64 {
+                bits[at + 1] |= value >> (64 - shift);
+            }
+        }
+        bits
+    }
+
     /// The mode: +1 where p is above one half.
     #[must_use]
     pub fn mode(posterior: &LayerPosterior, blocks: RowBlocks, columns: usize) -> Self {
@@ -169,6 +183,21 @@ impl WeightDistribution {
         for (column, trials) in self.columns.iter().enumerate() {
             trials.draw(stream, &mut bits);
             matrix.set_column(column, &bits, 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_is_the_same_whatever_the_row_blocks() {
+        let bits = [0x0123_4567_89ab_cdef, 0xf_edcb_a987];
+        for array_rows in [1, 7, 64, 65, 100, 128] {
+            let mut matrix = BitMatrix::new(RowBlocks::new(100, array_rows), 2);
+            matrix.set_column(1, &bits, 0);
+            assert_eq!((matrix.column(0), matrix.column(1)), (vec![0; 2], bits.to_vec()), "{array_rows}");
         }
     }
 }

@@ -3,8 +3,8 @@
 //! The facts are stored in the metadata of a trace file, so that a stored trace gives the same report as the run.
 
 use crate::config::Config;
-use crate::functional::Tried;
 use crate::functional::metrics::Detection;
+use crate::functional::{Tried, UsedStatistics};
 use crate::mapping::{Placed, Replicated};
 use crate::meter::decimal;
 use crate::report::Setting;
@@ -166,6 +166,12 @@ pub struct OutputFacts {
     /// How well uncertainty tells out-of-distribution images from these; none without such images.
     #[serde(default)]
     pub ood: Option<DetectionFacts>,
+    /// Batch-norm statistics that were used, by layer.
+    #[serde(default)]
+    pub statistics: Vec<UsedStatistics>,
+    /// Sets of members' statistics for this sampling configuration that were not used: they are of other weights.
+    #[serde(default)]
+    pub statistics_of_others: Vec<String>,
     /// Share of conversions that clipped, by layer.
     pub clipped_share: Vec<f64>,
     /// Cell currents, of rows at the driver's lowest level, in one step of the converter, by layer; 1 where it resolves

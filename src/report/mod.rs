@@ -26,7 +26,9 @@ pub use area::Area;
 pub use booked::Booked;
 pub use efficiency::Efficiency;
 pub use energy::Energy;
-pub use facts::{ClosedForm, DetectionFacts, EventFacts, InventoryItem, LayerFacts, OutputFacts, RunFacts, content_hash};
+pub use facts::{
+    ClosedForm, DetectionFacts, EventFacts, InventoryItem, LayerFacts, OutputFacts, RunFacts, content_hash,
+};
 pub use latency::{Latency, Throughput};
 pub use power::Power;
 pub use sampling::Sampling;

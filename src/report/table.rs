@@ -5,7 +5,7 @@ use crate::functional::metrics::Detection;
 use crate::mapping::Placed;
 use crate::mapping::replicate::LayerCopies;
 use crate::report::quantity::{grouped, percent, si, significant, square_millimetres};
-use crate::report::{Report, Setting, efficiency::GOPS_DEFINITION};
+use crate::report::{OutputFacts, Report, Setting, efficiency::GOPS_DEFINITION};
 use crate::trace::Action;
 use crate::units::Area;
 use std::cmp::Ordering;
@@ -508,6 +508,7 @@ fn answers(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             line(f, name, &format!("AUROC {auroc:.4}, AUPR {aupr:.4}, FPR95 {}", percent(fpr95)))?;
         }
     }
+    statistics(report, outputs, f)?;
     let clipped = outputs.clipped_share.iter().copied().fold(0.0, f64::max);
     line(f, "clipped conversions", &format!("{} in the layer that clips most", percent(clipped)))?;
     let steps = outputs.adc_step.iter().zip(&report.mapping.per_layer);
@@ -520,6 +521,31 @@ fn answers(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         format!("1 cell current{level} in all layers")
     };
     line(f, "largest converter step", &text)
+}
+
+/// Which batch-norm statistics were used, where they are not simply those of the sampling configuration.
+fn statistics(report: &Report, outputs: &OutputFacts, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut told = Vec::new();
+    if let Some(used) = outputs.statistics.iter().find(|used| used.per_member) {
+        told.push(format!("\"{}\", each member's own", used.set));
+    }
+    let mut nearest: Vec<(&str, Vec<String>)> = Vec::new();
+    for used in outputs.statistics.iter().filter(|used| !used.exact) {
+        match nearest.last_mut() {
+            Some((set, layers)) if *set == used.set => layers.push(cut(&used.layer)),
+            _ => nearest.push((&used.set, vec![cut(&used.layer)])),
+        }
+    }
+    if !nearest.is_empty() {
+        let of = |(set, layers): &(&str, Vec<String>)| format!("\"{set}\" in {}", layers.join(", "));
+        let sets: Vec<String> = nearest.iter().map(of).collect();
+        told.push(format!("the nearest, not those of {}: {}", scheme(&report.config), sets.join("; ")));
+    }
+    if !outputs.statistics_of_others.is_empty() {
+        let others = outputs.statistics_of_others.join("\", \"");
+        told.push(format!("\"{others}\" not used: of members with other weights"));
+    }
+    if told.is_empty() { Ok(()) } else { line(f, "batch-norm statistics", &told.join("; ")) }
 }
 
 fn closed_form(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {

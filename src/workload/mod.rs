@@ -10,4 +10,4 @@ pub mod pack;
 pub use crate::network::{LayerInput, Net, NetLayer, Shape, resolve};
 pub use images::LoadedImages;
 pub use posterior::{LayerPosterior, Learned, LoadedPosterior, PackedSamples};
-pub use statistics::{BatchNorm, Statistics, StatisticsKey, StatisticsSet};
+pub use statistics::{BatchNorm, MemberStatistics, Statistics, StatisticsKey, StatisticsSet};

@@ -170,7 +170,8 @@ pub fn pack(bytes: &[u8], path: &Path, options: &PackOptions) -> Result<Packed, 
         made.insert(format!("{name}.input_scale"), floats(&[input_scale]));
         for tensor in tensors_of(&file, from, &order) {
             let full = format!("{from}.{tensor}");
-            let set = tensor.strip_prefix("bn_mean_").or(tensor.strip_prefix("bn_var_"));
+            let scale = tensor.starts_with("input_scale_");
+            let set = ["bn_mean_", "bn_var_", "input_scale_"].iter().find_map(|kind| tensor.strip_prefix(kind));
             sets.extend(set.filter(|set| *set != "mode").map(str::to_owned));
             match tensor.as_str() {
                 "p" | "p_u8" | "input_scale" | "lambda" => {}
@@ -187,8 +188,15 @@ pub fn pack(bytes: &[u8], path: &Path, options: &PackOptions) -> Result<Packed, 
                     }
                 }
                 known if set.is_some() || TENSORS.contains(&known) => {
-                    let values = file.floats(&full, "one number for each output", &[columns])?;
-                    made.insert(format!("{name}.{tensor}"), floats(&values));
+                    let view = file.get(&full, "one number for each output")?;
+                    let shape = match view.shape() {
+                        // Statistics of each member.
+                        &[members, of] if set.is_some() && of == columns => vec![members, columns],
+                        _ => vec![if scale { 1 } else { columns }],
+                    };
+                    let values = file.floats(&full, "one number for each output", &shape)?;
+                    let (dtype, _, bytes) = floats(&values);
+                    made.insert(format!("{name}.{tensor}"), (dtype, shape, bytes));
                 }
                 _ => {
                     let near = nearest(&tensor, TENSORS).map(|near| format!("; did you mean \"{from}.{near}\"?"));
@@ -219,8 +227,12 @@ pub struct NewSet<'a> {
     pub first_ensembling_layer: &'a str,
     /// Threshold of probabilistic synapses that it belongs to.
     pub eps: f64,
-    /// For each layer the prefix of its tensors, its statistics and its input scale.
-    pub layers: Vec<(&'a str, &'a BatchNorm, f32)>,
+    /// Hashes of the members' weights, where each has statistics of its own.
+    pub weights: Option<Vec<String>>,
+    /// Hash of the file of the calibration images.
+    pub calibration: String,
+    /// For each layer the prefix of its tensors, its statistics (those of each member, or one for all) and its input scale.
+    pub layers: Vec<(&'a str, &'a [BatchNorm], f32)>,
 }
 
 /// A posterior file with a further set of statistics; a set of the same name is replaced. `path` names the file in messages.
@@ -236,8 +248,13 @@ pub fn with_set(bytes: &[u8], path: &Path, set: &NewSet<'_>) -> Result<Vec<u8>, 
         made.insert(name.to_owned(), (view.dtype(), view.shape().to_vec(), view.data().to_vec()));
     }
     for (prefix, statistics, input_scale) in &set.layers {
-        made.insert(format!("{prefix}.bn_mean_{}", set.name), floats(&statistics.mean));
-        made.insert(format!("{prefix}.bn_var_{}", set.name), floats(&statistics.var));
+        for (kind, of) in [("mean", (|s| &s.mean) as fn(&BatchNorm) -> &Vec<f32>), ("var", |s| &s.var)] {
+            let (dtype, mut shape, bytes) = floats(&statistics.iter().flat_map(of).copied().collect::<Vec<f32>>());
+            if set.weights.is_some() {
+                shape = vec![statistics.len(), shape[0] / statistics.len()];
+            }
+            made.insert(format!("{prefix}.bn_{kind}_{}", set.name), (dtype, shape, bytes));
+        }
         made.insert(format!("{prefix}.input_scale_{}", set.name), floats(&[*input_scale]));
     }
     let metadata = file.metadata();
@@ -246,7 +263,14 @@ pub fn with_set(bytes: &[u8], path: &Path, set: &NewSet<'_>) -> Result<Vec<u8>, 
         about.entry("source").or_insert_with(|| json!({}))[key] = Value::String(text);
     }
     let described = about.entry("statistics").or_insert_with(|| json!({}));
-    described[set.name] = json!({ "first_ensembling_layer": set.first_ensembling_layer, "eps": set.eps });
+    described[set.name] = json!({
+        "first_ensembling_layer": set.first_ensembling_layer,
+        "eps": set.eps,
+        "calibration": set.calibration,
+    });
+    if let Some(weights) = &set.weights {
+        described[set.name]["weights"] = json!(weights);
+    }
     written(made, &Value::Object(about)).map_err(|error| Error::Internal(error.to_string()))
 }
 

@@ -10,6 +10,8 @@
 //!   [statistics], in
 //!   every layer: `fel_conv5` is sampled from layer `conv5` on; any other S is described in the file's metadata, whose key
 //!   `crossbayes` holds JSON: `{"statistics": {"S": {"first_ensembling_layer": "conv5", "eps": 0.05}}}`;
+//! - the same with statistics `[T, cout]` of each of T members, where the description has `weights`, the hashes of the
+//!   members' weights that they belong to (`[1, cout]` in a layer that all members share);
 //! - optionally what training learned beside the weights, F32 `[cout]`: `conv1.bias` of the linear operation,
 //!   `conv1.bn_weight` and `conv1.bn_bias` of batch norm;
 //! - `conv1.input_scale`: F32 `[1]`, the value of input code 1 (or one tensor for the file with the scales of all layers
@@ -27,7 +29,9 @@ use crate::config::{Operation, Posterior, Workload};
 use crate::error::{Error, nearest};
 use crate::network::{LayerInput, Net, NetLayer};
 use crate::random::{Purpose, Stream, StreamName, threshold};
-use crate::workload::statistics::{self, BatchNorm, FROM_LAYER, Statistics, StatisticsKey, StatisticsSet};
+use crate::workload::statistics::{
+    self, BatchNorm, FROM_LAYER, MemberStatistics, Statistics, StatisticsKey, StatisticsSet,
+};
 use crate::workload::tensors::{self, TensorFile, index_text};
 use safetensors::tensor::Dtype;
 use std::collections::BTreeMap;
@@ -42,6 +46,8 @@ pub struct LoadedPosterior {
     pub layers: Vec<LayerPosterior>,
     /// Batch-norm statistics for further sampling configurations, by name.
     pub sets: Vec<StatisticsSet>,
+    /// Batch-norm statistics of the members of ensembles.
+    pub member_sets: Vec<MemberStatistics>,
     /// What the file's header says beside its tensors.
     pub metadata: BTreeMap<String, String>,
     /// Factor of the last layer's batch-norm output that gives the logits.
@@ -202,8 +208,16 @@ impl LoadedPosterior {
                 samples: samples(&file, layer)?,
             });
         }
-        let sets = further_sets(&file, net, input_scales.as_deref(), *bn_eps)?;
-        Ok(Self { path: path.to_owned(), layers, sets, metadata: file.metadata(), kappa: *kappa, bn_eps: *bn_eps })
+        let (sets, member_sets) = further_sets(&file, net, input_scales.as_deref(), *bn_eps)?;
+        Ok(Self {
+            path: path.to_owned(),
+            layers,
+            sets,
+            member_sets,
+            metadata: file.metadata(),
+            kappa: *kappa,
+            bn_eps: *bn_eps,
+        })
     }
 
     /// The set of statistics that was taken in the configuration `key`, beside those that every posterior has.
@@ -335,7 +349,15 @@ impl LoadedPosterior {
             }
         });
         let layers = layers.collect();
-        Ok(Self { path: PathBuf::new(), layers, sets: Vec::new(), metadata: BTreeMap::new(), kappa: 1.0, bn_eps: 1e-5 })
+        Ok(Self {
+            path: PathBuf::new(),
+            layers,
+            sets: Vec::new(),
+            member_sets: Vec::new(),
+            metadata: BTreeMap::new(),
+            kappa: 1.0,
+            bn_eps: 1e-5,
+        })
     }
 }
 
@@ -412,11 +434,38 @@ fn probabilities(file: &TensorFile, layer: &NetLayer) -> Result<Vec<f32>, Error>
 
 /// One set of a layer's batch-norm statistics.
 fn batch_norm(file: &TensorFile, layer: &NetLayer, suffix: &str, bn_eps: f64) -> Result<BatchNorm, Error> {
-    let shape = [layer.columns as usize];
+    statistics_of(file, layer, suffix, bn_eps, &[layer.columns as usize])
+}
+
+/// A layer's batch-norm statistics of each of `members` members, or of one for all of them.
+fn member_batch_norms(
+    file: &TensorFile,
+    layer: &NetLayer,
+    suffix: &str,
+    bn_eps: f64,
+    members: usize,
+) -> Result<Vec<BatchNorm>, Error> {
+    let name = format!("{}.bn_mean{suffix}", layer.tensors);
+    let columns = layer.columns as usize;
+    let shared = file.find(&name).is_some_and(|view| view.shape() == [1, columns]);
+    let shape = [if shared { 1 } else { members }, columns];
+    let BatchNorm { mean, var } = statistics_of(file, layer, suffix, bn_eps, &shape)?;
+    let of_members = mean.chunks_exact(columns).zip(var.chunks_exact(columns));
+    Ok(of_members.map(|(mean, var)| BatchNorm { mean: mean.to_vec(), var: var.to_vec() }).collect())
+}
+
+/// Means and variances in tensors of a shape.
+fn statistics_of(
+    file: &TensorFile,
+    layer: &NetLayer,
+    suffix: &str,
+    bn_eps: f64,
+    shape: &[usize],
+) -> Result<BatchNorm, Error> {
     let mean_name = format!("{}.bn_mean{suffix}", layer.tensors);
-    let mean = file.floats(&mean_name, &format!("batch-norm means of layer {}", layer.name), &shape)?;
+    let mean = file.floats(&mean_name, &format!("batch-norm means of layer {}", layer.name), shape)?;
     let var_name = format!("{}.bn_var{suffix}", layer.tensors);
-    let var = file.floats(&var_name, &format!("batch-norm variances of layer {}", layer.name), &shape)?;
+    let var = file.floats(&var_name, &format!("batch-norm variances of layer {}", layer.name), shape)?;
     if let Some(i) = var.iter().position(|&var| var < 0.0) {
         return Err(file.error(format!("tensor \"{var_name}\" holds {} at [{i}]; a variance is not negative", var[i])));
     }
@@ -452,12 +501,13 @@ fn further_sets(
     net: &Net,
     scales_of_all: Option<&str>,
     bn_eps: f64,
-) -> Result<Vec<StatisticsSet>, Error> {
+) -> Result<(Vec<StatisticsSet>, Vec<MemberStatistics>), Error> {
     let described = statistics::described(file)?;
     let prefixes: BTreeMap<&str, &NetLayer> = net.layers.iter().map(|layer| (layer.tensors.as_str(), layer)).collect();
     let indices = net.layers.iter().enumerate().map(|(index, layer)| (layer.name.as_str(), index)).collect();
     let mut keys: BTreeMap<String, StatisticsKey> = BTreeMap::new();
-    let mut known = BTreeMap::from([((Some(0), 0), "bn_mean and bn_var".to_owned())]);
+    let mut known = BTreeMap::from([((Some(0), 0, None), "bn_mean and bn_var".to_owned())]);
+    let weights_of = |set: &str| described.get(set).and_then(|described| described.weights.clone());
     for name in file.names().into_iter().filter(|name| Some(*name) != scales_of_all) {
         // A prefix may contain dots itself; the longest one applies.
         let mut dots = name.char_indices().rev().filter(|(_, c)| *c == '.');
@@ -472,7 +522,7 @@ fn further_sets(
         let (Some(set), Some(key)) = (set, key) else {
             return Err(unknown(file, net, described.keys(), layer, name));
         };
-        let same = known.insert((key.first_ensembling_layer, key.eps.to_bits()), format!("\"{set}\""));
+        let same = known.insert((key.first_ensembling_layer, key.eps.to_bits(), weights_of(set)), format!("\"{set}\""));
         if let Some(same) = same {
             return Err(file.error(format!(
                 "statistics \"{set}\" belong to the same sampling configuration as {same}; expected one set for each"
@@ -480,6 +530,20 @@ fn further_sets(
         }
         keys.insert(set.to_owned(), key);
     }
+    let (of_members, shared): (Vec<_>, Vec<_>) = keys.into_iter().partition(|(name, _)| weights_of(name).is_some());
+    let of_members = of_members.into_iter().map(|(name, key)| {
+        let weights = weights_of(&name).unwrap_or_default();
+        let suffix = format!("_{name}");
+        let layer = |layer| member_batch_norms(file, layer, &suffix, bn_eps, weights.len());
+        let layers = net.layers.iter().map(layer).collect::<Result<_, Error>>()?;
+        let scale = |layer: &NetLayer| {
+            let tensor = format!("{}.input_scale{suffix}", layer.tensors);
+            Ok(scales(file, &tensor, 1, "input scale of a set of statistics")?[0])
+        };
+        let input_scales = net.layers.iter().map(scale).collect::<Result<_, Error>>()?;
+        Ok(MemberStatistics { name, key, weights, layers, input_scales })
+    });
+    let of_members = of_members.collect::<Result<_, Error>>()?;
     let set = |(name, key): (String, StatisticsKey)| {
         let layers = net.layers.iter().map(|layer| batch_norm(file, layer, &format!("_{name}"), bn_eps));
         let scale = |layer: &NetLayer| format!("{}.input_scale_{name}", layer.tensors);
@@ -491,7 +555,7 @@ fn further_sets(
         let (layers, input_scales) = (layers.collect::<Result<_, Error>>()?, input_scales.transpose()?);
         Ok(StatisticsSet { layers, input_scales, name, key })
     };
-    keys.into_iter().map(set).collect()
+    Ok((shared.into_iter().map(set).collect::<Result<_, Error>>()?, of_members))
 }
 
 /// The error about a tensor that bears the prefix of `layer` and is none that it has.

@@ -46,6 +46,22 @@ pub struct StatisticsSet {
     pub input_scales: Option<Vec<f32>>,
 }
 
+/// Statistics of each member of an ensemble. They belong to the members' very weights, whatever these were drawn or read
+/// from.
+#[derive(Debug, Clone)]
+pub struct MemberStatistics {
+    /// Its name: what follows `bn_mean_` in the names of its tensors.
+    pub name: String,
+    /// The configuration that it belongs to.
+    pub key: StatisticsKey,
+    /// The hash of each member's weights.
+    pub weights: Vec<String>,
+    /// Statistics `[layer][member]`; of one member only in a layer that all members share.
+    pub layers: Vec<Vec<BatchNorm>>,
+    /// Input scales of all layers, the same for all members.
+    pub input_scales: Vec<f32>,
+}
+
 /// Statistics of one layer, as found for a sampling configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct Statistics<'a> {
@@ -69,6 +85,12 @@ pub(super) struct Described {
     /// Threshold of probabilistic synapses.
     #[serde(default)]
     pub(super) eps: f64,
+    /// Hashes of the members' weights, where each member has statistics of its own.
+    #[serde(default)]
+    pub(super) weights: Option<Vec<String>>,
+    /// Hash of the file of the calibration images that they were taken on.
+    #[serde(default)]
+    pub(super) calibration: Option<String>,
 }
 
 /// Part of names that need no description: `fel_conv5` is sampled from layer `conv5` on.
@@ -100,7 +122,7 @@ pub(super) fn key(
     name: &str,
 ) -> Result<Option<StatisticsKey>, Error> {
     let index = |layer: &str| layers.get(layer).copied();
-    let Some(Described { first_ensembling_layer: first, eps }) = described.get(name) else {
+    let Some(Described { first_ensembling_layer: first, eps, .. }) = described.get(name) else {
         let first = name.strip_prefix(FROM_LAYER).and_then(index);
         return Ok(first.map(|first| StatisticsKey { first_ensembling_layer: Some(first), eps: 0.0 }));
     };

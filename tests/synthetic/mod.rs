@@ -174,6 +174,8 @@ fn facts(layers: u32, images: u32, members: u32, cycles: u64) -> RunFacts {
             nll: Some(0.1),
             brier: Some(0.05),
             ood: None,
+            statistics: Vec::new(),
+            statistics_of_others: Vec::new(),
             clipped_share: vec![0.0; layers.len()],
             adc_step: vec![1.0; layers.len()],
         }),
