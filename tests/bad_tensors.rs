@@ -667,7 +667,14 @@ fn statistics_of_no_known_configuration_are_refused() {
     assert_eq!(
         described(r#"{"statistics": {"fine": {"first_ensembling_layer": "fc1", "epz": 0.5}}}"#),
         "small.st: statistics in the metadata \"crossbayes\" are not described by first_ensembling_layer and eps: unknown \
-         field `epz`, expected `first_ensembling_layer` or `eps`"
+         field `epz`, expected one of `first_ensembling_layer`, `eps`, `weights`, `calibration`"
+    );
+    // Statistics of two members have two rows.
+    let members = r#"{"statistics": {"fine": {"first_ensembling_layer": "fc1", "weights": ["a", "b"]}}}"#;
+    let refused = described(members);
+    assert!(
+        refused.contains(".bn_mean_fine\" has shape [") && refused.contains("the network expects [2, 2]"),
+        "{refused}"
     );
     let mut twice = with_set("fel_fc1", 0.0);
     add_set(&mut twice, "fine", 0.0);
