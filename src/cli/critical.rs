@@ -1,7 +1,7 @@
 //! `critical`: the critical path of a run, and what other times would gain.
 
 use super::folder::CONFIG;
-use super::plot::write;
+use super::plot::Pictures;
 use super::progress::Bar;
 use super::{Failure, Format, Global, Target, print};
 use crate::config::{Answer, Loaded, MappingSpec, Scheme};
@@ -29,15 +29,8 @@ pub(super) struct Args {
     /// several times, each for itself. `arch.adc.time` is the time of the converter that the chip has.
     #[arg(long, value_name = "KEY=CHANGE")]
     what_if: Vec<String>,
-    /// Folder for a picture of the path over time, critical.svg.
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Picture as PNG too, beside the SVG.
-    #[arg(long, requires = "out")]
-    png: bool,
-    /// Replace files of the same names, whatever is in them.
-    #[arg(long, requires = "out")]
-    force: bool,
+    #[command(flatten)]
+    pictures: Pictures,
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
@@ -81,11 +74,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     }
     bar.clear();
     let report = Critical::new(config, &critical.chain, &critical.stages, &critical.layers, answers);
-    if let Some(out) = &args.out {
-        let picture = plot::critical::picture(config, &critical.layers, &critical.chain);
-        let drawn = write(plot::files("critical", &picture, args.png)?, out, args.force)?;
-        global.say(&format!("wrote {}", drawn.join(", ")));
-    }
+    args.pictures
+        .draw(global, || vec![("critical", plot::critical::picture(config, &critical.layers, &critical.chain))])?;
     print(&match global.format {
         Format::Json => {
             let json = serde_json::to_string_pretty(&report).map_err(|error| Error::Internal(error.to_string()))?;

@@ -34,7 +34,7 @@ pub(super) struct Args {
 /// Where pictures go beside a table.
 #[derive(Debug, clap::Args)]
 pub(super) struct Pictures {
-    /// `sparsity`, `device`: folder for pictures.
+    /// Folder for pictures, where there are any: of `critical`, `show sparsity` and `show device`.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Pictures as PNG too, beside the SVG.

@@ -3,16 +3,12 @@
 use crate::compare::label::Part;
 use crate::compare::{Comparison, Row};
 use crate::error::Error;
+use crate::functional::metrics::wilson;
 use crate::plot::Picture;
-use crate::plot::palette::{INK, component};
-use crate::plot::panels::{Contents, Panel, Point, Scale, picture};
+use crate::plot::palette::INK;
+use crate::plot::panels::{Contents, Panel, Point, Scale, line_colour, picture};
 use crate::plot::picture::Colour;
 use crate::report::quantity::grouped;
-use crate::trace::Component;
-
-/// Colours of lines; more of them begin anew.
-const COLOURS: [Component; 5] =
-    [Component::Crossbar, Component::Adc, Component::Generator, Component::Digital, Component::Driver];
 
 /// What a chart shows: its title, unit, scale and value, and the ends of the value's error bar.
 type Chart = (&'static str, &'static str, Scale, fn(&Row) -> Option<f64>, fn(&Row) -> Option<(f64, f64)>);
@@ -30,13 +26,6 @@ const CHARTS: [Chart; 6] = [
 fn error(row: &Row) -> Option<(f64, f64)> {
     let outputs = row.outputs.as_ref()?;
     Some(wilson(outputs.accuracy?, f64::from(outputs.images)))
-}
-
-/// Ends of the Wilson interval of one standard error of a share of `n`: unlike the share's own it has a width at 0 and 1.
-pub(crate) fn wilson(share: f64, n: f64) -> (f64, f64) {
-    let middle = (share + 0.5 / n) / (1.0 + 1.0 / n);
-    let half = libm::sqrt(share * (1.0 - share) / n + 0.25 / (n * n)) / (1.0 + 1.0 / n);
-    (middle - half, middle + half)
 }
 
 impl Comparison {
@@ -78,13 +67,12 @@ impl Comparison {
         };
         let categories: Vec<String> =
             layers.iter().map(|(_, name)| (*name).to_owned()).chain(none.then(|| "none".to_owned())).collect();
-        let colour = |index: usize| component(COLOURS[index % COLOURS.len()]);
         let mut legend: Vec<(Colour, String)> = eps
             .iter()
             .enumerate()
             .map(|(index, eps)| match eps {
-                None => (colour(index), "all synapses sampled".to_owned()),
-                Some(eps) => (colour(index), format!("{eps} < p < {}", 1.0 - eps)),
+                None => (line_colour(index), "all synapses sampled".to_owned()),
+                Some(eps) => (line_colour(index), format!("{eps} < p < {}", 1.0 - eps)),
             })
             .collect();
         if none {
@@ -133,24 +121,5 @@ impl Comparison {
             axis: "first ensembling layer",
             panels: &panels,
         }))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::wilson;
-
-    /// Its ends are the p whose standard error sqrt(p (1 - p) / n) is how far they are from the share.
-    #[test]
-    fn ends_of_the_interval_are_a_standard_error_from_the_share() {
-        for (share, n) in [(0.924, 500.0), (0.5, 10.0), (0.9, 20.0)] {
-            let (low, high) = wilson(share, n);
-            for p in [low, high] {
-                assert!(((p - share).abs() - (p * (1.0 - p) / n).sqrt()).abs() < 1e-12, "{share} of {n}: {p}");
-            }
-            assert!(low < share && share < high);
-        }
-        let (low, high) = wilson(1.0, 360.0);
-        assert!((low - 360.0 / 361.0).abs() < 1e-12 && (high - 1.0).abs() < 1e-12);
     }
 }

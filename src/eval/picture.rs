@@ -1,25 +1,16 @@
 //! Pictures of an evaluation: reliability, uncertainty in and out of distribution, measures over members and over drift.
 
-use crate::compare::quality::wilson;
 use crate::eval::scores::{Measures, confidences};
 use crate::eval::table::{Row, age};
 use crate::eval::{Evaluated, Score};
-use crate::functional::metrics::{Bin, DEFAULT_BINS};
+use crate::functional::metrics::{Bin, DEFAULT_BINS, wilson};
 use crate::plot::Picture;
-use crate::plot::palette::{INK, component};
-use crate::plot::panels::{Contents, Panel, Point, Scale, picture};
+use crate::plot::palette::INK;
+use crate::plot::panels::{Contents, Panel, Point, Scale, line_colour, picture};
 use crate::plot::picture::Colour;
-use crate::trace::Component;
 
-/// Colours of lines; more of them begin anew.
-const COLOURS: [Component; 5] =
-    [Component::Crossbar, Component::Adc, Component::Generator, Component::Digital, Component::Driver];
 /// Bins of entropies, and numbers of members, that one picture shows.
 const ACROSS: usize = 16;
-
-fn colour(index: usize) -> Colour {
-    component(COLOURS[index % COLOURS.len()])
-}
 
 fn point(category: usize, value: f64) -> Point {
     Point { category, value, error: (value, value) }
@@ -87,7 +78,7 @@ pub fn pictures(of: &Evaluated) -> Vec<(&'static str, Picture)> {
             picture(&Contents {
                 title: "Answers over the number of members",
                 subtitle: &subtitle,
-                legend: &[(colour(0), "the first T members".to_owned())],
+                legend: &[(line_colour(0), "the first T members".to_owned())],
                 categories: &shown.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 axis: "members (T)",
                 panels: &charts(&[measures.collect()], row.images),
@@ -115,7 +106,7 @@ fn reliability(scores: &[Score], labels: &[u32], subtitle: &str) -> Picture {
     picture(&Contents {
         title: "Reliability: how often answers of a confidence are right",
         subtitle,
-        legend: &[(colour(0), "right answers; bars: standard error".to_owned()), (INK, "confidence".to_owned())],
+        legend: &[(line_colour(0), "right answers; bars: standard error".to_owned()), (INK, "confidence".to_owned())],
         categories: &(0..DEFAULT_BINS).map(edge).collect::<Vec<_>>(),
         axis: "confidence, upper end of the bin",
         panels: &[
@@ -145,7 +136,7 @@ fn entropy(sets: &[Vec<Score>], classes: usize, subtitle: &str) -> Picture {
     };
     let names = ["in distribution", "out of distribution"];
     let legend: Vec<(Colour, String)> =
-        sets.iter().enumerate().map(|(set, _)| (colour(set), names[set].to_owned())).collect();
+        sets.iter().enumerate().map(|(set, _)| (line_colour(set), names[set].to_owned())).collect();
     picture(&Contents {
         title: "Uncertainty of the answers",
         subtitle,
@@ -184,7 +175,7 @@ fn drift(rows: &[Row], members: u32, subtitle: &str) -> Option<Picture> {
         picture(&Contents {
             title: "Answers over the age of the memory cells",
             subtitle,
-            legend: &names.iter().enumerate().map(|(i, name)| (colour(i), (*name).to_owned())).collect::<Vec<_>>(),
+            legend: &names.iter().enumerate().map(|(i, name)| (line_colour(i), (*name).to_owned())).collect::<Vec<_>>(),
             categories: &ages.iter().map(|&seconds| age(seconds)).collect::<Vec<_>>(),
             axis: "age",
             panels: &charts(&lines, images),

@@ -50,11 +50,10 @@ impl Scale {
     /// The one that gives `codes` for the sums from `first` on, if there is one within 32 bits.
     fn find(step: f64, first: i32, codes: &[i32]) -> Option<Self> {
         let top = codes.iter().copied().max()?;
-        let most = i64::from(first.max(0).unsigned_abs().max(codes.len() as u32));
         let fits = |shift: u32| {
             let factor = (f64::from(1_u32 << shift) / step).round();
             let half = (1_i32 << shift) >> 1;
-            let fits = factor >= 1.0 && factor * most as f64 + f64::from(half) <= f64::from(i32::MAX);
+            let fits = factor >= 1.0 && factor * codes.len() as f64 + f64::from(half) <= f64::from(i32::MAX);
             fits.then_some(Self { factor: factor as i32, half, shift, top })
         };
         let agrees = |scale: &Self| (first..).zip(codes).all(|(sum, &code)| scale.code(sum) == code);

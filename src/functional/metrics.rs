@@ -106,6 +106,14 @@ pub fn expected_calibration_error(probabilities: &[f64], labels: &[u32], bins: u
     calibration_error(&Bin::all(labelled(probabilities, labels).map(answer), bins))
 }
 
+/// Ends of the Wilson interval of one standard error of a share of `n`: unlike the share's own it has a width at 0 and 1.
+#[must_use]
+pub fn wilson(share: f64, n: f64) -> (f64, f64) {
+    let middle = (share + 0.5 / n) / (1.0 + 1.0 / n);
+    let half = libm::sqrt(share * (1.0 - share) / n + 0.25 / (n * n)) / (1.0 + 1.0 / n);
+    (middle - half, middle + half)
+}
+
 /// Area under the receiver operating characteristic: the probability that a positive scores above a negative, ties
 /// counting half (the Mann-Whitney statistic by mid-ranks).
 #[must_use]
@@ -233,5 +241,19 @@ mod tests {
         // 19 of 20 negatives are 95%, up to a threshold of 100.
         let negatives: Vec<f64> = (0..19).map(f64::from).chain([100.0]).collect();
         close(fpr95(&negatives, &[18.0, 18.5, 50.0, 200.0]), 0.75);
+    }
+
+    /// Its ends are the p whose standard error sqrt(p (1 - p) / n) is how far they are from the share.
+    #[test]
+    fn ends_of_the_interval_are_a_standard_error_from_the_share() {
+        for (share, n) in [(0.924, 500.0), (0.5, 10.0), (0.9, 20.0)] {
+            let (low, high) = wilson(share, n);
+            for p in [low, high] {
+                assert!(((p - share).abs() - (p * (1.0 - p) / n).sqrt()).abs() < 1e-12, "{share} of {n}: {p}");
+            }
+            assert!(low < share && share < high);
+        }
+        let (low, high) = wilson(1.0, 360.0);
+        assert!((low - 360.0 / 361.0).abs() < 1e-12 && (high - 1.0).abs() < 1e-12);
     }
 }

@@ -15,7 +15,8 @@ use std::borrow::Cow;
 
 /// Follows a pass; each method does nothing unless overridden.
 pub trait Observer {
-    /// Whether [`driven`](Self::driven) and [`inputs`](Self::inputs) are called. If so every layer is computed pulse by pulse, which takes longer.
+    /// Whether [`driven`](Self::driven) and [`inputs`](Self::inputs) are called. If so windows are collected for them, which
+    /// takes longer.
     const WATCHES_INPUTS: bool = false;
 
     /// The accumulators of a layer before pooling, `[channel][position]`, in units of the layer's

@@ -1,10 +1,11 @@
 //! Small charts side by side: lines over the same categories.
 
 use crate::plot::frame::TEXT;
-use crate::plot::palette::{BAND, GRID, INK, PALE_INK};
+use crate::plot::palette::{BAND, GRID, INK, PALE_INK, component};
 use crate::plot::picture::{Anchor, Colour, Mark, Picture};
 use crate::plot::text::{fitted, text_width};
 use crate::report::quantity::prefix;
+use crate::trace::Component;
 
 const WIDTH: f64 = 900.0;
 const MARGIN: f64 = 20.0;
@@ -22,6 +23,16 @@ const FOOT: f64 = 56.0;
 /// Side of a marker, and how far lines are apart sideways.
 const MARKER: f64 = 7.0;
 const APART: f64 = 9.0;
+
+/// Colours of lines; more of them begin anew.
+const COLOURS: [Component; 5] =
+    [Component::Crossbar, Component::Adc, Component::Generator, Component::Digital, Component::Driver];
+
+/// Colour of a line by its place in the legend.
+#[must_use]
+pub fn line_colour(index: usize) -> Colour {
+    component(COLOURS[index % COLOURS.len()])
+}
 
 /// Scale of a panel's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
