@@ -144,3 +144,27 @@ fn frozen_synapses_are_sampled() {
     assert_eq!(from_fc1, [0, 0, all[2], all[3]]);
     assert_eq!(frozen(BOTH_PLANES), [0; 4]);
 }
+
+/// The table tells what is probabilistic, what is drawn, and the places of the stochastic planes apart.
+#[test]
+fn sampled_synapses_are_told_apart_from_their_places() {
+    let lines = |set: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_crossbayes"));
+        command.args(["run", "--no-files", "--set", "values.answer=Nothing", "--set", "ensemble.members=3"]);
+        for set in set {
+            command.args(["--set", set]);
+        }
+        let printed = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        let lines = printed.lines().filter(|line| line.contains(" synapses ")).map(|line| line.trim().to_owned());
+        lines.collect::<Vec<_>>()
+    };
+    // fc2 has 64 x 10 synapses, 39 of them with 0.05 < p < 0.95; at an eps none of those is frozen.
+    let from_fc2 = "mapping.scheme=Sparse(first_ensembling_layer: Layer(\"fc2\"), eps: Above(0.05))";
+    let probabilistic = "probabilistic synapses  7 334 of 38 160 (0.05 < p < 0.95)";
+    let sampled = "sampled synapses        39 by each member, in stochastic planes with places for 640";
+    assert_eq!(lines(&[from_fc2]), [probabilistic, sampled]);
+    let fc1 = lines(&[FROM_FC1]);
+    assert_eq!(fc1[..2], [probabilistic, "sampled synapses        33 408 by each member"]);
+    assert!(fc1[2].starts_with("frozen synapses         20 580 (61.6 %) have p = 0 or 1 at 8 bits"), "{fc1:?}");
+    assert_eq!(lines(&[FROM_FC1, SPATIAL])[1], "sampled synapses        100 224 by all members");
+}

@@ -11,7 +11,9 @@ pub struct Sampling {
     /// Sampled synapses whose stored p is 0 or 1 at the generator's bits: never drawn otherwise. None without a posterior,
     /// or where no p is stored.
     pub frozen_synapses: Option<u64>,
-    /// Synapses held in stochastic planes.
+    /// Synapses that each member draws; where members run side by side, those of all members.
+    pub sampled_synapses: u64,
+    /// Places for synapses in stochastic planes, whether they hold a sampled one or a pair of reset cells.
     pub stored_synapses: u64,
     /// Random bits of the whole run.
     pub random_bits: u64,
@@ -30,7 +32,9 @@ pub struct LayerSampling {
     pub probabilistic_synapses: Option<u64>,
     /// Those whose stored p is 0 or 1 at the generator's bits; none without a posterior, or where no p is stored.
     pub frozen_synapses: Option<u64>,
-    /// Those in stochastic planes.
+    /// Those that are drawn.
+    pub sampled_synapses: u64,
+    /// Places for them in stochastic planes of a copy.
     pub stored_synapses: u64,
     /// Random bits of the whole run.
     pub random_bits: u64,
@@ -44,12 +48,14 @@ pub fn sampling(facts: &RunFacts) -> Sampling {
         synapses: layer.synapses,
         probabilistic_synapses: layer.probabilistic_synapses,
         frozen_synapses: layer.frozen_synapses,
+        sampled_synapses: layer.sampled_synapses,
         stored_synapses: layer.stored_synapses,
         random_bits: layer.random_bits,
     });
     Sampling {
         probabilistic_synapses: facts.layers.iter().map(|layer| layer.probabilistic_synapses).sum(),
         frozen_synapses: facts.layers.iter().map(|layer| layer.frozen_synapses).sum(),
+        sampled_synapses: facts.layers.iter().map(|layer| layer.sampled_synapses).sum(),
         stored_synapses: facts.layers.iter().map(|layer| layer.stored_synapses).sum(),
         random_bits: facts.layers.iter().map(|layer| layer.random_bits).sum(),
         per_layer: per_layer.collect(),

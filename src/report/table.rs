@@ -164,26 +164,28 @@ fn run(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     let sampling = &report.sampling;
     let probabilistic = sampling.probabilistic_synapses.map_or("unknown".to_owned(), grouped);
-    let stored = grouped(sampling.stored_synapses);
-    line(
-        f,
-        "probabilistic synapses",
-        &format!("{probabilistic} (0.05 < p < 0.95); {stored} are in stochastic planes"),
-    )?;
-    if let (Some(frozen), Sampler::Generator { probability_bits, .. }) =
+    let synapses = grouped(sampling.per_layer.iter().map(|layer| layer.synapses).sum::<u64>());
+    line(f, "probabilistic synapses", &format!("{probabilistic} of {synapses} (0.05 < p < 0.95)"))?;
+    let whose = if config.ensemble.execution == Execution::Spatial { "by all members" } else { "by each member" };
+    let mut sampled = format!("{} {whose}", grouped(sampling.sampled_synapses));
+    if sampling.stored_synapses != sampling.sampled_synapses {
+        let _ = write!(sampled, ", in stochastic planes with places for {}", grouped(sampling.stored_synapses));
+    }
+    line(f, "sampled synapses", &sampled)?;
+    if let (Some(frozen @ 1..), Sampler::Generator { probability_bits, .. }) =
         (sampling.frozen_synapses, &config.arch.sampler)
     {
         let share = |frozen: u64, of: u64| percent(frozen as f64 / of.max(1) as f64);
-        let all = format!("{} ({})", grouped(frozen), share(frozen, sampling.stored_synapses));
+        let all = format!("{} ({})", grouped(frozen), share(frozen, sampling.sampled_synapses));
         let mut layers: Vec<(f64, String)> = Vec::new();
         for (name, copies) in folded(config, sampling.per_layer.iter().map(|layer| layer.layer.as_str())) {
             let layer = &sampling.per_layer[copies[0]];
-            if layer.stored_synapses == 0 {
+            if layer.sampled_synapses == 0 {
                 continue;
             }
             let frozen = layer.frozen_synapses.unwrap_or(0);
-            let text = format!("{name} {}", share(frozen, layer.stored_synapses));
-            layers.push((frozen as f64 / layer.stored_synapses.max(1) as f64, text));
+            let text = format!("{name} {}", share(frozen, layer.sampled_synapses));
+            layers.push((frozen as f64 / layer.sampled_synapses as f64, text));
         }
         // The report in JSON has all of them.
         let most = if layers.len() > FROZEN_LAYERS { "most in " } else { "" };
