@@ -5,9 +5,11 @@ mod shared;
 use crossbayes::Error;
 use crossbayes::config::{LoadRequest, load};
 use crossbayes::eval::{Evaluated, JOURNAL, Remedy, Request, Source, evaluate, pictures};
+use crossbayes::functional::FunctionalSpec;
 use crossbayes::plot::paint::svg;
 use crossbayes::run::prepare;
 use crossbayes::units::Age;
+use crossbayes::workload::{LoadedPosterior, resolve};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
 use shared::shared;
@@ -285,4 +287,66 @@ fn fashion_mnist_is_told_from_letters() {
     assert!(row.measures.accuracy.unwrap() > 0.78, "{row:?}");
     let ood = row.ood.unwrap();
     assert!((0.6..1.0).contains(&ood.entropy.auroc) && ood.images == 60, "{row:?}");
+}
+
+/// Conditions whose first layers answer alike are computed together.
+#[test]
+fn what_conditions_share_changes_no_figure() {
+    let named = |name: &str| Remedy::NAMED.iter().find(|(n, _)| *n == name).unwrap().1;
+    let names = ["off", "arrays", "logits", "logits-ideal", "statistics"];
+    for cells in ["read_noise=Frozen", "read_noise=White"] {
+        let cells = format!("arch.device.{cells}");
+        let request = Request {
+            limit: Some(6),
+            members: vec![1, 2],
+            drift: vec![Age::parse("1h").unwrap()],
+            compensation: names.map(named).to_vec(),
+            ..digits(&["arch.device.model=pcm_joshi", "mapping.scheme=Dense", &cells])
+        };
+        let together = evaluated(&request).table.rows;
+        for name in names {
+            let alone = evaluated(&Request { compensation: vec![named(name)], ..request.clone() }).table.rows;
+            let of_name: Vec<_> = together.iter().filter(|row| row.compensation == name).cloned().collect();
+            assert_eq!(of_name, alone, "{name}, {cells}");
+        }
+        let nll = |name: &str| together.iter().find(|row| row.compensation == name).unwrap().measures.nll;
+        assert!(nll("off") != nll("logits") && nll("off") != nll("arrays"), "{together:?}");
+    }
+    // Ideal cells: deployments differ from fc1 on.
+    let request = Request { limit: Some(6), members: vec![3], deployments: 3, ..digits(&["arch.adc.bits=5"]) };
+    let together = evaluated(&request).table.rows;
+    for seed in 1..=3 {
+        let set = ["arch.adc.bits=5".to_owned(), format!("seed={seed}")];
+        let of_seed = digits(&set.each_ref().map(String::as_str));
+        let alone = evaluated(&Request { limit: Some(6), members: vec![3], ..of_seed }).table.rows.remove(0);
+        let row = &together[seed - 1];
+        assert_eq!((row.seed, row.measures), (seed as u64, alone.measures));
+    }
+    assert_ne!(together[0].measures, together[1].measures);
+}
+
+#[test]
+fn layers_in_common_are_those_before_the_first_difference() {
+    let request = digits(&[]);
+    let net = resolve(&request.config.workload).unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("workloads");
+    let posterior = LoadedPosterior::load(&request.config.workload, &net, &folder).unwrap().unwrap();
+    let spec = |set: &[&str]| {
+        let mut config = digits(set).config;
+        config.mapping.scheme.name_first_layer(&net);
+        FunctionalSpec::of(&config)
+    };
+    let common = |a: &[&str], b: &[&str]| spec(a).layers_in_common(&spec(b), &net, &posterior);
+    // conv1, conv2, fc1, fc2; members begin at fc1.
+    assert_eq!(common(&[], &[]), 4);
+    assert_eq!(common(&["seed=2"], &[]), 2);
+    assert_eq!(common(&["seed=2", "mapping.scheme=Dense"], &["mapping.scheme=Dense"]), 0);
+    assert_eq!(common(&["seed=2", "mapping.scheme=Deterministic"], &["mapping.scheme=Deterministic"]), 4);
+    let [real, off] = ["arch.device.model=pcm_joshi", "arch.device.compensation=Off"];
+    let [logits, arrays] = ["Logits", "Arrays"].map(|kind| format!("arch.device.compensation={kind}"));
+    assert_eq!(common(&[real, off], &[real, &logits]), 3);
+    assert_eq!(common(&[real, off], &[real, &arrays]), 0);
+    assert_eq!(common(&[real, off, "seed=2"], &[real, off]), 0);
+    assert_eq!(common(&[real, off, "arch.device.age=\"1 h\""], &[real, off]), 0);
+    assert_eq!(common(&["arch.adc.bits=7"], &["arch.adc.bits=8"]), 0);
 }

@@ -312,53 +312,67 @@ pub fn evaluate(
     if done > 0 {
         found(done);
     }
-    let mut scored = Vec::with_capacity(setup.conditions.len());
-    for (index, condition) in setup.conditions.iter().enumerate() {
-        let at = |set: usize, image: usize| -> Place { [index as u32, set as u32, image as u32] };
-        let missing: Vec<Vec<usize>> = sizes
-            .iter()
-            .enumerate()
-            .map(|(set, &size)| (0..size).filter(|&image| !known.contains_key(&at(set, image))).collect())
-            .collect();
-        let place = [index as u32, TEMPERATURES, 0];
-        let unfitted = scaled > 0 && !known.contains_key(&place);
+    let mut scored: Vec<Option<Scored>> = (0..setup.conditions.len()).map(|_| None).collect();
+    for family in setup.families(&config) {
+        let at = |condition: usize, set: usize, image: usize| -> Place { [condition as u32, set as u32, image as u32] };
+        let temperatures_of = |condition: usize| at(condition, TEMPERATURES as usize, 0);
+        let lacks = |known: &BTreeMap<Place, Vec<f64>>, set, image| {
+            family.iter().any(|&condition| !known.contains_key(&at(condition, set, image)))
+        };
+        let missing =
+            sizes.iter().enumerate().map(|(set, &size)| (0..size).filter(|&image| lacks(&known, set, image)).collect());
+        let missing: Vec<Vec<usize>> = missing.collect();
+        let unfitted = scaled > 0 && family.iter().any(|&of| !known.contains_key(&temperatures_of(of)));
         if unfitted || missing.iter().any(|missing| !missing.is_empty()) {
-            let model = setup.model(&config, condition, threads)?;
-            if unfitted {
-                let fitted = [(place, setup.temperatures(&model, threads)?)];
-                journal.as_mut().map_or(Ok(()), |journal| journal.add(&fitted))?;
-                known.extend(fitted);
+            let models = setup.models(&config, &family, threads)?;
+            for (&of, model) in family.iter().zip(&models) {
+                let place = temperatures_of(of);
+                if scaled > 0 && !known.contains_key(&place) {
+                    let fitted = [(place, setup.temperatures(model, threads)?)];
+                    journal.as_mut().map_or(Ok(()), |journal| journal.add(&fitted))?;
+                    known.extend(fitted);
+                }
             }
-            let temperatures = known.get(&place).map_or(&[][..], |numbers| &numbers[..scaled]).to_vec();
+            let (first, others) = models.split_first().expect("a family has a member");
+            let others: Vec<&FunctionalModel> = others.iter().collect();
+            let classes = first.classes();
             for (set, missing) in missing.iter().enumerate() {
                 let images = &setup.sets[set].images;
                 for batch in batches(missing, BATCH * threads) {
-                    let tell = |more: usize| progress(RunPhase::Values, done + more as u64, total);
-                    let outputs = model.run(images, batch.clone(), threads, &tell)?;
-                    let of_image = outputs.logits.chunks_exact(most * outputs.classes);
-                    let records = batch.clone().zip(of_image).map(|(image, logits)| {
-                        let label = images.labels().map(|labels| labels[image]);
-                        let scores = setup.scores(logits, outputs.classes, label, &temperatures);
-                        (at(set, image), scores.iter().flat_map(Score::numbers).collect())
-                    });
-                    let records: Vec<(Place, Vec<f64>)> = records.collect();
+                    let tell = |more: usize| progress(RunPhase::Values, done + (more * family.len()) as u64, total);
+                    let of_models = first.run_together(&others, images, batch.clone(), threads, &tell)?;
+                    let mut records: Vec<(Place, Vec<f64>)> = Vec::with_capacity(batch.len() * family.len());
+                    for (&condition, logits) in family.iter().zip(&of_models) {
+                        let temperatures = known.get(&temperatures_of(condition)).map_or(&[][..], |of| &of[..scaled]);
+                        for (image, logits) in batch.clone().zip(logits.chunks_exact(most * classes)) {
+                            let place = at(condition, set, image);
+                            if !known.contains_key(&place) {
+                                let label = images.labels().map(|labels| labels[image]);
+                                let scores = setup.scores(logits, classes, label, temperatures);
+                                records.push((place, scores.iter().flat_map(Score::numbers).collect()));
+                            }
+                        }
+                    }
                     journal.as_mut().map_or(Ok(()), |journal| journal.add(&records))?;
+                    done += records.len() as u64;
                     known.extend(records);
-                    done += batch.len() as u64;
                 }
             }
         }
-        let temperatures = known.remove(&place).map_or_else(Vec::new, |numbers| numbers[..scaled].to_vec());
-        let sets = sizes.iter().enumerate().map(|(set, &size)| {
-            let of_image = |image: usize| {
-                let numbers = known.remove(&at(set, image)).unwrap_or_default();
-                numbers.chunks_exact(NUMBERS).map(Score::of_numbers).collect()
-            };
-            (0..size).map(of_image).collect()
-        });
-        let sets = sets.collect();
-        scored.push(Scored { temperatures, sets });
+        for &condition in &family {
+            let temperatures = known.remove(&temperatures_of(condition)).unwrap_or_default();
+            let sets = sizes.iter().enumerate().map(|(set, &size)| {
+                let of_image = |image: usize| {
+                    let numbers = known.remove(&at(condition, set, image)).unwrap_or_default();
+                    numbers.chunks_exact(NUMBERS).map(Score::of_numbers).collect()
+                };
+                (0..size).map(of_image).collect()
+            });
+            let temperatures = temperatures.into_iter().take(scaled).collect();
+            scored[condition] = Some(Scored { temperatures, sets: sets.collect() });
+        }
     }
+    let scored: Vec<Scored> = scored.into_iter().flatten().collect();
     let table = Table::new(&config, request, &setup, &scored);
     let classes = setup.net.classes() as usize;
     Ok(Evaluated { table, sets: setup.sets, scored, members: setup.members, classes })
@@ -374,7 +388,7 @@ fn batches(images: &[usize], most: usize) -> Vec<std::ops::Range<usize>> {
 }
 
 impl Setup {
-    fn model(&self, config: &Config, condition: &Condition, threads: usize) -> Result<FunctionalModel, Error> {
+    fn spec(config: &Config, condition: &Condition) -> FunctionalSpec {
         let mut config = config.clone();
         config.seed = config.seed.wrapping_add(u64::from(condition.deployment));
         config.arch.device.age = condition.age;
@@ -383,11 +397,44 @@ impl Setup {
             Remedy::Set(compensation) => compensation,
             Remedy::Statistics => Compensation::Off,
         };
-        let mut model = FunctionalModel::new(&FunctionalSpec::of(&config), &self.net, &self.posterior)?;
-        if let (Remedy::Statistics, Some(images)) = (condition.remedy, &self.calibration) {
-            model.calibrate(&self.net, &self.posterior, images, false, threads, &|_| ())?;
+        FunctionalSpec::of(&config)
+    }
+
+    /// All conditions, those together whose models have layers in common.
+    fn families(&self, config: &Config) -> Vec<Vec<usize>> {
+        let mut families: Vec<Vec<usize>> = Vec::new();
+        for (index, condition) in self.conditions.iter().enumerate() {
+            let joins = |family: &&mut Vec<usize>| {
+                let first = &self.conditions[family[0]];
+                let anew = [first, condition].iter().any(|of| of.remedy == Remedy::Statistics);
+                let specs = [condition, first].map(|condition| Self::spec(config, condition));
+                !anew && specs[0].layers_in_common(&specs[1], &self.net, &self.posterior) > 0
+            };
+            match families.iter_mut().find(joins) {
+                Some(family) => family.push(index),
+                None => families.push(vec![index]),
+            }
         }
-        Ok(model)
+        families
+    }
+
+    /// The models of a family.
+    fn models(&self, config: &Config, family: &[usize], threads: usize) -> Result<Vec<FunctionalModel>, Error> {
+        let mut models: Vec<FunctionalModel> = Vec::with_capacity(family.len());
+        let first = Self::spec(config, &self.conditions[family[0]]);
+        for &condition in family {
+            let condition = &self.conditions[condition];
+            let spec = Self::spec(config, condition);
+            let mut model = match models.first() {
+                None => FunctionalModel::new(&spec, &self.net, &self.posterior)?,
+                Some(beside) => beside.beside(&first, &spec, &self.net, &self.posterior)?,
+            };
+            if let (Remedy::Statistics, Some(images)) = (condition.remedy, &self.calibration) {
+                model.calibrate(&self.net, &self.posterior, images, false, threads, &|_| ())?;
+            }
+            models.push(model);
+        }
+        Ok(models)
     }
 
     /// Fitted for each number of members asked for.

@@ -5,6 +5,7 @@ use crate::functional::rows::{PlaneRows, RowSets};
 use crate::mapping::{EMPTY, Plane};
 use crate::parts::{At, RowActivity};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Driven rows of every read of some images.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,7 +147,7 @@ impl ActivityTable {
                 weights_of_nonzero: vec![0; reads * blocks * column_blocks],
             }
         };
-        let of_layer = |layer: &Layer| layer.row_sets.iter().map(|rows| of_plane(layer, rows)).collect();
+        let of_layer = |layer: &Arc<Layer>| layer.row_sets.iter().map(|rows| of_plane(layer, rows)).collect();
         Self { layers: model.layers.iter().map(of_layer).collect(), images }
     }
 

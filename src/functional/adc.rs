@@ -145,6 +145,7 @@ impl Quantiser {
 
     /// The code of any current in units of its step, and whether it lies beyond the range.
     #[must_use]
+    #[inline(always)]
     pub fn convert_current(&self, steps: f64) -> (i32, bool) {
         let code = steps.round();
         let clamped = code.clamp(self.bottom.into(), self.top.into());

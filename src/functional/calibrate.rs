@@ -9,6 +9,7 @@ use crate::functional::FunctionalModel;
 use crate::functional::post::{Affine, CodeRange, max_pool};
 use crate::parallel::in_order;
 use crate::workload::{BatchNorm, LayerInput, LoadedImages, LoadedPosterior, Net};
+use std::sync::Arc;
 
 /// Statistics of a layer in the configuration of a model.
 #[derive(Debug, Clone)]
@@ -82,7 +83,7 @@ impl FunctionalModel {
             let statistics: Vec<BatchNorm> = pooled.chunks(together).map(of_maps).collect();
             let consumers: Vec<usize> = net.consumers(l).collect();
             let (bn_eps, step, scale) = (posterior.bn_eps, self.step(l), scales[l]);
-            self.layers[l].affines = if consumers.is_empty() {
+            let affines = if consumers.is_empty() {
                 let affine = |of: &BatchNorm| Affine::logits(of, learned, bn_eps, step, scale, posterior.kappa);
                 statistics.iter().map(affine).collect()
             } else {
@@ -107,6 +108,7 @@ impl FunctionalModel {
                 maps.push(pooled.iter().enumerate().map(codes).collect());
                 affines
             };
+            Arc::make_mut(&mut self.layers[l]).affines = affines;
             if consumers.is_empty() {
                 maps.push(Vec::new());
             }

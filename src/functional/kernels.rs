@@ -65,6 +65,13 @@ pub struct Instructions {
     avx2: Option<V3>,
 }
 
+impl Default for Instructions {
+    /// The widest ones that this machine has.
+    fn default() -> Self {
+        Self::best()
+    }
+}
+
 impl Instructions {
     /// The widest ones that this machine has.
     #[must_use]

@@ -128,6 +128,30 @@ impl FunctionalSpec {
         Ok(StatisticsKey { first_ensembling_layer, eps: self.scheme.eps().unwrap_or(0.0) })
     }
 
+    /// Number of first layers that answer every image as those of `other` do: another seed draws other members, which layers
+    /// that all members share do not have, and a compensation of the logits changes the last layer alone.
+    #[must_use]
+    pub fn layers_in_common(&self, other: &Self, net: &Net, posterior: &LoadedPosterior) -> usize {
+        let mut like = self.clone();
+        let mut common = net.layers.len();
+        if like.seed != other.seed {
+            // Statistics of each member belong to weights of its own. Real cells scatter by the seed.
+            let drawn_alone = like.cells.device.is_ideal() && posterior.member_sets.is_empty();
+            let first = first_ensembling_layer(&like.scheme, net).unwrap_or(0);
+            common = if drawn_alone { first } else { 0 };
+            like.seed = other.seed;
+        }
+        let compensation = other.cells.device.compensation;
+        if like.cells.device.compensation != compensation {
+            let of_arrays = [like.cells.device.compensation, compensation]
+                .iter()
+                .any(|of| matches!(of, Compensation::Arrays { .. }));
+            common = common.min(if of_arrays { 0 } else { net.output });
+            like.cells.device.compensation = compensation;
+        }
+        if like == *other { common } else { 0 }
+    }
+
     /// A hash of the weights that each member holds, all layers together, by which statistics of its own are found again;
     /// none where weights are drawn at every position.
     ///
@@ -409,7 +433,8 @@ impl<'a> Sets<'a> {
 #[derive(Debug, Clone)]
 pub struct FunctionalModel {
     pub(super) input: Shape,
-    pub(super) layers: Vec<Layer>,
+    /// Held by several models where they have them in common.
+    pub(super) layers: Vec<Arc<Layer>>,
     pub(super) members: usize,
     /// First layer that runs for each member.
     pub(super) first_ensembling: usize,
@@ -431,6 +456,31 @@ impl FunctionalModel {
     /// for and there are none, when layers that read the same output expect different scales, when an accumulator could
     /// need more than 32 bits, or when a size that the configuration's check bounds is out of bounds.
     pub fn new(spec: &FunctionalSpec, net: &Net, posterior: &LoadedPosterior) -> Result<Self, Error> {
+        Self::prepare(spec, net, posterior, &[])
+    }
+
+    /// As [`new`](Self::new), beside the model that was made from `other` for the same network and posterior: the first layers
+    /// that both have [in common](FunctionalSpec::layers_in_common) are held once.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn beside(
+        &self,
+        other: &FunctionalSpec,
+        spec: &FunctionalSpec,
+        net: &Net,
+        posterior: &LoadedPosterior,
+    ) -> Result<Self, Error> {
+        Self::prepare(spec, net, posterior, &self.layers[..spec.layers_in_common(other, net, posterior)])
+    }
+
+    /// With these first layers.
+    fn prepare(
+        spec: &FunctionalSpec,
+        net: &Net,
+        posterior: &LoadedPosterior,
+        common: &[Arc<Layer>],
+    ) -> Result<Self, Error> {
         check_sizes(spec, net)?;
         let members = if spec.scheme == Scheme::Deterministic { 1 } else { spec.members };
         let first_ensembling =
@@ -440,11 +490,15 @@ impl FunctionalModel {
         let mut used = Vec::with_capacity(net.layers.len());
         let mut layers = Vec::with_capacity(net.layers.len());
         for (index, (layer, of_layer)) in net.layers.iter().zip(&posterior.layers).enumerate() {
+            let (statistics, of_layer_used) = sets.statistics(index, &layer.name);
+            used.push(of_layer_used);
+            if let Some(common) = common.get(index) {
+                layers.push(Arc::clone(common));
+                continue;
+            }
             let sampled = index >= first_ensembling;
             let planes = Planes { spec, index, layer, posterior, sampled, last: index == net.output };
             let Built { products, row_sets, step } = planes.build()?;
-            let (statistics, of_layer_used) = sets.statistics(index, &layer.name);
-            used.push(of_layer_used);
             let (bn_eps, scale, learned) = (posterior.bn_eps, sets.input_scale(index), &of_layer.learned);
             let output_scale = output_scale(index, net, &sets)?;
             let affine = |statistics: &BatchNorm| match output_scale {
@@ -453,7 +507,7 @@ impl FunctionalModel {
             };
             let affines = statistics.into_iter().map(affine).collect();
             let codes = output_scale.map(|_| CodeRange::new(layer.output_bits, layer.relu));
-            layers.push(Layer {
+            layers.push(Arc::new(Layer {
                 source: layer.source,
                 columns: layer.columns as usize,
                 positions: layer.positions as usize,
@@ -470,7 +524,7 @@ impl FunctionalModel {
                 step,
                 affines,
                 codes,
-            });
+            }));
         }
         let (input, output, seed, instructions) = (net.input, net.output, spec.seed, Instructions::best());
         let (members, statistics, passed_over) = (members as usize, used, sets.passed_over);

@@ -12,6 +12,7 @@ use crate::functional::weights::BitMatrix;
 use crate::random::{Purpose, StreamName};
 use crate::workload::LayerInput;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Follows a pass; each method does nothing unless overridden.
 pub trait Observer {
@@ -131,27 +132,78 @@ impl FunctionalModel {
         clipping: &mut [Clipping],
         observer: &mut impl Observer,
     ) -> Vec<f64> {
-        let mut logits = Vec::with_capacity(self.members * self.classes());
-        let mut maps: Vec<Vec<u16>> = vec![Vec::new(); self.layers.len()];
+        let mut pass = Pass::new(self, 0);
         for member in 0..self.members {
-            let first = if member == 0 { 0 } else { self.first_ensembling };
-            for (index, layer) in self.layers.iter().enumerate().skip(first) {
-                let input = match layer.source {
-                    LayerInput::Input => codes,
-                    LayerInput::Layer(source) => &maps[source],
-                };
-                let (accumulators, counted) = self.accumulate(index, image, member, input, observer);
-                clipping[index].clipped += counted.clipped;
-                clipping[index].conversions += counted.conversions;
-                let pooled = max_pool(&accumulators, layer.linear, layer.pool);
-                let normalised = layer.affine(member).apply(&pooled);
-                match layer.codes {
-                    Some(codes) => maps[index] = normalised.map(|value| codes.code(value)).collect(),
-                    None => logits.extend(normalised),
-                }
+            pass.run(image, codes, member, &[], clipping, observer);
+        }
+        pass.logits
+    }
+
+    /// The same of this model and of others with as many members, model by model. First layers that another one holds
+    /// together with this one are run once.
+    pub(super) fn answer_together(&self, others: &[&FunctionalModel], image: usize, codes: &[u16]) -> Vec<Vec<f64>> {
+        let in_common = |other: &FunctionalModel| {
+            let pairs = self.layers.iter().zip(&other.layers);
+            pairs.take_while(|(own, other)| Arc::ptr_eq(own, other)).count()
+        };
+        let mut own = Pass::new(self, 0);
+        let mut passes: Vec<Pass<'_>> = others.iter().map(|other| Pass::new(other, in_common(other))).collect();
+        let mut clipping = vec![Clipping::default(); self.layers.len()];
+        for member in 0..self.members {
+            own.run(image, codes, member, &[], &mut clipping, &mut ());
+            for pass in &mut passes {
+                pass.run(image, codes, member, &own.maps, &mut clipping, &mut ());
             }
         }
-        logits
+        std::iter::once(own).chain(passes).map(|pass| pass.logits).collect()
+    }
+}
+
+/// A pass of an image through the layers of a model that no other one has run for it.
+struct Pass<'a> {
+    model: &'a FunctionalModel,
+    /// Its first layer.
+    from: usize,
+    /// Codes that each of its layers put out last.
+    maps: Vec<Vec<u16>>,
+    /// `[member][class]`.
+    logits: Vec<f64>,
+}
+
+impl<'a> Pass<'a> {
+    fn new(model: &'a FunctionalModel, from: usize) -> Self {
+        let logits = Vec::with_capacity(model.members * model.classes());
+        Self { model, from, maps: vec![Vec::new(); model.layers.len()], logits }
+    }
+
+    /// Runs a member, after those before it; `before` holds what the layers before the first one put out for it.
+    fn run(
+        &mut self,
+        image: usize,
+        codes: &[u16],
+        member: usize,
+        before: &[Vec<u16>],
+        clipping: &mut [Clipping],
+        observer: &mut impl Observer,
+    ) {
+        let model = self.model;
+        let first = if member == 0 { self.from } else { self.from.max(model.first_ensembling) };
+        for (index, layer) in model.layers.iter().enumerate().skip(first) {
+            let input = match layer.source {
+                LayerInput::Input => codes,
+                LayerInput::Layer(source) if source < self.from => &before[source],
+                LayerInput::Layer(source) => &self.maps[source],
+            };
+            let (accumulators, counted) = model.accumulate(index, image, member, input, observer);
+            clipping[index].clipped += counted.clipped;
+            clipping[index].conversions += counted.conversions;
+            let pooled = max_pool(&accumulators, layer.linear, layer.pool);
+            let normalised = layer.affine(member).apply(&pooled);
+            match layer.codes {
+                Some(codes) => self.maps[index] = normalised.map(|value| codes.code(value)).collect(),
+                None => self.logits.extend(normalised),
+            }
+        }
     }
 }
 
@@ -187,7 +239,7 @@ impl<'a> Running<'a> {
         };
         let planes = |array: &PackedProduct| Planes::new(array.present.blocks(), layer.input_bits, layer.input_signed);
         let packed = product.packed.iter().flatten().map(planes).collect();
-        let (lines, scratch) = (product.lines(member, None), devices::Scratch::default());
+        let (lines, scratch) = (product.lines(member, None), devices::Scratch::new(model.instructions));
         Self { product, weights, drawn, generators, packed, lines, scratch }
     }
 

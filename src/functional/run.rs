@@ -141,6 +141,30 @@ impl FunctionalModel {
         ImageValues { image, logits, clipping, activity, accumulators: keeper.accumulators.unwrap_or_default() }
     }
 
+    /// Logits `[image][member][class]` of images `range` by this model and by `others`, which have as many members: model by
+    /// model. Layers that another model holds [together](Self::beside) with this one are computed once.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), which gives the same logits.
+    pub fn run_together(
+        &self,
+        others: &[&FunctionalModel],
+        images: &LoadedImages,
+        range: Range<usize>,
+        threads: usize,
+        progress: &(dyn Fn(usize) + Sync),
+    ) -> Result<Vec<Vec<f64>>, Error> {
+        self.check_images(images, &range)?;
+        let done = AtomicUsize::new(0);
+        let answers = in_order(range, threads, &|image| {
+            let logits = self.answer_together(others, image, images.codes(image));
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+            logits
+        });
+        let of_model = |model: usize| answers.iter().flat_map(|of_image| of_image[model].iter().copied()).collect();
+        Ok((0..=others.len()).map(of_model).collect())
+    }
+
     /// Runs one image with all members and shows every step to `observer`; gives the logits `[member][class]`.
     ///
     /// # Errors

@@ -4,8 +4,10 @@ use super::cells::{Latches, Setting, Synapses};
 use super::lines::{Line, Lines, PlaneLines, Scale, VARIANCE_BITS, select};
 use crate::config::{Compensation, Plane, ReadNoise};
 use crate::functional::adc::Quantiser;
+use crate::functional::kernels::{Instructions, Work};
 use crate::functional::weights::BitMatrix;
 use crate::random::{Purpose, Stream, StreamName};
+use crate::readout::Digits;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -45,17 +47,32 @@ pub(in crate::functional) struct At {
     pub position: u64,
 }
 
+/// A row of a block that a pulse drives.
+#[derive(Debug, Clone, Copy)]
+struct Driven {
+    row: u32,
+    level: i32,
+}
+
 /// Buffers of [`CellPlane::multiply`].
 #[derive(Debug, Default)]
 pub(in crate::functional) struct Scratch {
-    /// Driven rows of a block and their levels.
-    driven: Vec<(usize, i32)>,
+    instructions: Instructions,
+    /// What each pulse drives.
+    driven: Vec<Vec<Driven>>,
     /// Sums of a pulse, of each column.
     sums: Vec<i32>,
     variance: Vec<u64>,
     /// Sums of codes of a block.
-    of_block: Vec<i64>,
+    of_block: Vec<i32>,
     totals: Vec<i64>,
+}
+
+impl Scratch {
+    /// For products by these instructions.
+    pub(in crate::functional) fn new(instructions: Instructions) -> Self {
+        Self { instructions, ..Self::default() }
+    }
 }
 
 impl CellPlane {
@@ -169,7 +186,7 @@ impl CellPlane {
             clipped += self.block(block, lines, quantiser, window, noise.as_mut(), scratch);
             let totals = scratch.totals[block.columns.clone()].chunks_mut(block.width);
             for ((totals, codes), factor) in totals.zip(scratch.of_block.chunks(block.width)).zip(factors) {
-                totals.iter_mut().zip(codes).for_each(|(total, code)| *total += code * factor);
+                totals.iter_mut().zip(codes).for_each(|(total, &code)| *total += i64::from(code) * factor);
             }
         }
         for (sum, total) in sums.iter_mut().zip(&scratch.totals) {
@@ -189,32 +206,26 @@ impl CellPlane {
         mut noise: Option<&mut Stream>,
         scratch: &mut Scratch,
     ) -> u64 {
-        let Scratch { driven, sums, variance, of_block, .. } = scratch;
+        let Scratch { instructions, driven: all, sums, variance, of_block, .. } = scratch;
         let columns = block.columns.len();
         of_block.clear();
         of_block.resize(columns, 0);
         let step = quantiser.step() * f64::from(1_u32 << self.fraction);
         let mut clipped = 0;
-        for pulse in 0..quantiser.digits().pulses() {
-            let bits = quantiser.digits().of_pulse(pulse);
-            let level = |row: u32| i32::from(window[row as usize] >> bits.start) & ((1 << bits.len()) - 1);
-            driven.clear();
-            driven.extend(block.rows.iter().map(|&row| level(row)).enumerate().filter(|(_, level)| *level > 0));
+        drive(block, quantiser.digits(), window, all);
+        for (pulse, driven) in (0..).zip(&*all) {
             if driven.is_empty() {
                 continue;
             }
             // The second bitline of a pair counts against the first one.
             for (line, sign) in lines.iter().zip([1, -1]) {
-                add(&line.current, driven, columns, sums);
+                sums.resize(columns, 0);
+                instructions.run(Add { currents: &line.current, driven, sums });
                 if let Some(noise) = &mut noise {
                     add_noise(&line.variance, driven, columns, self.fraction, noise, variance, sums);
                 }
-                let weight = i64::from(sign * quantiser.digits().weight(pulse));
-                for (code, &sum) in of_block.iter_mut().zip(&*sums) {
-                    let (converted, clips) = quantiser.convert_current(f64::from(sum) / step);
-                    *code += weight * i64::from(converted);
-                    clipped += u64::from(clips);
-                }
+                let weight = sign * quantiser.digits().weight(pulse);
+                clipped += instructions.run(Convert { quantiser, sums, step, weight, of_block });
             }
         }
         clipped
@@ -249,24 +260,105 @@ fn of_references(setting: &Setting<'_>, references: &[Vec<[f64; 2]>]) -> Vec<Vec
     references.iter().map(|arrays| arrays.iter().map(|&sums| factor(sums)).collect()).collect()
 }
 
+/// Finds the rows of a block that each pulse drives.
+fn drive(block: &Block, digits: Digits, window: &[u16], driven: &mut Vec<Vec<Driven>>) {
+    driven.resize_with(digits.pulses() as usize, Vec::new);
+    driven.iter_mut().for_each(Vec::clear);
+    for (row, &of_layer) in (0..).zip(&block.rows) {
+        let code = window[of_layer as usize];
+        if code == 0 {
+            continue;
+        }
+        for (pulse, driven) in (0..).zip(&mut *driven) {
+            let bits = digits.of_pulse(pulse);
+            let level = i32::from(code >> bits.start) & ((1 << bits.len()) - 1);
+            if level > 0 {
+                driven.push(Driven { row, level });
+            }
+        }
+    }
+}
+
 /// Sums of the currents of driven rows at their levels, one for each column.
-fn add(currents: &[i16], driven: &[(usize, i32)], columns: usize, sums: &mut Vec<i32>) {
-    sums.clear();
-    sums.resize(columns, 0);
-    for &(row, level) in driven {
-        let currents = &currents[row * columns..(row + 1) * columns];
+struct Add<'a> {
+    currents: &'a [i16],
+    driven: &'a [Driven],
+    sums: &'a mut [i32],
+}
+
+impl Work for Add<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, _: Instructions) {
+        let columns = self.sums.len();
+        let mut first = 0;
+        let (wide, rest) = self.sums.as_chunks_mut::<WIDE>();
+        for sums in wide {
+            *sums = added(self.currents, self.driven, columns, first);
+            first += WIDE;
+        }
+        let (narrow, rest) = rest.as_chunks_mut::<NARROW>();
+        for sums in narrow {
+            *sums = added(self.currents, self.driven, columns, first);
+            first += NARROW;
+        }
+        for sum in rest {
+            [*sum] = added(self.currents, self.driven, columns, first);
+            first += 1;
+        }
+    }
+}
+
+/// Columns whose sums are held in registers.
+const WIDE: usize = 32;
+const NARROW: usize = 8;
+
+/// The sums of some columns, from `first` on.
+#[inline(always)]
+fn added<const N: usize>(currents: &[i16], driven: &[Driven], columns: usize, first: usize) -> [i32; N] {
+    let mut sums = [0; N];
+    for &Driven { row, level } in driven {
+        let start = row as usize * columns + first;
+        let currents: &[i16; N] = currents[start..].first_chunk().expect("a row has all columns");
         if level == 1 {
             sums.iter_mut().zip(currents).for_each(|(sum, &current)| *sum += i32::from(current));
         } else {
             sums.iter_mut().zip(currents).for_each(|(sum, &current)| *sum += level * i32::from(current));
         }
     }
+    sums
+}
+
+/// Adds the codes of sums, in units of which `step` are the converter's, `weight` times to those of a block. Results in how many
+/// conversions clipped.
+struct Convert<'a> {
+    quantiser: &'a Quantiser,
+    sums: &'a [i32],
+    step: f64,
+    weight: i32,
+    of_block: &'a mut [i32],
+}
+
+impl Work for Convert<'_> {
+    type Output = u64;
+
+    #[inline(always)]
+    fn run(self, _: Instructions) -> u64 {
+        let mut clipped = 0_u32;
+        for (code, &sum) in self.of_block.iter_mut().zip(self.sums) {
+            let (converted, clips) = self.quantiser.convert_current(f64::from(sum) / self.step);
+            *code += self.weight * converted;
+            clipped += u32::from(clips);
+        }
+        clipped.into()
+    }
 }
 
 /// Adds the noise of a read, which is that of all driven devices together: normal, with the sum of their variances.
 fn add_noise(
     variances: &[u32],
-    driven: &[(usize, i32)],
+    driven: &[Driven],
     columns: usize,
     fraction: u32,
     noise: &mut Stream,
@@ -275,8 +367,8 @@ fn add_noise(
 ) {
     variance.clear();
     variance.resize(columns, 0);
-    for &(row, level) in driven {
-        let square = (level * level) as u64;
+    for &Driven { row, level } in driven {
+        let (row, square) = (row as usize, (level * level) as u64);
         let variances = &variances[row * columns..(row + 1) * columns];
         variance.iter_mut().zip(variances).for_each(|(sum, &of)| *sum += square * u64::from(of));
     }
