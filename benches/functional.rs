@@ -80,6 +80,7 @@ fn model(net: &Net, adc_bits: u32) -> FunctionalModel {
         scheme: Scheme::Dense,
         members: 1,
         samples: Samples::Drawn,
+        times: None,
         seed: 1,
     };
     FunctionalModel::new(&spec, net, &posterior(net)).expect("the sizes are sound")

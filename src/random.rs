@@ -27,6 +27,10 @@ pub enum Purpose {
     ReferenceRead = 6,
     /// Order of the images of a data set.
     ImageOrder = 7,
+    /// 1/f noise of reads: phases and values of its components.
+    Fluctuation = 8,
+    /// Offsets of comparators, and devices of the noise rows beside them.
+    Comparator = 9,
 }
 
 /// Full name of a stream; fields that do not apply are 0.

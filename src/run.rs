@@ -1,15 +1,17 @@
 //! One run, from a configuration to facts and sums: values first where there are images, then time and energy.
 
 use crate::config::{
-    Answer, Base, Config, Copies, Described, Images, Location, Plane, Posterior, Record, Sampler, Samples, Scheme,
-    ValuesSpec, Workload, embedded,
+    Answer, Base, Config, Copies, Described, Images, Location, Plane, Posterior, ReadNoise, Record, Sampler, Samples,
+    Scheme, ValuesSpec, Workload, embedded,
 };
 use crate::critical::Flow;
 use crate::error::{Error, Problem};
 use crate::functional::choose::{CANDIDATES, ChoiceImages, Tried, choose};
 use crate::functional::metrics::{Detection, Scores};
+use crate::functional::times::TIMED_IMAGES;
 use crate::functional::{
-    CalibratedLayer, Evaluation, FunctionalModel, FunctionalSpec, Keep, Outputs, Recorded, metrics,
+    CalibratedLayer, Evaluation, FunctionalModel, FunctionalSpec, Keep, Outputs, ReadClock, ReadTimes, Recorded,
+    metrics,
 };
 use crate::mapping::{Split, is_sampled};
 use crate::meter::{Ledger, Tally};
@@ -176,7 +178,7 @@ pub fn calibrate(
     let posterior = LoadedPosterior::from_bytes(&file, &file_path, &config.workload.posterior, &net)?;
     let mut sets = ImageSets::default();
     resolve_scheme(&mut config, &net, Some(&posterior), &mut sets, base, threads, progress)?;
-    let spec = FunctionalSpec::of(&config);
+    let spec = timed_spec(&config, &posterior)?;
     let key = spec.statistics_key(&net)?;
     let first = match key.first_ensembling_layer {
         Some(first) if per_member || key != StatisticsKey::SAMPLED => &net.layers[first].name,
@@ -247,6 +249,30 @@ pub fn calibrate(
     Ok(Calibration { bytes, images: count, members: model.members(), layers, before, after })
 }
 
+/// What of `config` decides values, with the times of reads where these need them: then the chip is simulated first.
+///
+/// # Errors
+/// As [`plan_split`], and [`Error::Deadlock`] if parts wait for each other.
+pub fn timed_spec(config: &Config, posterior: &LoadedPosterior) -> Result<FunctionalSpec, Error> {
+    let mut spec = FunctionalSpec::of(config);
+    if spec.cells.needs_times() {
+        let plan = plan_split(config, Some(posterior)).map_err(Error::Problems)?;
+        spec.times = Some(Arc::new(read_times(config, &plan)?));
+    }
+    Ok(spec)
+}
+
+/// When arrays are read in the schedule of a plan.
+fn read_times(config: &Config, plan: &Plan) -> Result<ReadTimes, Error> {
+    let mut config = config.clone();
+    config.schedule.images = config.schedule.images.max(TIMED_IMAGES);
+    let assembly = plan.assemble(&config, None)?;
+    let cycle = 1.0 / config.arch.clock.0 as f64;
+    let clock = ReadClock::new(&plan.net, config.schedule.images, plan.mapping.members, cycle);
+    let (_, clock) = simulate(&config, assembly, clock, |_, _| ())?;
+    Ok(clock.times())
+}
+
 /// Replaces the choices of the scheme that depend on the network: `FirstLinear` by its layer, and `Auto` by what the
 /// calibration images allow. Returns what was tried for the latter.
 fn resolve_scheme(
@@ -275,7 +301,11 @@ fn resolve_scheme(
     };
     let images = ChoiceImages { calibration, out_of_distribution };
     let tell = |tried: usize| progress(RunPhase::Choosing, tried as u64, (net.layers.len() + CANDIDATES.len()) as u64);
-    let spec = FunctionalSpec::of(config);
+    let mut spec = FunctionalSpec::of(config);
+    if spec.cells.needs_times() {
+        // No schedule is known before the scheme is.
+        spec.cells.device.read_noise = ReadNoise::Frozen;
+    }
     let (scheme, tried) = choose(&spec, net, posterior, images, threads, &tell)?;
     config.mapping.scheme = scheme;
     Ok(tried)
@@ -396,7 +426,7 @@ impl Shared {
         // Their contents are part of the network's hash, whether they are answered or not.
         let posterior = self.posterior.as_ref().and_then(|(_, hash)| hash.clone());
         let workload_hash = workload_hash(&config.workload, posterior, &mut self.sets, chosen, &self.base)?;
-        let values = if answers { self.values(&config, threads, progress)? } else { None };
+        let values = if answers { self.values(&config, &plan, threads, progress)? } else { None };
         Ok(Prepared { config, net: self.net.clone(), plan, workload_hash, values, probabilistic, frozen, tried })
     }
 
@@ -460,14 +490,24 @@ impl Shared {
     }
 
     /// Answers the images and counts the driven rows of those that are simulated in time; none without images or posterior.
-    fn values(&mut self, config: &Config, threads: usize, progress: Progress<'_>) -> Result<Option<Values>, Error> {
+    fn values(
+        &mut self,
+        config: &Config,
+        plan: &Plan,
+        threads: usize,
+        progress: Progress<'_>,
+    ) -> Result<Option<Values>, Error> {
         self.sets.out_of_distribution.hash(&self.workload, &self.base)?;
         self.sets.images.differs(&self.sets.out_of_distribution, &self.workload, "images", &self.base)?;
         let outside = self.sets.out_of_distribution.load(&self.workload, &self.net, &self.base)?;
         let images = self.sets.images.load(&self.workload, &self.net, &self.base)?;
         let (Some((Some(posterior), _)), Some(images)) = (&self.posterior, images) else { return Ok(None) };
         let timed = config.schedule.images;
-        let key = ValuesKey { spec: FunctionalSpec::of(config), values: config.values.clone(), timed };
+        let mut spec = FunctionalSpec::of(config);
+        if spec.cells.needs_times() {
+            spec.times = Some(Arc::new(read_times(config, plan)?));
+        }
+        let key = ValuesKey { spec, values: config.values.clone(), timed };
         if let Some((_, values)) = self.values.iter().find(|(of, _)| *of == key) {
             return Ok(Some(values.clone()));
         }
@@ -913,6 +953,7 @@ fn output_facts(outputs: &Outputs, images: &LoadedImages, model: &FunctionalMode
         mean_probabilities: probabilities.chunks_exact(outputs.classes).map(<[f64]>::to_vec).collect(),
         entropy: outputs.entropy.clone(),
         mutual_information: outputs.mutual_information.clone(),
+        member_correlation: metrics::member_correlation(&outputs.logits, outputs.members, outputs.classes),
         accuracy: scored(&metrics::accuracy),
         ece: scored(&|p, labels| metrics::expected_calibration_error(p, labels, metrics::DEFAULT_BINS)),
         nll: scored(&metrics::negative_log_likelihood),

@@ -444,6 +444,7 @@ fn too_few_stored_samples_are_told() {
         scheme: Scheme::Dense,
         members: 3,
         samples: Samples::Stored,
+        times: None,
         seed: 0,
     };
     let message = |tensors: &Tensors| {

@@ -1,13 +1,15 @@
 //! Do products read real memory cells as the chip's file describes them?
 
 use crossbayes::config::{LoadRequest, load};
+use crossbayes::device::one_over_f::{Bank, Ladder, fresh_sigma};
 use crossbayes::device::population::population;
 use crossbayes::device::{Draws, Moment};
-use crossbayes::functional::{FunctionalModel, FunctionalSpec, Outputs};
+use crossbayes::functional::{FunctionalModel, FunctionalSpec, Outputs, ReadTimes};
 use crossbayes::random::{Purpose, StreamName};
 use crossbayes::workload::{LoadedImages, LoadedPosterior, resolve};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("workloads")
@@ -15,6 +17,11 @@ fn folder() -> PathBuf {
 
 /// The digits on the default chip with these changes.
 fn digits(set: &[&str]) -> (FunctionalModel, LoadedImages) {
+    timed_digits(set, None)
+}
+
+/// The same, with arrays read at these times.
+fn timed_digits(set: &[&str], times: Option<ReadTimes>) -> (FunctionalModel, LoadedImages) {
     let workload = Some(folder().join("digits.ron").display().to_string());
     let set = set.iter().map(|&change| change.to_owned()).collect();
     let loaded = load(&LoadRequest { arch: None, workload, set }).unwrap_or_else(|errors| panic!("{errors}"));
@@ -22,7 +29,8 @@ fn digits(set: &[&str]) -> (FunctionalModel, LoadedImages) {
     let net = resolve(workload).unwrap();
     let posterior = LoadedPosterior::load(workload, &net, &folder()).unwrap().unwrap();
     let images = LoadedImages::load(workload, &net, &folder()).unwrap().unwrap();
-    (FunctionalModel::new(&FunctionalSpec::of(&loaded.config), &net, &posterior).unwrap(), images)
+    let spec = FunctionalSpec { times: times.map(Arc::new), ..FunctionalSpec::of(&loaded.config) };
+    (FunctionalModel::new(&spec, &net, &posterior).unwrap(), images)
 }
 
 fn answers(set: &[&str], images: usize, threads: usize) -> Outputs {
@@ -221,6 +229,140 @@ fn noise_of_a_conversion_is_that_of_its_devices() {
     let of = |image| frozen.accumulate(FC1, image, 0, &codes, &mut ()).0;
     assert_eq!(of(0), of(1));
     assert_ne!(reads[0], reads[1]);
+}
+
+/// Seconds from the first of some reads to the later ones, and the share of sigma that should be fresh then, 20 s after
+/// programming.
+const FRESH: [(f64, f64); 5] = [(1e-6, 0.23), (10e-6, 0.42), (100e-6, 0.55), (1e-3, 0.66), (1.0, 0.91)];
+
+/// Fresh shares of sigma in `reads`, `[read of a group][output]` of independent groups, the first of which the others are
+/// compared with.
+fn fresh_shares(groups: &[Vec<Vec<f64>>]) -> Vec<f64> {
+    let outputs = groups[0][0].len();
+    let count = (groups.len() * groups[0].len()) as f64;
+    let mean = |output: usize| groups.iter().flatten().map(|read| read[output]).sum::<f64>() / count;
+    let means: Vec<f64> = (0..outputs).map(mean).collect();
+    let product = |i: usize, k: usize| {
+        let of = |group: &Vec<Vec<f64>>| {
+            let both = group[i].iter().zip(&group[k]).zip(&means);
+            both.map(|((a, b), mean)| (a - mean) * (b - mean)).sum::<f64>()
+        };
+        groups.iter().map(of).sum::<f64>()
+    };
+    (1..groups[0].len()).map(|k| (1.0 - product(0, k) / (product(0, 0) * product(k, k)).sqrt()).sqrt()).collect()
+}
+
+#[test]
+fn reads_in_time_have_the_fresh_share_of_their_distance() {
+    const GROUPS: usize = 400;
+    const DRIVEN: usize = 100;
+    let codes: Vec<u16> = (0..ROWS).map(|row| u16::from(row < DRIVEN)).collect();
+    let costs = "arch.costs.adc=[(bits: 14, convert: (time: \"1 ns\", energy: \"1 pJ\", area: \"1 um2\", \
+                 leakage: \"0 fW\", source: \"test\", accuracy: \"test\"))]";
+    let fine = ["mapping.scheme=Deterministic", "arch.adc.bits=14", "arch.adc.range=Fixed(128)", costs];
+    let noise = "arch.device.read_noise=OneOverF";
+    // Groups are five times the longest period apart, and no multiple of any period. The last layer makes an image take 10 s:
+    // no component is frozen.
+    const APART: f64 = 97.123_456_789;
+    let within = |image: usize| if image % 6 == 0 { 0.0 } else { FRESH[image % 6 - 1].0 };
+    let start = |layer: usize, image: usize, _| match layer {
+        0 => (image / 6) as f64 * APART,
+        FC1 => (image / 6) as f64 * APART + within(image),
+        _ => (image / 6) as f64 * APART + 10.0,
+    };
+    let times = ReadTimes::given(4, 6 * GROUPS, 1, start);
+    assert_eq!(times.latency(), 10.0);
+    let (model, _) = timed_digits(&with(&fine, &[JOSHI, noise]), Some(times));
+    let step = model.step(FC1);
+    let read = |image| -> Vec<f64> {
+        model.accumulate(FC1, image, 0, &codes, &mut ()).0.iter().map(|&sum| f64::from(sum) * step).collect()
+    };
+    let reads: Vec<Vec<Vec<f64>>> = (0..GROUPS).map(|group| (0..6).map(|of| read(6 * group + of)).collect()).collect();
+    // The same by devices: those of one column, each with noise of its own in time.
+    let device = load(&LoadRequest { set: vec![JOSHI.to_owned()], ..LoadRequest::default() }).unwrap();
+    let device = device.config.arch.device;
+    let (moment, ladder) = (device.model.at(0.0), Ladder::new(20.0, 250e-9));
+    let mut stream = StreamName::new(Purpose::Device).open(78);
+    let cells: Vec<_> = (0..2 * DRIVEN)
+        .map(|i| device.program(if i % 2 == 0 { 25.0 } else { 0.0 }, &Draws::new(&mut stream)))
+        .collect();
+    let mut banks: Vec<Bank> = (0..2 * DRIVEN)
+        .map(|i| Bank::new(&ladder, StreamName { array: i as u32, ..StreamName::new(Purpose::Fluctuation) }, 9, 64))
+        .collect();
+    let by_devices: Vec<Vec<Vec<f64>>> = (0..GROUPS)
+        .map(|group| {
+            let of_read = |of: usize| {
+                let mut sums = vec![0.0; 64];
+                for (i, (cell, bank)) in cells.iter().zip(&mut banks).enumerate() {
+                    let sign = if i % 2 == 0 { 1.0 } else { -1.0 };
+                    for (sum, normal) in sums.iter_mut().zip(bank.at(group as f64 * APART + within(of))) {
+                        *sum += sign * cell.read(&device.model, moment, *normal) / 25.0;
+                    }
+                }
+                sums
+            };
+            (0..6).map(of_read).collect()
+        })
+        .collect();
+    let (found, of_devices) = (fresh_shares(&reads), fresh_shares(&by_devices));
+    for (i, (dt, share)) in FRESH.into_iter().enumerate() {
+        let law = fresh_sigma(dt, 20.0, 250e-9);
+        assert!((law - share).abs() < 0.005);
+        // The polygon is 0.4 % of the variance above the law; conversions of 128 / 8191 weights have a variance of 2e-5,
+        // against (0.037 sqrt(100))^2 = 0.14.
+        assert!((found[i] - law).abs() < 0.03, "{dt} s: {} by conversions, law {law}", found[i]);
+        assert!((of_devices[i] - law).abs() < 0.03, "{dt} s: {} by devices, law {law}", of_devices[i]);
+    }
+    let sigma = |reads: &[Vec<Vec<f64>>]| {
+        let first: Vec<&Vec<f64>> = reads.iter().map(|group| &group[0]).collect();
+        let of = |output: usize| {
+            let values = first.iter().map(|read| read[output]);
+            let mean = values.clone().sum::<f64>() / GROUPS as f64;
+            values.map(|value| (value - mean).powi(2)).sum::<f64>() / GROUPS as f64
+        };
+        let outputs = first[0].len();
+        ((0..outputs).map(of).sum::<f64>() / outputs as f64).sqrt()
+    };
+    let ratio = sigma(&reads) / sigma(&by_devices);
+    assert!((ratio - 1.0).abs() < 0.02, "{ratio}");
+}
+
+#[test]
+fn noise_in_time_follows_the_schedule_and_nothing_else() {
+    let cells = [JOSHI, "arch.device.read_noise=OneOverF", "ensemble.members=3", "values.answer=First(40)"];
+    let outputs = |set: &[&str], threads| report(&with(&cells, set), threads)["outputs"].clone();
+    let first = outputs(&[], "1");
+    assert!(first["accuracy"].as_f64().is_some_and(|accuracy| accuracy > 0.9), "{first}");
+    for set in [
+        &[][..],
+        &["schedule.grain=Conversion"],
+        &["schedule.grain=Op"],
+        &["schedule.grouping=Expanded"],
+        &["schedule.queue=PriorityQueue"],
+    ] {
+        assert_eq!(outputs(set, "2"), first, "{set:?}");
+    }
+    // Other times, other noise.
+    for set in [&["schedule.mode=Sequential"][..], &["arch.array.read_time=100 ns"], &["seed=2"]] {
+        assert_ne!(outputs(set, "2"), first, "{set:?}");
+    }
+    // Images that follow do not change those before them; all are at the distance of the first two.
+    let more = outputs(&["values.answer=First(80)"], "2");
+    let of = |outputs: &serde_json::Value| outputs["mean_probabilities"].as_array().unwrap()[..40].to_vec();
+    assert_eq!(of(&more), of(&first));
+}
+
+#[test]
+fn a_time_that_depends_on_values_is_refused_where_values_depend_on_time() {
+    let set = [
+        JOSHI,
+        "arch.device.read_noise=OneOverF",
+        "arch.stochastic.readout=SenseAmplifiers()",
+        "mapping.scheme=Sparse(eps: Above(0.05), skip_zero_rows: true)",
+    ];
+    let set = set.iter().map(|&set| set.to_owned()).collect();
+    let problems = load(&LoadRequest { set, ..LoadRequest::default() }).unwrap_err().to_string();
+    assert!(problems.contains("skip_zero_rows lets times depend on values"), "{problems}");
 }
 
 #[test]

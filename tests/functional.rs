@@ -28,6 +28,7 @@ fn spec(array_rows: u32, bits: u32, input: AdcInput) -> FunctionalSpec {
         scheme: Scheme::Dense,
         members: 2,
         samples: Samples::Drawn,
+        times: None,
         seed: 11,
     }
 }

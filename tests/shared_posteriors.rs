@@ -64,6 +64,7 @@ fn spec() -> FunctionalSpec {
         scheme: Scheme::Dense,
         members: 10,
         samples: Samples::Stored,
+        times: None,
         seed: 0,
     }
 }

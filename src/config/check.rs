@@ -4,7 +4,7 @@ use crate::config::de::from_node;
 use crate::config::tree::Node;
 use crate::config::{
     Adc, AdcInput, Array, ArrayReadout, Chip, Config, Copies, CostTable, Device, DeviceModel, Execution, MAX_PASSES,
-    Mode, Packing, Plane, Posterior, RandomSource, Sampler, Samples, ScheduleSpec, TraceWindow, Workload,
+    Mode, Packing, Plane, Posterior, RandomSource, ReadNoise, Sampler, Samples, ScheduleSpec, TraceWindow, Workload,
 };
 use crate::error::{MOST_COMPARED, Problem, nearest};
 use crate::lfsr::{MOST_BITS, has_full_period};
@@ -351,6 +351,12 @@ fn scheme(config: &Config, names: &BTreeSet<&str>) -> Vec<Problem> {
     if choices.skip_zero_rows && !row_serial {
         let message = "skip_zero_rows is set, and the stochastic plane is read by converters, all rows at once";
         problems.push(Problem::new("mapping.scheme.skip_zero_rows", message).hint(serial));
+    }
+    if choices.skip_zero_rows && config.arch.device.read_noise == ReadNoise::OneOverF {
+        let message = "skip_zero_rows lets times depend on values, and arch.device.read_noise=OneOverF lets values depend on \
+                       times";
+        problems
+            .push(Problem::new("mapping.scheme.skip_zero_rows", message).hint("expected White or Frozen, or no skips"));
     }
     if choices.packing != Packing::Full && choices.eps.is_none() {
         let message = "packing stores what is probabilistic, and eps is Everything: every synapse is sampled";

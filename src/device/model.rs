@@ -61,6 +61,10 @@ pub enum ReadNoise {
     Frozen,
     /// Anew at every read: of a converter's input, with the variances of all devices that it sums.
     White,
+    /// As 1/f noise at the times of the reads, which the simulated schedule gives: reads close to each other share most of it.
+    /// Components slower than ten latencies of an image are drawn once for each device, faster ones for each input of a
+    /// converter.
+    OneOverF,
 }
 
 /// How drift is made up for.
@@ -210,6 +214,7 @@ impl std::fmt::Display for Device {
         let noise = match self.read_noise {
             ReadNoise::Frozen => "frozen",
             ReadNoise::White => "white",
+            ReadNoise::OneOverF => "1/f",
         };
         let compensation = match self.compensation {
             Compensation::Off => "no compensation of drift",

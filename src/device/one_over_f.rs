@@ -20,7 +20,7 @@
 //! from later ones. There the correlation falls in a straight line from 1: at dt = t_r the fresh share of sigma is
 //! 0.12 instead of 0.
 
-use crate::random::Stream;
+use crate::random::StreamName;
 
 /// The shortest period, in read times: the least at which the polygon that starts with correlation 1 is convex (3.31),
 /// rounded up.
@@ -43,7 +43,10 @@ pub fn fresh_sigma(dt: f64, t: f64, read_time: f64) -> f64 {
     libm::sqrt(fresh_variance(dt, t, read_time))
 }
 
-/// Components of 1/f noise of variance 1.
+/// Bits of [`StreamName::bit`] that number the components of a bank.
+pub const COMPONENT_BITS: u32 = 6;
+
+/// Components of 1/f noise, of variance 1 all together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ladder {
     /// Period in seconds, and amplitude, of each; shortest period first.
@@ -80,49 +83,88 @@ impl Ladder {
         Self { steps }
     }
 
-    /// Correlation of the noise of reads `dt` seconds apart.
+    /// Its components with periods below `period` seconds, and the amplitude of all others together.
+    #[must_use]
+    pub fn faster_than(&self, period: f64) -> (Self, f64) {
+        let (fast, slow): (Vec<_>, Vec<_>) = self.steps.iter().partition(|(of, _)| *of < period);
+        let variance: f64 = slow.iter().map(|(_, amplitude)| amplitude * amplitude).sum();
+        (Self { steps: fast }, libm::sqrt(variance))
+    }
+
+    /// Correlation of the noise of reads `dt` seconds apart; where faster components are all there is, covariance.
     #[must_use]
     pub fn correlation(&self, dt: f64) -> f64 {
         self.steps.iter().map(|(period, amplitude)| amplitude * amplitude * (1.0 - dt / period).max(0.0)).sum()
     }
 }
 
-/// The noise of one device (or of one output) over time.
+/// Noise of some devices (or outputs) side by side, at any times in any order.
+///
+/// Component k has the same random phase for all of them, and values of its own in each period: those of a period come from a
+/// stream that is named by k and the number of the period, so that what a read finds depends neither on which reads were
+/// simulated before it nor on threads.
 #[derive(Debug, Clone)]
-pub struct Fluctuation<'a> {
-    ladder: &'a Ladder,
-    stream: Stream,
-    /// Of each component: phase, number of the period that its value belongs to, and the value.
-    held: Vec<(f64, i64, f64)>,
+pub struct Bank {
+    name: StreamName,
+    seed: u64,
+    held: Vec<Held>,
+    sums: Vec<f64>,
 }
 
-impl<'a> Fluctuation<'a> {
-    /// Noise with the random numbers of a stream.
+/// A component of a bank.
+#[derive(Debug, Clone)]
+struct Held {
+    period: f64,
+    amplitude: f64,
+    phase: f64,
+    /// Number of the period that the values belong to.
+    number: Option<u64>,
+    values: Vec<f64>,
+}
+
+impl Bank {
+    /// Noise of `count` devices, drawn from streams of this name. Banks whose names differ in anything but position and the
+    /// lowest [`COMPONENT_BITS`] of `bit` are independent.
     #[must_use]
-    pub fn new(ladder: &'a Ladder, mut stream: Stream) -> Self {
-        let held = ladder.steps.iter().map(|_| (stream.uniform(), i64::MIN, 0.0)).collect();
-        Self { ladder, stream, held }
+    pub fn new(ladder: &Ladder, name: StreamName, seed: u64, count: usize) -> Self {
+        let mut phases = StreamName { position: u64::MAX, ..name }.open(seed);
+        let component = |&(period, amplitude): &(f64, f64)| Held {
+            period,
+            amplitude,
+            phase: phases.uniform(),
+            number: None,
+            values: vec![0.0; count],
+        };
+        Self { name, seed, held: ladder.steps.iter().map(component).collect(), sums: vec![0.0; count] }
     }
 
-    /// Noise of a read at `time` seconds, of variance 1. Reads follow each other in time: what lies between two of them is
-    /// not drawn.
-    pub fn at(&mut self, time: f64) -> f64 {
-        let mut sum = 0.0;
-        for ((period, amplitude), (phase, number, value)) in self.ladder.steps.iter().zip(&mut self.held) {
-            let now = libm::floor(time / period + *phase) as i64;
-            if now != *number {
-                (*number, *value) = (now, self.stream.normal());
+    /// Noise of each at `time` seconds (not negative), with the variance of the ladder.
+    pub fn at(&mut self, time: f64) -> &[f64] {
+        let mut changed = false;
+        for (k, held) in self.held.iter_mut().enumerate() {
+            let number = libm::floor(time / held.period + held.phase) as u64;
+            if held.number != Some(number) {
+                (held.number, changed) = (Some(number), true);
+                let name = StreamName { position: number, bit: self.name.bit | k as u32, ..self.name };
+                let mut stream = name.open(self.seed);
+                held.values.iter_mut().for_each(|value| *value = held.amplitude * stream.normal());
             }
-            sum += amplitude * *value;
         }
-        sum
+        if changed {
+            // Always in the same order: sums do not depend on what changed before.
+            self.sums.fill(0.0);
+            for held in &self.held {
+                self.sums.iter_mut().zip(&held.values).for_each(|(sum, value)| *sum += value);
+            }
+        }
+        &self.sums
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::{Purpose, StreamName};
+    use crate::random::Purpose;
 
     /// Time after programming and read time of the PCM of Joshi et al. at its first read.
     const T: f64 = 20.0;
@@ -162,9 +204,9 @@ mod tests {
         let times = [0.0, 1e-6, 10e-6, 100e-6, 1e-3, 1.0];
         let (mut squares, mut products) = ([0.0; 6], [0.0; 6]);
         for device in 0..count {
-            let stream = StreamName { array: device, ..StreamName::new(Purpose::Device) }.open(5);
-            let mut noise = Fluctuation::new(&ladder, stream);
-            let values = times.map(|time| noise.at(time));
+            let name = StreamName { array: device, ..StreamName::new(Purpose::Fluctuation) };
+            let mut noise = Bank::new(&ladder, name, 5, 1);
+            let values = times.map(|time| noise.at(time)[0]);
             for i in 0..6 {
                 squares[i] += values[i] * values[i];
                 products[i] += values[0] * values[i];
@@ -181,5 +223,30 @@ mod tests {
             assert!((fresh - law).abs() < 4.0 * 0.0018, "at {} s: {fresh}, law {law}", times[i]);
             assert!((fresh - share).abs() < 0.0125, "at {} s: {fresh}, published {share}", times[i]);
         }
+    }
+
+    #[test]
+    fn what_a_read_finds_does_not_depend_on_the_reads_before_it() {
+        let ladder = Ladder::new(T, READ);
+        let name = StreamName { bit: 3 << COMPONENT_BITS, ..StreamName::new(Purpose::Fluctuation) };
+        let times = [0.0, 1e-6, 40e-6, 3e-3, 0.25, 5.0];
+        let mut forward = Bank::new(&ladder, name, 1, 8);
+        let found: Vec<Vec<f64>> = times.iter().map(|&time| forward.at(time).to_vec()).collect();
+        let mut backward = Bank::new(&ladder, name, 1, 8);
+        for (time, found) in times.iter().zip(&found).rev() {
+            assert_eq!(backward.at(*time), found, "{time} s");
+        }
+        assert_ne!(found[0], found[5]);
+    }
+
+    #[test]
+    fn slow_and_fast_components_are_all_of_it() {
+        let ladder = Ladder::new(T, READ);
+        for period in [0.0, 1e-6, 2e-5, 1e-2, 1.0, 100.0] {
+            let (fast, slow) = ladder.faster_than(period);
+            assert!((fast.correlation(0.0) + slow * slow - 1.0).abs() < 1e-12, "{period} s");
+        }
+        assert_eq!(ladder.faster_than(0.0).0.steps.len(), 0);
+        assert_eq!(ladder.faster_than(100.0).0, ladder);
     }
 }

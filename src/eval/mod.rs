@@ -22,11 +22,11 @@ pub use table::{Row, Scaled, Spread, Summary, Table};
 use crate::config::{Base, Config, Images, Posterior, Scheme};
 use crate::device::{Compensation, Reference};
 use crate::error::{Error, Problem};
-use crate::functional::{FunctionalModel, FunctionalSpec};
+use crate::functional::{FunctionalModel, FunctionalSpec, ReadTimes};
 use crate::network::Net;
 use crate::random::{Purpose, StreamName};
 use crate::report::content_hash;
-use crate::run::{Progress, RunPhase, load_posterior, read};
+use crate::run::{Progress, RunPhase, load_posterior, read, timed_spec};
 use crate::simulate::network;
 use crate::units::Age;
 use crate::workload::datasets::{Normalisation, Reader};
@@ -35,6 +35,7 @@ use journal::{Journal, Place};
 use scores::NUMBERS;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Images that each thread answers between two writes of the journal.
 const BATCH: usize = 16;
@@ -153,6 +154,8 @@ struct Setup {
     calibration: Option<LoadedImages>,
     members: Vec<u32>,
     conditions: Vec<Condition>,
+    /// When arrays are read, where values depend on it: the same in all conditions.
+    times: Option<Arc<ReadTimes>>,
 }
 
 fn problem(path: &str, message: &str) -> Error {
@@ -246,7 +249,8 @@ fn set_up(request: &Request) -> Result<(Config, Setup), Error> {
         Answered { images: images.select(&order), order }
     };
     let sets = sets.into_iter().enumerate().map(answered).collect();
-    Ok((config, Setup { net, posterior, posterior_hash, sets, calibration, members, conditions }))
+    let times = timed_spec(&config, &posterior)?.times;
+    Ok((config, Setup { net, posterior, posterior_hash, sets, calibration, members, conditions, times }))
 }
 
 /// Which images are answered, in which order.
@@ -388,7 +392,7 @@ fn batches(images: &[usize], most: usize) -> Vec<std::ops::Range<usize>> {
 }
 
 impl Setup {
-    fn spec(config: &Config, condition: &Condition) -> FunctionalSpec {
+    fn spec(&self, config: &Config, condition: &Condition) -> FunctionalSpec {
         let mut config = config.clone();
         config.seed = config.seed.wrapping_add(u64::from(condition.deployment));
         config.arch.device.age = condition.age;
@@ -397,7 +401,7 @@ impl Setup {
             Remedy::Set(compensation) => compensation,
             Remedy::Statistics => Compensation::Off,
         };
-        FunctionalSpec::of(&config)
+        FunctionalSpec { times: self.times.clone(), ..FunctionalSpec::of(&config) }
     }
 
     /// All conditions, those together whose models have layers in common.
@@ -407,7 +411,7 @@ impl Setup {
             let joins = |family: &&mut Vec<usize>| {
                 let first = &self.conditions[family[0]];
                 let anew = [first, condition].iter().any(|of| of.remedy == Remedy::Statistics);
-                let specs = [condition, first].map(|condition| Self::spec(config, condition));
+                let specs = [condition, first].map(|condition| self.spec(config, condition));
                 !anew && specs[0].layers_in_common(&specs[1], &self.net, &self.posterior) > 0
             };
             match families.iter_mut().find(joins) {
@@ -421,10 +425,10 @@ impl Setup {
     /// The models of a family.
     fn models(&self, config: &Config, family: &[usize], threads: usize) -> Result<Vec<FunctionalModel>, Error> {
         let mut models: Vec<FunctionalModel> = Vec::with_capacity(family.len());
-        let first = Self::spec(config, &self.conditions[family[0]]);
+        let first = self.spec(config, &self.conditions[family[0]]);
         for &condition in family {
             let condition = &self.conditions[condition];
-            let spec = Self::spec(config, condition);
+            let spec = self.spec(config, condition);
             let mut model = match models.first() {
                 None => FunctionalModel::new(&spec, &self.net, &self.posterior)?,
                 Some(beside) => beside.beside(&first, &spec, &self.net, &self.posterior)?,

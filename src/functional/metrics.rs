@@ -200,6 +200,31 @@ fn ties(negatives: &[f64], positives: &[f64]) -> Vec<Tie> {
     counts.collect()
 }
 
+/// Correlation (Pearson) of the logits of two members over images and classes, mean over all pairs of members; `logits` are
+/// `[image][member][class]`. None with one member, or where a member's logits are all equal.
+#[must_use]
+pub fn member_correlation(logits: &[f64], members: usize, classes: usize) -> Option<f64> {
+    let of_member = |member: usize| logits.chunks_exact(classes).skip(member).step_by(members).flatten().copied();
+    let count = (logits.len() / members.max(1)) as f64;
+    if members < 2 {
+        return None;
+    }
+    // With values of mean 0 and variance 1 for each member, the squares of their sums hold every pair twice.
+    let mut sums = vec![0.0; logits.len() / members];
+    for member in 0..members {
+        let mean = of_member(member).sum::<f64>() / count;
+        let variance = of_member(member).map(|value| (value - mean) * (value - mean)).sum::<f64>() / count;
+        if variance <= 0.0 || variance.is_nan() {
+            return None;
+        }
+        let sigma = libm::sqrt(variance);
+        sums.iter_mut().zip(of_member(member)).for_each(|(sum, value)| *sum += (value - mean) / sigma);
+    }
+    let squares = sums.iter().map(|sum| sum * sum).sum::<f64>() / count;
+    let members = members as f64;
+    Some((squares - members) / (members * (members - 1.0)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,5 +280,17 @@ mod tests {
         }
         let (low, high) = wilson(1.0, 360.0);
         assert!((low - 360.0 / 361.0).abs() < 1e-12 && (high - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn members_correlate_by_pairs() {
+        // Two images of two classes, three members: the third is the first one's opposite.
+        let logits = [1.0, 2.0, 2.0, 4.0, -1.0, -2.0, 3.0, 0.0, 6.0, 0.0, -3.0, -0.0];
+        // Pairs: 1, -1, -1.
+        assert!((member_correlation(&logits, 3, 2).unwrap() + 1.0 / 3.0).abs() < 1e-12);
+        // (1, 2) and (2, 4) by hand: 1.
+        assert!((member_correlation(&[1.0, 2.0, 2.0, 4.0], 2, 2).unwrap() - 1.0).abs() < 1e-12);
+        assert_eq!(member_correlation(&[1.0, 2.0], 1, 2), None);
+        assert_eq!(member_correlation(&[1.0, 1.0, 2.0, 4.0], 2, 2), None);
     }
 }

@@ -27,6 +27,7 @@ pub mod uncertainty;
 pub mod rows;
 mod run;
 pub mod record;
+pub mod times;
 pub mod activity;
 pub mod choose;
 pub mod calibrate;
@@ -39,3 +40,4 @@ pub use model::{ArraySpec, FunctionalModel, FunctionalSpec, MemoryCells, UsedSta
 pub use pass::{Clipping, Observer};
 pub use record::Recorded;
 pub use run::{Evaluation, Keep, Outputs};
+pub use times::{ReadClock, ReadTimes};

@@ -2,8 +2,9 @@
 
 use crate::config::{
     Adc, AdcInput, AdcRange, Chip, Compensation, Config, Device, Draws as DrawTime, Execution, Packing, Plane,
-    RandomSource, Sampler, Samples, Scheme,
+    RandomSource, ReadNoise, Sampler, Samples, Scheme,
 };
+use crate::device::one_over_f::Ladder;
 use crate::error::Error;
 use crate::functional::adc::Quantiser;
 use crate::functional::blocks::RowBlocks;
@@ -16,6 +17,7 @@ use crate::functional::product::Sums;
 use crate::functional::registers::{RegisterDraws, Registers};
 use crate::functional::rows::{PlaneRows, RowSets, RowWeights};
 use crate::functional::tiles::Tiles;
+use crate::functional::times::ReadTimes;
 use crate::functional::weights::{BitMatrix, WeightDistribution};
 use crate::mapping::pack::packed_plane;
 use crate::mapping::{PackedArray, Split, first_ensembling_layer};
@@ -71,6 +73,14 @@ impl MemoryCells {
     }
 }
 
+impl MemoryCells {
+    /// Whether values depend on when arrays are read.
+    #[must_use]
+    pub fn needs_times(&self) -> bool {
+        self.device.read_noise == ReadNoise::OneOverF && !self.device.is_ideal()
+    }
+}
+
 impl Default for MemoryCells {
     /// Ideal cells.
     fn default() -> Self {
@@ -97,6 +107,8 @@ pub struct FunctionalSpec {
     pub members: u32,
     /// Where weight samples come from.
     pub samples: Samples,
+    /// When arrays are read; needed where read noise is `OneOverF`.
+    pub times: Option<Arc<ReadTimes>>,
     /// Master seed.
     pub seed: u64,
 }
@@ -114,6 +126,7 @@ impl FunctionalSpec {
             scheme: config.mapping.scheme.clone(),
             members: config.ensemble.members,
             samples: config.ensemble.samples,
+            times: None,
             seed: config.seed,
         }
     }
@@ -163,8 +176,8 @@ impl FunctionalSpec {
         let first = first_ensembling_layer(&self.scheme, net).map_err(|problem| Error::Config(problem.message))?;
         let mut hashers = vec![blake3::Hasher::new(); members as usize];
         for (index, layer) in net.layers.iter().enumerate() {
-            let planes =
-                Planes { spec: self, index, layer, posterior, sampled: index >= first, last: index == net.output };
+            let (sampled, last) = (index >= first, index == net.output);
+            let planes = Planes { spec: self, index, layer, posterior, sampled, first: index == first, last };
             let weights = planes.whole(planes.split().as_ref())?;
             for (member, hasher) in hashers.iter_mut().enumerate() {
                 let matrix = match &weights {
@@ -440,6 +453,8 @@ pub struct FunctionalModel {
     pub(super) first_ensembling: usize,
     pub(super) output: usize,
     pub(super) seed: u64,
+    /// When arrays are read, where that matters.
+    pub(super) times: Option<Arc<ReadTimes>>,
     /// How products are computed; it makes no difference but in time.
     pub(super) instructions: Instructions,
     /// The batch-norm statistics of each layer.
@@ -497,7 +512,8 @@ impl FunctionalModel {
                 continue;
             }
             let sampled = index >= first_ensembling;
-            let planes = Planes { spec, index, layer, posterior, sampled, last: index == net.output };
+            let (first, last) = (index == first_ensembling, index == net.output);
+            let planes = Planes { spec, index, layer, posterior, sampled, first, last };
             let Built { products, row_sets, step } = planes.build()?;
             let (bn_eps, scale, learned) = (posterior.bn_eps, sets.input_scale(index), &of_layer.learned);
             let output_scale = output_scale(index, net, &sets)?;
@@ -528,7 +544,20 @@ impl FunctionalModel {
         }
         let (input, output, seed, instructions) = (net.input, net.output, spec.seed, Instructions::best());
         let (members, statistics, passed_over) = (members as usize, used, sets.passed_over);
-        Ok(Self { input, layers, members, first_ensembling, output, seed, instructions, statistics, passed_over })
+        let times = spec.times.clone();
+        let model = Self {
+            input,
+            layers,
+            members,
+            first_ensembling,
+            output,
+            seed,
+            times,
+            instructions,
+            statistics,
+            passed_over,
+        };
+        Ok(model)
     }
 
     /// The same, computed by these instructions.
@@ -593,6 +622,9 @@ fn check_sizes(spec: &FunctionalSpec, net: &Net) -> Result<(), Error> {
         return refuse(
             "packing is Lists and the stochastic plane is read by converters; expected Rows or Full".to_owned(),
         );
+    }
+    if spec.cells.needs_times() && spec.times.is_none() {
+        return refuse("arch.device.read_noise is OneOverF, and the times of reads are not given".to_owned());
     }
     if spec.members == 0 {
         return refuse("ensemble.members is 0; expected at least 1".to_owned());
@@ -694,9 +726,14 @@ struct Planes<'a> {
     posterior: &'a LoadedPosterior,
     /// Whether the layer runs for each member.
     sampled: bool,
+    /// Whether it is the first of these.
+    first: bool,
     /// Whether it gives the logits.
     last: bool,
 }
+
+/// Components of 1/f noise with periods of so many latencies of an image, or more, are drawn once for each device.
+pub const FROZEN_LATENCIES: f64 = 10.0;
 
 /// The planes of a layer, and the step of its accumulators.
 struct Built {
@@ -864,6 +901,13 @@ impl Planes<'_> {
             Weights::PerMember(members) => Synapses::Gated(Latches::Members(members)),
             Weights::PerPosition(_) => Synapses::Gated(Latches::Drawn),
         };
+        // Components that change little while an image is computed are the same for all its members.
+        let ladder = spec.times.as_ref().filter(|_| spec.cells.needs_times()).map(|times| {
+            let model = &device.model;
+            let ladder = Ladder::new(model.since_programming(device.age.seconds()), model.read_seconds());
+            ladder.faster_than(FROZEN_LATENCIES * times.latency())
+        });
+        let (fast, frozen) = ladder.map_or((None, None), |(fast, frozen)| (Some(fast), Some(frozen)));
         let setting = Setting {
             device,
             targets: *targets,
@@ -877,9 +921,14 @@ impl Planes<'_> {
                 Compensation::Arrays { .. } => true,
                 Compensation::Logits { .. } => self.last,
             },
+            frozen: frozen.unwrap_or(if device.read_noise == ReadNoise::Frozen { 1.0 } else { 0.0 }),
             seed: spec.seed,
         };
-        Some(CellPlane::new(&setting, blocks, spec.arrays(plane).columns as usize, quantiser))
+        let kept = plane == Plane::Deterministic
+            && self.sampled
+            && spec.scheme.choices().is_some_and(|choices| choices.keep_deterministic_part)
+            && self.first;
+        Some(CellPlane::new(&setting, blocks, spec.arrays(plane).columns as usize, quantiser, fast.as_ref(), kept))
     }
 
     /// The arrays of a plane packed by rows, with their places in the layer's matrix.

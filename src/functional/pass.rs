@@ -108,7 +108,8 @@ impl FunctionalModel {
             planes.iter_mut().for_each(|planes| planes.pack(&window));
             for running in &mut products {
                 running.draw(self, index, image, member, position);
-                let at = devices::At { member, position: (image * layer.positions + position) as u64 };
+                let time = running.time(position, layer.positions);
+                let at = devices::At { member, position: (image * layer.positions + position) as u64, time };
                 clipped += running.multiply(self.instructions, &planes, &window, at, &mut sums);
                 let maps = accumulators.chunks_exact_mut(layer.positions).zip(&sums);
                 match running.product.scale {
@@ -219,6 +220,8 @@ struct Running<'a> {
     /// What reads of real memory cells find.
     lines: Option<Cow<'a, PlaneLines>>,
     scratch: devices::Scratch,
+    /// Seconds of the pass's first and last read, where they matter.
+    reads: [f64; 2],
 }
 
 impl<'a> Running<'a> {
@@ -240,7 +243,15 @@ impl<'a> Running<'a> {
         let planes = |array: &PackedProduct| Planes::new(array.present.blocks(), layer.input_bits, layer.input_signed);
         let packed = product.packed.iter().flatten().map(planes).collect();
         let (lines, scratch) = (product.lines(member, None), devices::Scratch::new(model.instructions));
-        Self { product, weights, drawn, generators, packed, lines, scratch }
+        let times = model.times.as_ref().zip(product.cells.as_ref());
+        let reads = times.map_or([0.0; 2], |(times, cells)| times.of_pass(index, cells.plane(), image, member));
+        Self { product, weights, drawn, generators, packed, lines, scratch, reads }
+    }
+
+    /// Seconds at which a position is read.
+    fn time(&self, position: usize, positions: usize) -> f64 {
+        let [first, last] = self.reads;
+        first + (last - first) * position as f64 / positions as f64
     }
 
     /// Draws the weights of a position, where each has its own.

@@ -155,6 +155,9 @@ pub struct OutputFacts {
     pub entropy: Vec<f64>,
     /// Mutual information of answer and weights, nats.
     pub mutual_information: Vec<f64>,
+    /// Correlation of the logits of two members over images and classes, mean over all pairs; none with one member.
+    #[serde(default)]
+    pub member_correlation: Option<f64>,
     /// Share of right predictions; none without labels.
     pub accuracy: Option<f64>,
     /// Expected calibration error; none without labels.

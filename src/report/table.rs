@@ -503,6 +503,9 @@ fn answers(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     line(f, "mean entropy", &format!("{:.4} nats", mean(&outputs.entropy)))?;
     line(f, "mutual information", &format!("{:.4} nats (mean)", mean(&outputs.mutual_information)))?;
+    if let Some(correlation) = outputs.member_correlation {
+        line(f, "member correlation", &format!("{correlation:.4} (logits of two members; mean over pairs)"))?;
+    }
     if let Some(ood) = &outputs.ood {
         line(f, "out of distribution", &format!("{} images", ood.images))?;
         for (name, found) in [("by entropy", ood.entropy), ("by mutual information", ood.mutual_information)] {

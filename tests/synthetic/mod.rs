@@ -168,6 +168,7 @@ fn facts(layers: u32, images: u32, members: u32, cycles: u64) -> RunFacts {
             predictions: vec![1; answers],
             mean_probabilities: vec![vec![0.1, 0.9]; answers],
             entropy: vec![0.1 + 0.2; answers],
+            member_correlation: None,
             mutual_information: vec![1.0 / 3.0; answers],
             accuracy: Some(0.975),
             ece: Some(0.0123),

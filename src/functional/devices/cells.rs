@@ -40,6 +40,8 @@ pub(in crate::functional) struct Setting<'a> {
     pub replicas: u32,
     /// Whether its sums are multiplied by compensation factors.
     pub compensated: bool,
+    /// Amplitude of the read noise that is drawn once for each device: 1 where all of it is frozen.
+    pub frozen: f64,
     pub seed: u64,
 }
 
@@ -126,16 +128,14 @@ impl Setting<'_> {
     /// What reads find of the cells at the chip's age.
     pub(super) fn found<'a>(&'a self, cells: &'a Cells) -> impl Iterator<Item = Found> + 'a {
         let (model, moment) = (&self.device.model, self.moment());
-        let frozen = self.device.read_noise == ReadNoise::Frozen;
+        let noisy = self.device.read_noise != ReadNoise::Frozen;
         cells.pairs.iter().zip(&cells.normals).map(move |(pair, normals)| {
             let mut found = Found { conductance: [0.0; 2], variance: [0.0; 2] };
             for i in 0..2 {
-                if frozen {
-                    found.conductance[i] = pair[i].read(model, moment, normals[i]);
-                } else {
-                    let drifted = pair[i].drifted(moment);
-                    let sigma = drifted * model.read_sigma(pair[i].programmed, moment);
-                    (found.conductance[i], found.variance[i]) = (drifted, sigma * sigma);
+                found.conductance[i] = pair[i].read(model, moment, self.frozen * normals[i]);
+                if noisy {
+                    let sigma = pair[i].drifted(moment) * model.read_sigma(pair[i].programmed, moment);
+                    found.variance[i] = sigma * sigma;
                 }
             }
             found

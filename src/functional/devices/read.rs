@@ -3,10 +3,11 @@
 use super::cells::{Latches, Setting, Synapses};
 use super::lines::{Line, Lines, PlaneLines, Scale, VARIANCE_BITS, select};
 use crate::config::{Compensation, Plane, ReadNoise};
+use crate::device::one_over_f::{Bank, COMPONENT_BITS, Ladder};
 use crate::functional::adc::Quantiser;
 use crate::functional::kernels::{Instructions, Work};
 use crate::functional::weights::BitMatrix;
-use crate::random::{Purpose, Stream, StreamName};
+use crate::random::{Purpose, StreamName};
 use crate::readout::Digits;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -34,9 +35,22 @@ pub(in crate::functional) struct CellPlane {
     factors: Vec<Vec<Vec<i64>>>,
     /// Binary places of currents.
     fraction: u32,
+    /// Read noise that is drawn for each input of a converter.
+    noise: Noise,
+    /// Whether members after the first one keep what was read for that one.
+    kept: bool,
     layer: u32,
     plane: Plane,
     seed: u64,
+}
+
+/// How read noise that is not frozen follows other reads.
+#[derive(Debug, Clone)]
+enum Noise {
+    None,
+    White,
+    /// By the components that are not frozen.
+    OneOverF(Ladder),
 }
 
 /// A read of a plane.
@@ -45,6 +59,8 @@ pub(in crate::functional) struct At {
     pub member: usize,
     /// Output position, counted over all images.
     pub position: u64,
+    /// Seconds from the start of the run, where the times of reads are known.
+    pub time: f64,
 }
 
 /// A row of a block that a pulse drives.
@@ -63,9 +79,12 @@ pub(in crate::functional) struct Scratch {
     /// Sums of a pulse, of each column.
     sums: Vec<i32>,
     variance: Vec<u64>,
+    normals: Vec<f64>,
     /// Sums of codes of a block.
     of_block: Vec<i32>,
     totals: Vec<i64>,
+    /// 1/f noise of each line of each block.
+    banks: Vec<Bank>,
 }
 
 impl Scratch {
@@ -82,6 +101,8 @@ impl CellPlane {
         blocks: &[(Vec<u32>, Range<usize>)],
         width: usize,
         quantiser: &Quantiser,
+        fast: Option<&Ladder>,
+        kept: bool,
     ) -> Self {
         let of_block =
             |(rows, columns): &(Vec<u32>, Range<usize>)| Block { rows: rows.clone(), columns: columns.clone(), width };
@@ -92,7 +113,7 @@ impl CellPlane {
         let scale = Scale {
             unit: setting.unit(),
             fraction: fraction(reach, rows * level),
-            noisy: setting.device.read_noise == ReadNoise::White,
+            noisy: setting.device.read_noise != ReadNoise::Frozen,
         };
         let (mut lines, mut factors) = (Vec::new(), Vec::new());
         for replica in 0..setting.replicas {
@@ -113,6 +134,12 @@ impl CellPlane {
             lines: Lines::Fixed(Vec::new()),
             factors,
             fraction: scale.fraction,
+            noise: match (setting.device.read_noise, fast) {
+                (ReadNoise::White, _) => Noise::White,
+                (ReadNoise::OneOverF, Some(fast)) => Noise::OneOverF(fast.clone()),
+                _ => Noise::None,
+            },
+            kept,
             layer: setting.layer,
             plane: setting.plane,
             seed: setting.seed,
@@ -152,6 +179,11 @@ impl CellPlane {
         })
     }
 
+    /// The plane that they are of.
+    pub(in crate::functional) fn plane(&self) -> Plane {
+        self.plane
+    }
+
     /// The largest compensation factor.
     pub(in crate::functional) fn largest_factor(&self) -> f64 {
         let factors = self.factors.iter().flatten().flatten();
@@ -169,26 +201,40 @@ impl CellPlane {
         scratch: &mut Scratch,
         sums: &mut [i32],
     ) -> u64 {
+        let at = At { member: if self.kept { 0 } else { at.member }, ..at };
         let factors = of_replica(&self.factors, at.member);
-        let mut noise = lines.iter().flatten().any(|line| !line.variance.is_empty()).then(|| {
-            let array = match self.plane {
-                Plane::Deterministic => 0,
-                Plane::Stochastic => 1,
-            };
-            let (member, position) = (at.member as u32, at.position);
-            let name = StreamName { array, member, position, ..StreamName::new(Purpose::ReadNoise) };
-            StreamName { layer: self.layer, ..name }.open(self.seed)
+        let mut white = matches!(self.noise, Noise::White).then(|| {
+            let name = StreamName { member: at.member as u32, position: at.position, ..self.name(Purpose::ReadNoise) };
+            name.open(self.seed)
         });
+        let mut banks = std::mem::take(&mut scratch.banks);
+        if let Noise::OneOverF(fast) = &self.noise
+            && banks.is_empty()
+        {
+            banks = self.banks(fast, lines, at.member);
+        }
+        let mut first_bank = 0;
         let mut clipped = 0;
         scratch.totals.clear();
         scratch.totals.resize(sums.len(), 0);
         for ((block, lines), factors) in self.blocks.iter().zip(lines).zip(factors) {
-            clipped += self.block(block, lines, quantiser, window, noise.as_mut(), scratch);
+            let slow = match &self.noise {
+                Noise::OneOverF(_) => &mut banks[first_bank..first_bank + lines.len()],
+                _ => &mut [],
+            };
+            first_bank += lines.len();
+            let mut normals = |line: usize, normals: &mut Vec<f64>| match (&mut white, slow.get_mut(line)) {
+                (Some(stream), _) => normals.iter_mut().for_each(|normal| *normal = stream.normal()),
+                (None, Some(bank)) => normals.copy_from_slice(bank.at(at.time)),
+                _ => normals.clear(),
+            };
+            clipped += self.block(block, lines, quantiser, window, &mut normals, scratch);
             let totals = scratch.totals[block.columns.clone()].chunks_mut(block.width);
             for ((totals, codes), factor) in totals.zip(scratch.of_block.chunks(block.width)).zip(factors) {
                 totals.iter_mut().zip(codes).for_each(|(total, &code)| *total += i64::from(code) * factor);
             }
         }
+        scratch.banks = banks;
         for (sum, total) in sums.iter_mut().zip(&scratch.totals) {
             let rounded = (total + (1 << (FACTOR_BITS - 1))) >> FACTOR_BITS;
             *sum = rounded as i32;
@@ -196,17 +242,43 @@ impl CellPlane {
         clipped
     }
 
-    /// Sums of the codes of a block over all pulses; how many conversions clipped.
+    fn name(&self, purpose: Purpose) -> StreamName {
+        let array = match self.plane {
+            Plane::Deterministic => 0,
+            Plane::Stochastic => 1,
+        };
+        StreamName { layer: self.layer, array, ..StreamName::new(purpose) }
+    }
+
+    /// 1/f noise of each line of each block in the arrays of a member.
+    fn banks(&self, fast: &Ladder, lines: &PlaneLines, member: usize) -> Vec<Bank> {
+        let replicas = match &self.factors[..] {
+            [_] => 0,
+            _ => member as u32,
+        };
+        let of_block = |(block, lines): (usize, &Vec<Line>)| {
+            let bank = move |line: usize| {
+                let bit = ((2 * block + line) as u32) << COMPONENT_BITS;
+                let name = StreamName { member: replicas, bit, ..self.name(Purpose::Fluctuation) };
+                Bank::new(fast, name, self.seed, self.blocks[block].columns.len())
+            };
+            (0..lines.len()).map(bank)
+        };
+        lines.iter().enumerate().flat_map(of_block).collect()
+    }
+
+    /// Sums of the codes of a block over all pulses; how many conversions clipped. `normals` gives the noise of the columns of
+    /// a line in a read, in standard deviations; none if there is none.
     fn block(
         &self,
         block: &Block,
         lines: &[Line],
         quantiser: &Quantiser,
         window: &[u16],
-        mut noise: Option<&mut Stream>,
+        noise: &mut dyn FnMut(usize, &mut Vec<f64>),
         scratch: &mut Scratch,
     ) -> u64 {
-        let Scratch { instructions, driven: all, sums, variance, of_block, .. } = scratch;
+        let Scratch { instructions, driven: all, sums, variance, normals, of_block, .. } = scratch;
         let columns = block.columns.len();
         of_block.clear();
         of_block.resize(columns, 0);
@@ -218,11 +290,13 @@ impl CellPlane {
                 continue;
             }
             // The second bitline of a pair counts against the first one.
-            for (line, sign) in lines.iter().zip([1, -1]) {
+            for ((number, line), sign) in lines.iter().enumerate().zip([1, -1]) {
                 sums.resize(columns, 0);
                 instructions.run(Add { currents: &line.current, driven, sums });
-                if let Some(noise) = &mut noise {
-                    add_noise(&line.variance, driven, columns, self.fraction, noise, variance, sums);
+                normals.resize(columns, 0.0);
+                noise(number, normals);
+                if !normals.is_empty() {
+                    add_noise(&line.variance, driven, self.fraction, normals, variance, sums);
                 }
                 let weight = sign * quantiser.digits().weight(pulse);
                 clipped += instructions.run(Convert { quantiser, sums, step, weight, of_block });
@@ -359,12 +433,12 @@ impl Work for Convert<'_> {
 fn add_noise(
     variances: &[u32],
     driven: &[Driven],
-    columns: usize,
     fraction: u32,
-    noise: &mut Stream,
+    normals: &[f64],
     variance: &mut Vec<u64>,
     sums: &mut [i32],
 ) {
+    let columns = normals.len();
     variance.clear();
     variance.resize(columns, 0);
     for &Driven { row, level } in driven {
@@ -373,8 +447,8 @@ fn add_noise(
         variance.iter_mut().zip(variances).for_each(|(sum, &of)| *sum += square * u64::from(of));
     }
     let scale = f64::from(1_u32 << fraction) / f64::from(1_u32 << (VARIANCE_BITS / 2));
-    for (sum, &variance) in sums.iter_mut().zip(&*variance) {
+    for ((sum, &variance), normal) in sums.iter_mut().zip(&*variance).zip(normals) {
         let sigma = libm::sqrt(variance as f64) * scale;
-        *sum = sum.saturating_add((sigma * noise.normal()).round() as i32);
+        *sum = sum.saturating_add((sigma * normal).round() as i32);
     }
 }
