@@ -11,6 +11,7 @@ use crossbayes::workload::posterior::is_probabilistic;
 use crossbayes::workload::{BatchNorm, LayerPosterior, Learned, LoadedImages, LoadedPosterior, Net, Shape, resolve};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 
 fn spec(array_rows: u32, bits: u32, input: AdcInput) -> FunctionalSpec {
@@ -187,7 +188,12 @@ fn integer_network(net: &Net, posterior: &LoadedPosterior, image: &[u16]) -> Vec
 
 /// A small network: a convolution of any shape, a pooled one, and a fully connected layer, with p of 0 and 1.
 fn any_network() -> impl Strategy<Value = (Net, LoadedPosterior, Vec<u16>)> {
-    let input = (1u32..4, 4u32..7, 1u32..17, any::<bool>());
+    network_of(1..4)
+}
+
+/// The same with so many input channels.
+fn network_of(channels: Range<u32>) -> impl Strategy<Value = (Net, LoadedPosterior, Vec<u16>)> {
+    let input = (channels, 4u32..7, 1u32..17, any::<bool>());
     let conv = (1u32..5, 1u32..4, 1u32..3, 0u32..3, any::<bool>(), 1u32..17);
     (input, conv, any::<bool>(), prop::collection::vec(any::<u16>(), 97), prop::collection::vec(any::<bool>(), 101))
         .prop_map(|((channels, side, bits, signed), (m, kernel, stride, padding, relu, code_bits), pool, raw, w)| {
@@ -290,9 +296,9 @@ proptest! {
 
     #[test]
     fn a_narrow_converter_rounds_and_clips_each_block_and_pulse(
-        (net, posterior, image) in any_network(),
-        array_rows in 1u32..40,
-        bits in 2u32..6,
+        (net, posterior, image) in prop_oneof![3 => network_of(1..4), 1 => network_of(20..60)],
+        array_rows in prop_oneof![1u32..40, 40u32..300],
+        bits in 2u32..8,
         column in any::<bool>(),
         fixed in prop::option::of(1u32..30),
         bits_per_pulse in 1u32..9,

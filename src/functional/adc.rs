@@ -15,6 +15,7 @@
 //!   sum clips.
 
 use crate::config::{Adc, AdcInput, AdcRange};
+use crate::functional::kernels::Multiplication;
 use crate::readout::Digits;
 
 /// Codes for all sums that an array of a layer can give.
@@ -31,6 +32,7 @@ pub struct Quantiser {
     offset: i32,
     /// The same codes by a multiplication, where one gives them.
     scale: Option<Scale>,
+    narrow: Option<Multiplication>,
     /// Sums that do not clip.
     lowest: i32,
     highest: i32,
@@ -67,6 +69,21 @@ impl Scale {
     }
 }
 
+/// The multiplication of 16 bits that gives `codes` for the sums from `first` on, if there is one.
+fn narrow(step: f64, first: i32, codes: &[i32]) -> Option<Multiplication> {
+    let top = i16::try_from(codes.iter().copied().max()?).ok()?;
+    let last = first + codes.len() as i32 - 1;
+    // The least shift whose factor fits has the most places.
+    let scale = |shift: u32| f64::from(1_u32 << (15 - shift)) / step;
+    let shift = (0..15).find(|&shift| scale(shift) <= i16::MAX.into())?;
+    if last << shift > i16::MAX.into() {
+        return None;
+    }
+    let agrees = |by: &Multiplication| (first..).zip(codes).all(|(sum, &code)| i32::from(by.code(sum as i16)) == code);
+    let factors = [scale(shift).round(), scale(shift).ceil(), scale(shift).floor()];
+    factors.map(|factor| Multiplication { shift, factor: factor as i16, top }).into_iter().find(agrees)
+}
+
 impl Quantiser {
     /// The converter of a layer whose largest row block uses `rows` rows, driven by `digits`.
     #[must_use]
@@ -89,6 +106,7 @@ impl Quantiser {
         let codes: Vec<i32> = sums.clone().map(|sum| code(sum).clamp(bottom, top)).collect();
         Self {
             scale: Scale::find(step, *sums.start(), &codes),
+            narrow: narrow(step, *sums.start(), &codes),
             input: adc.input,
             digits,
             step,
@@ -135,6 +153,18 @@ impl Quantiser {
             None => codes.iter_mut().zip(sums).for_each(|(code, sum)| *code = self.code(sum)),
         }
         codes
+    }
+
+    /// The codes of all sums of an array by a multiplication of 16 bits, where there is one that gives them.
+    #[must_use]
+    pub fn narrow(&self) -> Option<Multiplication> {
+        self.narrow
+    }
+
+    /// Sums of ideal cells up to it, to either side, do not clip.
+    #[must_use]
+    pub fn highest(&self) -> i32 {
+        self.highest
     }
 
     /// Whether any sum lies beyond the range.
@@ -202,6 +232,13 @@ mod tests {
                         assert_eq!(sums.clone().any(|sum| quantiser.clips(sum)), quantiser.may_clip());
                         assert!(
                             quantiser.scale.is_some() || bits == 1 || rows > 256,
+                            "{input:?} {rows} {range:?} {bits}"
+                        );
+                        let narrow = |by: Multiplication| {
+                            sums.clone().all(|sum| i32::from(by.code(sum as i16)) == quantiser.code(sum))
+                        };
+                        assert!(
+                            quantiser.narrow.map_or(bits == 1 || bits > 10 || rows > 256, narrow),
                             "{input:?} {rows} {range:?} {bits}"
                         );
                     }

@@ -39,6 +39,34 @@ impl Windows {
         }
     }
 
+    /// The map of a convolution with its padding, each code as the byte that `byte` gives it, for `positions` output positions.
+    pub(super) fn pad(&self, map: &[u16], positions: usize, byte: impl Fn(u16) -> u8) -> PaddedMap {
+        let Operation::Conv { kernel, stride, padding, .. } = self.op else {
+            unreachable!("only convolutions have several positions")
+        };
+        let (kernel, stride, padding) = (kernel as usize, stride as usize, padding as usize);
+        let (channels, height, width) =
+            (self.input.channels as usize, self.input.height as usize, self.input.width as usize);
+        let (padded_height, padded_width) = (height + 2 * padding, width + 2 * padding);
+        let of_channel = padded_height * padded_width;
+        // Eight codes are read at once, also at the end.
+        let mut bytes = vec![byte(0); channels * of_channel + 7];
+        for (row, codes) in map.chunks_exact(width).enumerate() {
+            let first = row / height * of_channel + (row % height + padding) * padded_width + padding;
+            bytes[first..first + width].iter_mut().zip(codes).for_each(|(to, &code)| *to = byte(code));
+        }
+        let mut rows = Vec::with_capacity(channels * kernel * kernel);
+        for channel in 0..channels {
+            for y in 0..kernel {
+                rows.extend((0..kernel).map(|x| channel * of_channel + y * padded_width + x));
+            }
+        }
+        let position = |position: usize| {
+            position / self.output_width * stride * padded_width + position % self.output_width * stride
+        };
+        PaddedMap { bytes, rows, positions: (0..positions).map(position).collect() }
+    }
+
     /// The same of a convolution with a kernel of `kernel` rows; `K` is the same, or 0.
     #[inline(always)]
     fn gather_conv<const K: usize>(&self, map: &[u16], position: usize, kernel: usize, window: &mut [u16]) {
@@ -66,6 +94,54 @@ impl Windows {
                 }
             }
         }
+    }
+}
+
+/// The input codes of a convolution: that of a row at a position is found by adding up a place of each.
+#[derive(Debug, Clone)]
+pub(super) struct PaddedMap {
+    bytes: Vec<u8>,
+    /// Places of the rows of the layer's matrix.
+    pub(super) rows: Vec<usize>,
+    positions: Vec<usize>,
+}
+
+/// Eight output positions that follow each other, or fewer.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Eight {
+    places: [usize; 8],
+    in_a_row: bool,
+    /// The bytes of those that there are.
+    mask: u64,
+}
+
+impl PaddedMap {
+    /// Number of output positions.
+    pub(super) fn positions(&self) -> usize {
+        self.positions.len()
+    }
+
+    /// The positions from `first` on, as many as there are.
+    pub(super) fn eight(&self, first: usize) -> Eight {
+        let positions = self.positions.get(first..).unwrap_or(&[]);
+        let mut eight = Eight { in_a_row: true, ..Eight::default() };
+        for (i, &place) in positions.iter().take(8).enumerate() {
+            eight.places[i] = place;
+            eight.in_a_row &= place == eight.places[0] + i;
+            eight.mask |= 0xff << (8 * i);
+        }
+        eight
+    }
+
+    /// What drives the row at place `row`, the first position in the lowest byte; 0 for positions that there are not.
+    #[inline(always)]
+    pub(super) fn codes(&self, row: usize, eight: &Eight) -> u64 {
+        let bytes = if eight.in_a_row {
+            self.bytes[row + eight.places[0]..].first_chunk().copied().unwrap_or_default()
+        } else {
+            eight.places.map(|place| self.bytes[row + place])
+        };
+        u64::from_le_bytes(bytes) & eight.mask
     }
 }
 

@@ -3,11 +3,14 @@
 //! Each loop stands here twice: for AVX2, and in plain integer arithmetic for all other machines. Both give the same
 //! integers, so results do not depend on the machine; a test compares them.
 //!
-//! *Rows driven and +1*, by table look-up (Wei et al., T-MAC, EuroSys 2025; the idea is older): of four rows the driven ones
-//! are a pattern of four bits, and so are the weights of a column. Their common bits are counted by a table of 16 entries,
-//! and one `pshufb` looks up 32 columns.
+//! Products are looked up (Wei et al., T-MAC, EuroSys 2025; the idea is older): the weights of four rows in a column are a
+//! pattern of four bits, and so are the driven ones among four rows.
 //!
-//! *Sums of absolute differences*, of bytes, 32 at a time by `psadbw`; see [`direct`](crate::functional::direct).
+//! *Columns side by side*, for one output position: the table of a pattern of driven rows has the number of common bits for
+//! each pattern of weights, and one `pshufb` looks up 32 columns.
+//!
+//! *Positions side by side*, for many of them: the table has what four rows add at all positions for each pattern of weights,
+//! and one addition takes 64 bytes of it; see [`lanes`](crate::functional::lanes).
 
 #[cfg(target_arch = "x86_64")]
 use pulp::x86::V3;
@@ -30,6 +33,66 @@ pub struct Driven {
     pub group: u16,
     /// Which of them, 1..=15; the first row in the lowest bit.
     pub pattern: u8,
+}
+
+/// What is side by side: 64 bytes as lanes of 8 or 16 bits, the first ones lowest in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(align(64))]
+pub struct Lanes {
+    /// Eight lanes of 8 bits, or four of 16.
+    pub words: [u64; 8],
+}
+
+impl Lanes {
+    /// 0 in all lanes.
+    pub const ZERO: Self = Self { words: [0; 8] };
+
+    /// Adds lane by lane; none may overflow.
+    #[inline(always)]
+    pub fn add(&mut self, other: &Self) {
+        self.words.iter_mut().zip(other.words).for_each(|(sum, word)| *sum = sum.wrapping_add(word));
+    }
+}
+
+/// For each pattern of four weights, 1 = +1, the first row in the lowest bit, what the rows with +1 add.
+pub type Table = [Lanes; 1 << ROWS];
+
+/// Those of 64 rows.
+pub type Tables = [Table; 64 / ROWS];
+
+/// 64 lanes of 16 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(align(64))]
+pub struct Wide {
+    pub lanes: [[i16; 16]; 4],
+}
+
+impl Wide {
+    /// 0 in all lanes.
+    pub const ZERO: Self = Self { lanes: [[0; 16]; 4] };
+}
+
+/// Which word of [`Lanes`] the i-th eight lanes of a [`Wide`] are from: AVX2 interleaves halves of registers.
+pub const PLACES: [usize; 8] = [0, 2, 1, 3, 4, 6, 5, 7];
+
+/// The code of a sum by a multiplication of 16 bits: `min((|s| 2^shift factor + 2^14) >> 15, top)` with the sign of s, for
+/// |s| 2^shift below 2^15.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Multiplication {
+    pub shift: u32,
+    pub factor: i16,
+    pub top: i16,
+}
+
+impl Multiplication {
+    /// The code of a sum.
+    #[must_use]
+    #[inline(always)]
+    pub fn code(self, sum: i16) -> i16 {
+        let magnitude = i32::from(sum.wrapping_abs() << self.shift);
+        let code = ((magnitude * i32::from(self.factor) + (1 << 14)) >> 15).min(self.top.into()) as i16;
+        if sum < 0 { -code } else { code }
+    }
 }
 
 /// Groups whose counts fit a byte.
@@ -117,14 +180,67 @@ impl Instructions {
         }
     }
 
-    /// Sums of the absolute differences of a column and each of four windows of the same length, modulo 2^32.
+    /// Adds to `sum` what 16 tables have for 16 patterns, four bits of `patterns` each, the first one lowest. No lane may
+    /// overflow.
     #[inline(always)]
-    pub fn differences(self, column: &[[u8; 32]], windows: [&[[u8; 32]]; 4]) -> [u32; 4] {
+    pub fn look_up(self, tables: &Tables, patterns: u64, sum: Lanes) -> Lanes {
         #[cfg(target_arch = "x86_64")]
         if let Some(avx2) = self.avx2 {
-            return differences_avx2(avx2, column, windows);
+            return look_up_avx2(avx2, tables, patterns, sum);
         }
-        windows.map(|window| differences(column, window))
+        look_up(tables, patterns, sum)
+    }
+
+    /// Lanes of 8 bits as lanes of 16, in the order that [`PLACES`] undoes.
+    #[inline(always)]
+    pub fn widen(self, lanes: Lanes) -> Wide {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(avx2) = self.avx2 {
+            return widen_avx2(avx2, lanes);
+        }
+        widen(lanes)
+    }
+
+    /// Lane by lane.
+    #[inline(always)]
+    pub fn add(self, a: Wide, b: Wide) -> Wide {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(V3 { avx2, .. }) = self.avx2 {
+            return zip_avx2(a, b, |a, b| avx2._mm256_add_epi16(a, b));
+        }
+        zip(a, b, i16::wrapping_add)
+    }
+
+    /// Lane by lane.
+    #[inline(always)]
+    pub fn subtract(self, a: Wide, b: Wide) -> Wide {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(V3 { avx2, .. }) = self.avx2 {
+            return zip_avx2(a, b, |a, b| avx2._mm256_sub_epi16(a, b));
+        }
+        zip(a, b, i16::wrapping_sub)
+    }
+
+    /// The codes of sums.
+    #[inline(always)]
+    pub fn convert(self, sums: Wide, by: Multiplication) -> Wide {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(avx2) = self.avx2 {
+            return convert_avx2(avx2, sums, by);
+        }
+        map(sums, |sum| by.code(sum))
+    }
+
+    /// 1 in each lane whose sum lies beyond `highest` to either side, else 0.
+    #[inline(always)]
+    pub fn beyond(self, sums: Wide, highest: i16) -> Wide {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(V3 { avx, avx2, .. }) = self.avx2 {
+            let highest = avx._mm256_set1_epi16(highest);
+            let beyond = |sums| avx2._mm256_cmpgt_epi16(avx2._mm256_abs_epi16(sums), highest);
+            return zip_avx2(sums, sums, |sums, _| avx2._mm256_abs_epi16(beyond(sums)));
+        }
+        map(sums, |sum| i16::from(sum.wrapping_abs() > highest))
     }
 }
 
@@ -187,27 +303,76 @@ fn count(tiles: &[Tile], driven: &[Driven]) -> [[u8; 32]; 2] {
 
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn differences_avx2(V3 { avx, avx2, .. }: V3, column: &[[u8; 32]], windows: [&[[u8; 32]]; 4]) -> [u32; 4] {
-    let mut sums = [avx._mm256_setzero_si256(); 4];
-    let windows = windows.map(|window| &window[..column.len()]);
-    for (i, &weights) in column.iter().enumerate() {
-        let weights = pulp::cast(weights);
-        for (sum, window) in sums.iter_mut().zip(windows) {
-            *sum = avx2._mm256_add_epi64(*sum, avx2._mm256_sad_epu8(weights, pulp::cast(window[i])));
-        }
+fn look_up_avx2(V3 { avx2, .. }: V3, tables: &Tables, mut patterns: u64, sum: Lanes) -> Lanes {
+    let mut sums: [__m256i; 2] = pulp::cast(sum.words);
+    for table in tables {
+        let entry: [__m256i; 2] = pulp::cast(table[(patterns & 15) as usize].words);
+        sums[0] = avx2._mm256_add_epi64(sums[0], entry[0]);
+        sums[1] = avx2._mm256_add_epi64(sums[1], entry[1]);
+        patterns >>= ROWS;
     }
-    sums.map(|sum| pulp::cast::<_, [u64; 4]>(sum).iter().sum::<u64>() as u32)
+    Lanes { words: pulp::cast(sums) }
 }
 
 #[inline(always)]
-fn differences(column: &[[u8; 32]], window: &[[u8; 32]]) -> u32 {
-    column.iter().zip(window).fold(0, |sum: u32, (column, window)| {
-        // 16 bytes at a time, as 128-bit instructions have them.
-        let halves = column.as_chunks::<16>().0.iter().zip(window.as_chunks::<16>().0);
-        halves.fold(sum, |sum, (column, window)| {
-            let part: u32 = column.iter().zip(window).map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
-            sum.wrapping_add(part)
-        })
+fn look_up(tables: &Tables, mut patterns: u64, mut sum: Lanes) -> Lanes {
+    for table in tables {
+        sum.add(&table[(patterns & 15) as usize]);
+        patterns >>= ROWS;
+    }
+    sum
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn widen_avx2(V3 { avx, avx2, .. }: V3, lanes: Lanes) -> Wide {
+    let zero = avx._mm256_setzero_si256();
+    let [first, second]: [__m256i; 2] = pulp::cast(lanes.words);
+    let halves = [
+        avx2._mm256_unpacklo_epi8(first, zero),
+        avx2._mm256_unpackhi_epi8(first, zero),
+        avx2._mm256_unpacklo_epi8(second, zero),
+        avx2._mm256_unpackhi_epi8(second, zero),
+    ];
+    Wide { lanes: pulp::cast(halves) }
+}
+
+#[inline(always)]
+fn widen(lanes: Lanes) -> Wide {
+    let mut wide = Wide::ZERO;
+    for (eight, place) in wide.lanes.as_flattened_mut().chunks_exact_mut(8).zip(PLACES) {
+        eight.iter_mut().zip(lanes.words[place].to_le_bytes()).for_each(|(lane, byte)| *lane = byte.into());
+    }
+    wide
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn zip_avx2(a: Wide, b: Wide, of: impl Fn(__m256i, __m256i) -> __m256i) -> Wide {
+    let (a, b): ([__m256i; 4], [__m256i; 4]) = (pulp::cast(a.lanes), pulp::cast(b.lanes));
+    Wide { lanes: pulp::cast([of(a[0], b[0]), of(a[1], b[1]), of(a[2], b[2]), of(a[3], b[3])]) }
+}
+
+#[inline(always)]
+fn zip(mut a: Wide, b: Wide, of: impl Fn(i16, i16) -> i16) -> Wide {
+    a.lanes.as_flattened_mut().iter_mut().zip(b.lanes.as_flattened()).for_each(|(a, &b)| *a = of(*a, b));
+    a
+}
+
+#[inline(always)]
+fn map(a: Wide, of: impl Fn(i16) -> i16) -> Wide {
+    zip(a, a, |a, _| of(a))
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn convert_avx2(V3 { sse2, avx, avx2, .. }: V3, sums: Wide, by: Multiplication) -> Wide {
+    let (factor, top) = (avx._mm256_set1_epi16(by.factor), avx._mm256_set1_epi16(by.top));
+    let shift = sse2._mm_set1_epi64x(by.shift.into());
+    zip_avx2(sums, sums, |sums, _| {
+        let magnitudes = avx2._mm256_sll_epi16(avx2._mm256_abs_epi16(sums), shift);
+        let codes = avx2._mm256_min_epi16(avx2._mm256_mulhrs_epi16(magnitudes, factor), top);
+        avx2._mm256_sign_epi16(codes, sums)
     })
 }
 
@@ -229,14 +394,24 @@ mod tests {
         }
     }
 
-    struct Differences<'a>(&'a [[u8; 32]], [&'a [[u8; 32]]; 4]);
+    /// Everything that is done with positions side by side.
+    struct Side<'a>(&'a Tables, u64, Lanes, [Wide; 2], Multiplication);
 
-    impl Work for Differences<'_> {
-        type Output = [u32; 4];
+    impl Work for Side<'_> {
+        type Output = (Lanes, [Wide; 5]);
 
         #[inline(always)]
         fn run(self, instructions: Instructions) -> Self::Output {
-            instructions.differences(self.0, self.1)
+            let Side(tables, patterns, sum, [a, b], by) = self;
+            let sum = instructions.look_up(tables, patterns, sum);
+            let wide = [
+                instructions.widen(sum),
+                instructions.add(a, b),
+                instructions.subtract(a, b),
+                instructions.convert(a, by),
+                instructions.beyond(a, by.top),
+            ];
+            (sum, wide)
         }
     }
 
@@ -261,17 +436,45 @@ mod tests {
         }
 
         #[test]
-        fn differences_are_those_of_the_definition(
-            column in prop::collection::vec(any::<[u8; 32]>(), 0..70),
-            window in prop::collection::vec(any::<[u8; 32]>(), 280),
+        fn positions_side_by_side_are_those_of_the_definition(
+            entries in prop::collection::vec(any::<[u8; 64]>(), 256),
+            patterns in any::<u64>(),
+            wide in any::<[[i16; 32]; 4]>(),
+            (shift, factor, top) in (0..3_u32, 1..i16::MAX, 1..i16::MAX),
         ) {
-            let windows = [0, 70, 140, 210].map(|first| &window[first..first + column.len()]);
-            let expected = windows.map(|window| {
-                let bytes = column.as_flattened().iter().zip(window.as_flattened());
-                bytes.map(|(a, b)| u32::from(a.abs_diff(*b))).sum::<u32>()
+            // 15 a lane: 16 of them do not overflow.
+            let lanes = |bytes: &[u8; 64]| Lanes {
+                words: std::array::from_fn(|i| u64::from_le_bytes(bytes[8 * i..][..8].try_into().unwrap()) & 0x0f0f_0f0f_0f0f_0f0f),
+            };
+            let tables: Tables = std::array::from_fn(|i| std::array::from_fn(|j| lanes(&entries[16 * i + j])));
+            let bytes: Vec<u8> = (0..64).map(|lane| {
+                let entry = |i: usize| entries[16 * i + (patterns >> (4 * i) & 15) as usize][lane] & 15;
+                1 + (0..16).map(entry).sum::<u8>()
+            }).collect();
+            let limited = |lanes: &[i16; 32]| lanes.map(|lane| lane >> (shift + 1));
+            let wide = [0, 2].map(|i| Wide {
+                lanes: pulp::cast([limited(&wide[i]), limited(&wide[i + 1])]),
             });
+            let by = Multiplication { shift, factor, top };
+            let expected = |of: &dyn Fn(i16, i16) -> i16| -> Vec<i16> {
+                let [a, b] = wide.map(|wide| wide.lanes.as_flattened().to_vec());
+                a.into_iter().zip(b).map(|(a, b)| of(a, b)).collect()
+            };
             for instructions in [Instructions::best(), Instructions::portable()] {
-                prop_assert_eq!(instructions.run(Differences(&column, windows)), expected);
+                let (sum, found) =
+                    instructions.run(Side(&tables, patterns, Lanes { words: [0x0101_0101_0101_0101; 8] }, wide, by));
+                let found = found.map(|wide| wide.lanes.as_flattened().to_vec());
+                let of_sum: Vec<u8> = sum.words.iter().flat_map(|word| word.to_le_bytes()).collect();
+                prop_assert_eq!(&of_sum, &bytes);
+                let widened = PLACES.iter().flat_map(|&place| &bytes[8 * place..8 * place + 8]);
+                prop_assert_eq!(&found[0], &widened.map(|&byte| i16::from(byte)).collect::<Vec<_>>());
+                prop_assert_eq!(&found[1], &expected(&i16::wrapping_add));
+                prop_assert_eq!(&found[2], &expected(&i16::wrapping_sub));
+                prop_assert_eq!(&found[3], &expected(&|sum, _| {
+                    let product = f64::from(sum.abs()) * f64::from(1_u32 << shift) * f64::from(factor) / 32768.0;
+                    ((product + 0.5).floor().min(top.into()) as i16) * sum.signum()
+                }));
+                prop_assert_eq!(&found[4], &expected(&|sum, _| i16::from(sum.abs() > top)));
             }
         }
     }

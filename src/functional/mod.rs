@@ -8,7 +8,7 @@
 //!                                     metrics <- uncertainty (mean of softmax) <- logits <--'
 //! ```
 //! Sums are whole numbers throughout. With a converter that is exact for its arrays the accumulators are those of integer
-//! matrix arithmetic, and layers with many positions are computed as such (`direct`).
+//! matrix arithmetic and computed as such (`lanes`).
 
 pub mod blocks;
 pub mod kernels;
@@ -18,7 +18,7 @@ pub mod tiles;
 pub mod input;
 pub mod adc;
 pub mod product;
-pub mod direct;
+pub mod lanes;
 pub mod post;
 mod devices;
 pub mod model;

@@ -9,9 +9,9 @@ use crate::error::Error;
 use crate::functional::adc::Quantiser;
 use crate::functional::blocks::RowBlocks;
 use crate::functional::devices::{CellPlane, Latches, Setting, Synapses};
-use crate::functional::direct::Masks;
 use crate::functional::input::Windows;
 use crate::functional::kernels::Instructions;
+use crate::functional::lanes::{self, Converted};
 use crate::functional::post::{Affine, CodeRange};
 use crate::functional::product::Sums;
 use crate::functional::registers::{RegisterDraws, Registers};
@@ -241,11 +241,11 @@ impl<M> Weights<M> {
 /// A sample as it is multiplied.
 #[derive(Debug, Clone)]
 pub(super) enum LaidOut {
-    /// All positions at once, without pulses and row blocks.
-    Direct(Masks),
-    /// Pulse by pulse.
+    /// Many positions at once: the whole plane, or each array with rows of its own.
+    Together(Vec<BitMatrix>),
+    /// Position by position and pulse by pulse.
     Serial(Tiles),
-    /// Pulse by pulse, each array with rows of its own.
+    /// The same, each array with rows of its own.
     Packed(Vec<Tiles>),
     /// It is in the plane's real memory cells.
     Cells,
@@ -268,7 +268,9 @@ pub(super) struct PlaneProduct {
     /// Its weights; where others are present, those of absent synapses are -1.
     pub(super) weights: Weights<LaidOut>,
     /// The synapses that it holds; none: all of the layer.
-    pub(super) present: Option<Tiles>,
+    pub(super) present: Option<Present>,
+    /// How many positions are multiplied at once, where they are.
+    pub(super) together: Option<Together>,
     /// Arrays that convert rows of their own, where that matters.
     pub(super) packed: Option<Vec<PackedProduct>>,
     /// How the sums of an array are converted.
@@ -277,6 +279,52 @@ pub(super) struct PlaneProduct {
     pub(super) cells: Option<CellPlane>,
     /// Units of the layer's accumulators in one of this plane's; none: 1.
     pub(super) scale: Option<f64>,
+}
+
+/// Places of synapses as they are multiplied.
+#[derive(Debug, Clone)]
+pub(super) enum Present {
+    Together(BitMatrix),
+    Serial(Tiles),
+}
+
+impl Present {
+    /// For products position by position.
+    pub(super) fn tiles(&self) -> Option<&Tiles> {
+        match self {
+            Present::Serial(tiles) => Some(tiles),
+            Present::Together(_) => None,
+        }
+    }
+
+    /// For products of many positions at once.
+    pub(super) fn matrix(&self) -> Option<&BitMatrix> {
+        match self {
+            Present::Together(matrix) => Some(matrix),
+            Present::Serial(_) => None,
+        }
+    }
+}
+
+/// How many positions are multiplied at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Together {
+    Exactly,
+    Converted(Converted),
+}
+
+impl Together {
+    /// None where that does not pay, or sums need more bits than it has.
+    fn new(layer: &NetLayer, weights: &Weights<BitMatrix>, sums: &Sums, blocks: usize) -> Option<Self> {
+        let held = !matches!(weights, Weights::PerPosition(_));
+        if !held || layer.positions < lanes::FEWEST_POSITIONS || layer.input_bits > lanes::MOST_BITS {
+            return None;
+        }
+        match sums {
+            Sums::Exact => Some(Together::Exactly),
+            Sums::Quantised(quantiser) => Converted::new(quantiser, blocks).map(Together::Converted),
+        }
+    }
 }
 
 /// An array with rows of its own.
@@ -288,7 +336,7 @@ pub(super) struct PackedProduct {
     pub(super) columns: Range<usize>,
     /// The synapses of them that it holds.
     pub(super) present: Tiles,
-    mask: BitMatrix,
+    pub(super) mask: BitMatrix,
 }
 
 impl PackedProduct {
@@ -300,46 +348,52 @@ impl PackedProduct {
     }
 }
 
-/// Output positions from which on it pays to multiply a layer without pulses where nothing rounds: with fewer, weights are
-/// read for each of them, and as tiles they take an eighth of the memory.
-const DIRECT_POSITIONS: u32 = 8;
-
 impl PlaneProduct {
     fn new(
         layer: &NetLayer,
         blocks: RowBlocks,
         weights: Weights<BitMatrix>,
-        present: Option<&BitMatrix>,
+        present: Option<BitMatrix>,
         packed: Option<Vec<PackedProduct>>,
         sums: Sums,
         cells: Option<CellPlane>,
     ) -> Self {
-        if cells.is_some() {
-            let weights = weights.map(|_| LaidOut::Cells);
-            return Self { blocks, weights, present: None, packed: None, sums, cells, scale: None };
+        let product = Self {
+            blocks,
+            weights: Weights::PerMember(Vec::new()),
+            present: None,
+            together: None,
+            packed,
+            sums,
+            cells,
+            scale: None,
+        };
+        if product.cells.is_some() {
+            return Self { weights: weights.map(|_| LaidOut::Cells), packed: None, ..product };
         }
-        let direct = matches!(sums, Sums::Exact) && present.is_none() && layer.positions >= DIRECT_POSITIONS;
-        let arrays = packed.as_deref();
-        let weights = weights.map(|sample| match direct && arrays.is_none() {
-            true => LaidOut::Direct(Masks::new(&sample)),
-            false => serially(arrays, &sample),
+        // An array of its own adds to a column only what it holds.
+        let of_column = product.packed.as_ref().map_or(blocks.count(), |_| 1);
+        let together = Together::new(layer, &weights, &product.sums, of_column);
+        let product = Self { together, ..product };
+        let weights = weights.map(|sample| product.lay_out(sample));
+        let present = present.map(|present| match together {
+            Some(_) => Present::Together(present),
+            None => Present::Serial(Tiles::new(&present)),
         });
-        Self { blocks, weights, present: present.map(Tiles::new), packed, sums, cells, scale: None }
+        Self { weights, present, ..product }
     }
 
-    /// A sample laid out for products pulse by pulse.
-    pub(super) fn lay_out(&self, sample: &BitMatrix) -> LaidOut {
-        if self.cells.is_some() {
-            return LaidOut::Cells;
+    /// A sample laid out for products.
+    pub(super) fn lay_out(&self, sample: BitMatrix) -> LaidOut {
+        let of_arrays =
+            |arrays: &[PackedProduct]| arrays.iter().map(|array| array.weights(&sample)).collect::<Vec<_>>();
+        match (&self.packed, self.together) {
+            _ if self.cells.is_some() => LaidOut::Cells,
+            (None, Some(_)) => LaidOut::Together(vec![sample]),
+            (Some(arrays), Some(_)) => LaidOut::Together(of_arrays(arrays)),
+            (None, None) => LaidOut::Serial(Tiles::new(&sample)),
+            (Some(arrays), None) => LaidOut::Packed(of_arrays(arrays).iter().map(Tiles::new).collect()),
         }
-        serially(self.packed.as_deref(), sample)
-    }
-}
-
-fn serially(arrays: Option<&[PackedProduct]>, sample: &BitMatrix) -> LaidOut {
-    match arrays {
-        Some(arrays) => LaidOut::Packed(arrays.iter().map(|array| Tiles::new(&array.weights(sample))).collect()),
-        None => LaidOut::Serial(Tiles::new(sample)),
     }
 }
 
@@ -847,7 +901,7 @@ impl Planes<'_> {
             return Ok(Built { products: vec![product], row_sets, step: 1.0 });
         }
         let (mut products, mut largest_sums) = (Vec::new(), Vec::new());
-        let mut add = |blocks, weights, present: &BitMatrix, packed, (sums, largest): (Sums, _), cells| {
+        let mut add = |blocks, weights, present, packed, (sums, largest): (Sums, _), cells| {
             products.push(PlaneProduct::new(self.layer, blocks, weights, Some(present), packed, sums, cells));
             largest_sums.push(largest);
         };
@@ -856,7 +910,7 @@ impl Planes<'_> {
             let weights = Weights::Shared(mode().masked(&present));
             let rows = blocked(fixed_blocks, self.layer.columns);
             let cells = self.cells(Plane::Deterministic, &weights, Some(&present), &rows, &sums.0);
-            add(fixed_blocks, weights, &present, None, sums, cells);
+            add(fixed_blocks, weights, present, None, sums, cells);
         }
         if let Some(sums) = sampled_sums {
             let present = BitMatrix::of_split(split, sampled_blocks, true);
@@ -874,7 +928,7 @@ impl Planes<'_> {
             let cells = self.cells(Plane::Stochastic, &weights, Some(&present), &rows, &sums.0);
             let quantised = matches!(sums.0, Sums::Quantised(_)) && cells.is_none();
             let packed = packed.filter(|_| quantised).map(|arrays| self.packed(split, &arrays));
-            add(sampled_blocks, weights, &present, packed, sums, cells);
+            add(sampled_blocks, weights, present, packed, sums, cells);
         }
         let step = common_step(self.layer, &mut products);
         check_both(self.layer, &products, &largest_sums)?;

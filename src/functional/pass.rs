@@ -1,10 +1,12 @@
 //! One pass of an image through the network.
 
 use crate::functional::devices::{self, PlaneLines};
-use crate::functional::direct::{Masks, multiply_all};
 use crate::functional::input::Planes;
 use crate::functional::kernels::Instructions;
-use crate::functional::model::{Draws, FunctionalModel, LaidOut, Layer, PackedProduct, PlaneProduct, Weights};
+use crate::functional::lanes::{self, Positions};
+use crate::functional::model::{
+    Draws, FunctionalModel, LaidOut, Layer, PackedProduct, PlaneProduct, Present, Together, Weights,
+};
 use crate::functional::post::max_pool;
 use crate::functional::product::{Sums, multiply};
 use crate::functional::registers::Generator;
@@ -73,31 +75,40 @@ impl FunctionalModel {
                 observer.inputs(index, image, member, position, &window);
             }
         }
-        let (accumulators, clipped) = match layer.direct(member) {
-            Some(weights) => {
-                let (bits, signed) = (layer.input_bits, layer.input_signed);
-                let gather = |position, window: &mut Vec<u16>| layer.windows.gather(codes, position, window);
-                (multiply_all(self.instructions, weights, layer.positions, bits, signed, gather), 0)
+        let mut accumulators = vec![0; layer.columns * layer.positions];
+        let mut clipped = self.multiply_serially(index, image, member, codes, &mut accumulators);
+        for product in &layer.products {
+            if let (Some(how), Some(LaidOut::Together(weights))) = (product.together, product.held(member)) {
+                clipped += layer.multiply_together(self.instructions, product, how, weights, codes, &mut accumulators);
             }
-            None => self.multiply_serially(index, image, member, codes),
-        };
+        }
         observer.accumulators(index, image, member, &accumulators);
         (accumulators, Clipping { clipped, conversions: layer.conversions_per_position * layer.positions as u64 })
     }
 
-    /// Accumulators of one layer, pulse by pulse and row block by row block, and how many conversions clipped.
-    fn multiply_serially(&self, index: usize, image: usize, member: usize, codes: &[u16]) -> (Vec<i32>, u64) {
+    /// Adds the products of the planes that are read position by position; returns how many conversions clipped.
+    fn multiply_serially(
+        &self,
+        index: usize,
+        image: usize,
+        member: usize,
+        codes: &[u16],
+        accumulators: &mut [i32],
+    ) -> u64 {
         let layer = &self.layers[index];
         let (bits, signed) = (layer.input_bits, layer.input_signed);
+        let serial = layer.products.iter().filter(|product| product.together.is_none());
         let mut products: Vec<Running<'_>> =
-            layer.products.iter().map(|product| Running::new(self, index, product, image, member)).collect();
+            serial.map(|product| Running::new(self, index, product, image, member)).collect();
+        if products.is_empty() {
+            return 0;
+        }
         let mut window = Vec::with_capacity(layer.rows);
         let mut sums = vec![0; layer.columns];
-        let mut accumulators = vec![0; layer.columns * layer.positions];
         let mut clipped = 0;
         // The arrays of planes with equal row blocks are driven alike.
         let mut planes: Vec<Planes> = Vec::new();
-        for product in &layer.products {
+        for Running { product, .. } in &products {
             let by_bits = product.packed.is_none() && product.cells.is_none();
             if by_bits && !planes.iter().any(|planes| planes.blocks() == product.blocks) {
                 planes.push(Planes::new(product.blocks, bits, signed));
@@ -112,15 +123,10 @@ impl FunctionalModel {
                 let at = devices::At { member, position: (image * layer.positions + position) as u64, time };
                 clipped += running.multiply(self.instructions, &planes, &window, at, &mut sums);
                 let maps = accumulators.chunks_exact_mut(layer.positions).zip(&sums);
-                match running.product.scale {
-                    None => maps.for_each(|(map, &sum)| map[position] += sum),
-                    Some(scale) => {
-                        maps.for_each(|(map, &sum)| map[position] += (f64::from(sum) * scale).round() as i32)
-                    }
-                }
+                maps.for_each(|(map, &sum)| map[position] += running.product.scaled(sum));
             }
         }
-        (accumulators, clipped)
+        clipped
     }
 
     /// Answers one image with all members: logits `[member][class]`. Adds each layer's conversions to `clipping`.
@@ -231,7 +237,7 @@ impl<'a> Running<'a> {
             Some(sample) => (Cow::Borrowed(sample), BitMatrix::new(product.blocks, 0)),
             None => {
                 let drawn = BitMatrix::new(product.blocks, layer.columns);
-                (Cow::Owned(product.lay_out(&drawn)), drawn)
+                (Cow::Owned(product.lay_out(drawn.clone())), drawn)
             }
         };
         // Samples are numbered in the order in which one copy of the layer draws them.
@@ -272,7 +278,7 @@ impl<'a> Running<'a> {
         match self.weights.to_mut() {
             LaidOut::Serial(tiles) => tiles.take(&self.drawn),
             LaidOut::Cells => self.lines = self.product.lines(member, Some(&self.drawn)),
-            laid_out => *laid_out = self.product.lay_out(&self.drawn),
+            laid_out => *laid_out = self.product.lay_out(self.drawn.clone()),
         }
     }
 
@@ -295,10 +301,17 @@ impl<'a> Running<'a> {
                 };
                 cells.multiply(lines, quantiser, at, window, &mut self.scratch, sums)
             }
-            LaidOut::Direct(_) => unreachable!("all positions of such layers are multiplied at once"),
+            LaidOut::Together(_) => unreachable!("such planes are multiplied apart"),
             LaidOut::Serial(tiles) => {
                 let driven = driven.iter().find(|planes| planes.blocks() == product.blocks).expect("made before");
-                multiply(instructions, tiles, product.present.as_ref(), driven, &product.sums, sums)
+                multiply(
+                    instructions,
+                    tiles,
+                    product.present.as_ref().and_then(Present::tiles),
+                    driven,
+                    &product.sums,
+                    sums,
+                )
             }
             LaidOut::Packed(arrays) => {
                 sums.fill(0);
@@ -336,12 +349,55 @@ impl PlaneProduct {
     }
 }
 
+impl PlaneProduct {
+    /// A sum in units of the layer's accumulators.
+    fn scaled(&self, sum: i32) -> i32 {
+        self.scale.map_or(sum, |scale| (f64::from(sum) * scale).round() as i32)
+    }
+}
+
 impl Layer {
-    /// The weights of a member where all positions can be multiplied at once, without pulses and row blocks.
-    fn direct(&self, member: usize) -> Option<&Masks> {
-        match self.products[0].held(member) {
-            Some(LaidOut::Direct(masks)) => Some(masks),
-            _ => None,
+    /// Adds the product of a plane at all positions; returns how many conversions clipped.
+    fn multiply_together(
+        &self,
+        instructions: Instructions,
+        product: &PlaneProduct,
+        how: Together,
+        weights: &[BitMatrix],
+        codes: &[u16],
+        accumulators: &mut [i32],
+    ) -> u64 {
+        // An exact product has no use for the bits of two's complement codes.
+        let shift = match how {
+            Together::Exactly if self.input_signed => 1 << (self.input_bits - 1),
+            _ => 0,
+        };
+        let mask = u16::MAX >> (16 - self.input_bits);
+        let map = self.windows.pad(codes, self.positions, |code| (code.wrapping_add(shift) & mask) as u8);
+        let mut scaled = product.scale.map(|_| vec![0; accumulators.len()]);
+        let sums = scaled.as_deref_mut().unwrap_or(&mut *accumulators);
+        let add = |positions: Positions<'_>, sums: &mut [i32]| match how {
+            Together::Exactly => {
+                lanes::add_exactly(instructions, positions, self.input_bits, shift.into(), sums);
+                0
+            }
+            Together::Converted(converted) => lanes::add_converted(instructions, positions, converted, sums),
+        };
+        let clipped = match &product.packed {
+            None => weights.iter().fold(0, |clipped, weights| {
+                let present = product.present.as_ref().and_then(Present::matrix);
+                clipped + add(Positions { map: &map, rows: &map.rows, weights, present }, sums)
+            }),
+            Some(arrays) => arrays.iter().zip(weights).fold(0, |clipped, (array, weights)| {
+                let rows: Vec<usize> = array.rows.iter().map(|&row| map.rows[row as usize]).collect();
+                let columns = array.columns.start * self.positions..array.columns.end * self.positions;
+                let positions = Positions { map: &map, rows: &rows, weights, present: Some(&array.mask) };
+                clipped + add(positions, &mut sums[columns])
+            }),
+        };
+        if let Some(scaled) = scaled {
+            accumulators.iter_mut().zip(scaled).for_each(|(sum, more)| *sum += product.scaled(more));
         }
+        clipped
     }
 }
