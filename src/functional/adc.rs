@@ -173,13 +173,13 @@ impl Quantiser {
         self.lowest > -self.offset || self.highest < self.codes.len() as i32 - 1 - self.offset
     }
 
-    /// The code of any current in units of its step, and whether it lies beyond the range.
+    /// The code of any current in units of its step, a whole number, and whether it lies beyond the range.
     #[must_use]
     #[inline(always)]
-    pub fn convert_current(&self, steps: f64) -> (i32, bool) {
-        let code = steps.round();
+    pub fn convert_current(&self, steps: f64) -> (f64, bool) {
+        let code = (steps.abs() + 0.5).floor().copysign(steps);
         let clamped = code.clamp(self.bottom.into(), self.top.into());
-        (clamped as i32, code != clamped)
+        (clamped, code != clamped)
     }
 
     /// Largest magnitude of a code.

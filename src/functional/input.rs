@@ -258,7 +258,8 @@ impl Planes {
 }
 
 /// Eight bits, from bit `first` on, of up to 64 codes as eight words: bit i of a word is from code i.
-fn transpose(codes: &[u16], first: u32) -> [u64; 8] {
+#[inline(always)]
+pub(super) fn transpose(codes: &[u16], first: u32) -> [u64; 8] {
     let mut planes = [0; 8];
     for (i, eight) in codes.chunks(8).enumerate() {
         let bytes = eight.iter().rev().fold(0u64, |bytes, &code| bytes << 8 | u64::from((code >> first) as u8));

@@ -35,11 +35,11 @@ pub struct Driven {
     pub pattern: u8,
 }
 
-/// What is side by side: 64 bytes as lanes of 8 or 16 bits, the first ones lowest in a word.
+/// What is side by side: 64 bytes as lanes of 8, 16 or 32 bits, the first ones lowest in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(align(64))]
 pub struct Lanes {
-    /// Eight lanes of 8 bits, or four of 16.
+    /// Eight lanes of 8 bits, four of 16, or two of 32.
     pub words: [u64; 8],
 }
 
@@ -47,12 +47,41 @@ impl Lanes {
     /// 0 in all lanes.
     pub const ZERO: Self = Self { words: [0; 8] };
 
-    /// Adds lane by lane; none may overflow.
+    /// Lanes of 32 bits.
+    #[must_use]
+    #[inline(always)]
+    pub fn of(lanes: [i32; 16]) -> Self {
+        Self { words: std::array::from_fn(|i| join(lanes[2 * i] as u32, lanes[2 * i + 1] as u32)) }
+    }
+
+    /// The same lanes.
+    #[must_use]
+    #[inline(always)]
+    pub fn numbers(self) -> [i32; 16] {
+        std::array::from_fn(|i| (self.words[i / 2] >> (32 * (i % 2))) as i32)
+    }
+
+    /// Adds lane by lane; lanes of 8 or 16 bits may not overflow.
     #[inline(always)]
     pub fn add(&mut self, other: &Self) {
-        self.words.iter_mut().zip(other.words).for_each(|(sum, word)| *sum = sum.wrapping_add(word));
+        let (mut sums, others): ([u32; 16], [u32; 16]) = (pulp::cast(self.words), pulp::cast(other.words));
+        for (sum, other) in sums.iter_mut().zip(others) {
+            *sum = sum.wrapping_add(other);
+        }
+        self.words = pulp::cast(sums);
     }
 }
+
+#[inline(always)]
+fn join(low: u32, high: u32) -> u64 {
+    u64::from(low) | u64::from(high) << 32
+}
+
+/// The currents of 32 pairs of rows: lanes of 32 bits have those of a column, of 16 bits each, the first row lower.
+pub type Pairs = [Lanes; 32];
+
+/// The levels of 32 pairs of rows, of 16 bits each, the first row lower.
+pub type Levels = [u32; 32];
 
 /// For each pattern of four weights, 1 = +1, the first row in the lowest bit, what the rows with +1 add.
 pub type Table = [Lanes; 1 << ROWS];
@@ -180,8 +209,8 @@ impl Instructions {
         }
     }
 
-    /// Adds to `sum` what 16 tables have for 16 patterns, four bits of `patterns` each, the first one lowest. No lane may
-    /// overflow.
+    /// Adds to `sum` what 16 tables have for 16 patterns, four bits of `patterns` each, the first one lowest. Lanes of 8
+    /// or 16 bits may not overflow.
     #[inline(always)]
     pub fn look_up(self, tables: &Tables, patterns: u64, sum: Lanes) -> Lanes {
         #[cfg(target_arch = "x86_64")]
@@ -189,6 +218,16 @@ impl Instructions {
             return look_up_avx2(avx2, tables, patterns, sum);
         }
         look_up(tables, patterns, sum)
+    }
+
+    /// Adds, for four positions, the products of currents and levels to lanes of 32 bits.
+    #[inline(always)]
+    pub fn multiply_add(self, pairs: &Pairs, levels: [&Levels; 4], sums: &mut [Lanes; 4]) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(avx2) = self.avx2 {
+            return multiply_add_avx2(avx2, pairs, levels, sums);
+        }
+        multiply_add(pairs, levels, sums);
     }
 
     /// Lanes of 8 bits as lanes of 16, in the order that [`PLACES`] undoes.
@@ -307,8 +346,8 @@ fn look_up_avx2(V3 { avx2, .. }: V3, tables: &Tables, mut patterns: u64, sum: La
     let mut sums: [__m256i; 2] = pulp::cast(sum.words);
     for table in tables {
         let entry: [__m256i; 2] = pulp::cast(table[(patterns & 15) as usize].words);
-        sums[0] = avx2._mm256_add_epi64(sums[0], entry[0]);
-        sums[1] = avx2._mm256_add_epi64(sums[1], entry[1]);
+        sums[0] = avx2._mm256_add_epi32(sums[0], entry[0]);
+        sums[1] = avx2._mm256_add_epi32(sums[1], entry[1]);
         patterns >>= ROWS;
     }
     Lanes { words: pulp::cast(sums) }
@@ -321,6 +360,36 @@ fn look_up(tables: &Tables, mut patterns: u64, mut sum: Lanes) -> Lanes {
         patterns >>= ROWS;
     }
     sum
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn multiply_add_avx2(V3 { avx, avx2, .. }: V3, pairs: &Pairs, levels: [&Levels; 4], sums: &mut [Lanes; 4]) {
+    let mut of: [[__m256i; 2]; 4] = [0, 1, 2, 3].map(|i| pulp::cast(sums[i].words));
+    for (i, pair) in pairs.iter().enumerate() {
+        let pair: [__m256i; 2] = pulp::cast(pair.words);
+        for (of, levels) in of.iter_mut().zip(levels) {
+            let level = avx._mm256_set1_epi32(levels[i] as i32);
+            of[0] = avx2._mm256_add_epi32(of[0], avx2._mm256_madd_epi16(pair[0], level));
+            of[1] = avx2._mm256_add_epi32(of[1], avx2._mm256_madd_epi16(pair[1], level));
+        }
+    }
+    sums.iter_mut().zip(of).for_each(|(sum, of)| sum.words = pulp::cast(of));
+}
+
+#[inline(always)]
+fn multiply_add(pairs: &Pairs, levels: [&Levels; 4], sums: &mut [Lanes; 4]) {
+    let halves = |word: i32| [word as i16, (word >> 16) as i16].map(i32::from);
+    for (sum, levels) in sums.iter_mut().zip(levels) {
+        for (pair, &level) in pairs.iter().zip(levels) {
+            let [low, high] = halves(level as i32);
+            let product = pair.numbers().map(|pair| {
+                let [first, second] = halves(pair);
+                (first * low).wrapping_add(second * high)
+            });
+            sum.add(&Lanes::of(product));
+        }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -394,6 +463,19 @@ mod tests {
         }
     }
 
+    struct Multiply<'a>(&'a Pairs, [&'a Levels; 4]);
+
+    impl Work for Multiply<'_> {
+        type Output = [Lanes; 4];
+
+        #[inline(always)]
+        fn run(self, instructions: Instructions) -> Self::Output {
+            let mut sums = [Lanes::of([5; 16]); 4];
+            instructions.multiply_add(self.0, self.1, &mut sums);
+            sums
+        }
+    }
+
     /// Everything that is done with positions side by side.
     struct Side<'a>(&'a Tables, u64, Lanes, [Wide; 2], Multiplication);
 
@@ -432,6 +514,43 @@ mod tests {
             }
             for instructions in [Instructions::best(), Instructions::portable()] {
                 prop_assert_eq!(instructions.run(Count(&tiles, &driven)), expected);
+            }
+        }
+
+        #[test]
+        fn currents_are_multiplied_and_added(
+            currents in prop::collection::vec(any::<[i16; 32]>(), 32),
+            levels in prop::collection::vec((0..256_u32, 0..256_u32), 128),
+        ) {
+            let pairs: Pairs = std::array::from_fn(|i| {
+                Lanes::of(std::array::from_fn(|c| (currents[i][c] as u16 as i32) | i32::from(currents[i][16 + c]) << 16))
+            });
+            let of: Vec<Levels> =
+                levels.chunks(32).map(|of| std::array::from_fn(|i| of[i].0 | of[i].1 << 16)).collect();
+            let expected: [Lanes; 4] = std::array::from_fn(|p| {
+                Lanes::of(std::array::from_fn(|c| {
+                    let term = |i: usize| {
+                        let (low, high) = levels[32 * p + i];
+                        i32::from(currents[i][c]) * low as i32 + i32::from(currents[i][16 + c]) * high as i32
+                    };
+                    5 + (0..32).map(term).sum::<i32>()
+                }))
+            });
+            for instructions in [Instructions::best(), Instructions::portable()] {
+                prop_assert_eq!(instructions.run(Multiply(&pairs, [&of[0], &of[1], &of[2], &of[3]])), expected);
+            }
+        }
+
+        /// Lanes of 32 bits carry nothing to each other.
+        #[test]
+        fn negative_lanes_are_looked_up(numbers in any::<[i32; 16]>(), added in any::<[i32; 16]>()) {
+            let mut tables = [[Lanes::ZERO; 16]; 16];
+            tables[3][9] = Lanes::of(added);
+            let by = Multiplication { shift: 0, factor: 1, top: 1 };
+            for instructions in [Instructions::best(), Instructions::portable()] {
+                let side = Side(&tables, 9 << 12, Lanes::of(numbers), [Wide::ZERO; 2], by);
+                let expected = std::array::from_fn(|i| numbers[i].wrapping_add(added[i]));
+                prop_assert_eq!(instructions.run(side).0.numbers(), expected);
             }
         }
 

@@ -93,28 +93,38 @@ pub(super) fn add_converted(
     }
 }
 
-/// The tables of a word of rows, each row's lanes given by `lanes`; returns the sum of all rows.
+/// What drives a row, as lanes.
+trait Drive {
+    /// That of the row at a place of the map.
+    fn lanes(&self, place: usize) -> Lanes;
+}
+
+/// The tables of a word of rows; returns the sum of all rows.
 #[inline(always)]
-fn tabulate(rows: &[usize], tables: &mut Tables, lanes: impl Fn(usize) -> Lanes) -> Lanes {
+fn tabulate(rows: &[usize], tables: &mut Tables, drive: &impl Drive) -> Lanes {
     let mut all = Lanes::ZERO;
     for (group, table) in tables.iter_mut().enumerate() {
+        let mut lanes = [Lanes::ZERO; ROWS];
         let rows = rows.get(ROWS * group..).unwrap_or(&[]);
-        let of_row = |row: usize| rows.get(row).map_or(Lanes::ZERO, |&place| lanes(place));
-        fill(table, [of_row(0), of_row(1), of_row(2), of_row(3)]);
+        for (lanes, &place) in lanes.iter_mut().zip(rows) {
+            *lanes = drive.lanes(place);
+        }
+        fill(table, lanes);
         all.add(&table[15]);
     }
     all
 }
 
-/// Each entry is that without its highest bit, and a row.
+/// Each entry has the sum of its pattern's rows.
 #[inline(always)]
-fn fill(table: &mut Table, rows: [Lanes; ROWS]) {
-    table[0] = Lanes::ZERO;
-    for (bit, row) in rows.iter().enumerate() {
-        let (before, after) = table.split_at_mut(1 << bit);
-        for (entry, with) in before.iter().zip(after) {
-            *with = *entry;
-            with.add(row);
+pub(super) fn fill(table: &mut Table, [a, b, c, d]: [Lanes; ROWS]) {
+    let (mut low, mut high) = ([Lanes::ZERO, a, b, a], [Lanes::ZERO, c, d, c]);
+    low[3].add(&b);
+    high[3].add(&d);
+    for (of_pattern, high) in table.as_chunks_mut::<4>().0.iter_mut().zip(high) {
+        for (entry, low) in of_pattern.iter_mut().zip(low) {
+            *entry = low;
+            entry.add(&high);
         }
     }
 }
@@ -141,7 +151,9 @@ impl Sum {
     #[inline(always)]
     fn flush(&mut self) {
         for (totals, word) in self.totals.chunks_exact_mut(4).zip(self.recent.words) {
-            totals.iter_mut().enumerate().for_each(|(i, total)| *total += i32::from((word >> (16 * i)) as u16));
+            for (i, total) in totals.iter_mut().enumerate() {
+                *total += i32::from((word >> (16 * i)) as u16);
+            }
         }
         self.recent = Lanes::ZERO;
     }
@@ -161,20 +173,13 @@ impl<const PRESENT: bool> Work for Exactly<'_, PRESENT> {
         let mut of = vec![Sum::ZERO; if PRESENT { columns } else { 1 }];
         for first in (0..positions).step_by(TOGETHER) {
             let eights: [Eight; 4] = std::array::from_fn(|i| map.eight(first + 8 * i));
-            let of_row = |row: usize| {
-                let mut lanes = Lanes::ZERO;
-                for (words, eight) in lanes.words.chunks_exact_mut(2).zip(&eights) {
-                    let codes = map.codes(row, eight);
-                    words[0] = spread(codes as u32);
-                    words[1] = spread((codes >> 32) as u32);
-                }
-                lanes
-            };
-            on.iter_mut().chain(&mut of).for_each(|sum| sum.totals = [0; TOGETHER]);
+            for sum in on.iter_mut().chain(&mut of) {
+                sum.totals = [0; TOGETHER];
+            }
             let mut words = weights.words().chunks_exact(columns);
             let mut present = present.map(|present| present.words().chunks_exact(columns));
             for (word, (range, selected)) in weights.blocks().word_rows().zip(&mut words).enumerate() {
-                let all = tabulate(&rows[range], &mut tables, of_row);
+                let all = tabulate(&rows[range], &mut tables, &Codes { map, eights: &eights });
                 for (sum, &patterns) in on.iter_mut().zip(selected) {
                     sum.recent = instructions.look_up(&tables, patterns, sum.recent);
                 }
@@ -187,10 +192,14 @@ impl<const PRESENT: bool> Work for Exactly<'_, PRESENT> {
                     of[0].recent.add(&all);
                 }
                 if word % held == held - 1 {
-                    on.iter_mut().chain(&mut of).for_each(Sum::flush);
+                    for sum in on.iter_mut().chain(&mut of) {
+                        sum.flush();
+                    }
                 }
             }
-            on.iter_mut().chain(&mut of).for_each(Sum::flush);
+            for sum in on.iter_mut().chain(&mut of) {
+                sum.flush();
+            }
             let number = TOGETHER.min(positions - first);
             for (column, (on, map)) in on.iter().zip(self.sums.chunks_exact_mut(positions)).enumerate() {
                 let of = if PRESENT { &of[column] } else { &of[0] };
@@ -222,6 +231,24 @@ impl<const PRESENT: bool> Exactly<'_, PRESENT> {
     }
 }
 
+/// Codes of 32 positions in lanes of 16 bits.
+struct Codes<'a> {
+    map: &'a PaddedMap,
+    eights: &'a [Eight; 4],
+}
+
+impl Drive for Codes<'_> {
+    #[inline(always)]
+    fn lanes(&self, place: usize) -> Lanes {
+        let mut lanes = Lanes::ZERO;
+        for (words, eight) in lanes.words.as_chunks_mut::<2>().0.iter_mut().zip(self.eights) {
+            let codes = self.map.codes(place, eight);
+            *words = [spread(codes as u32), spread((codes >> 32) as u32)];
+        }
+        lanes
+    }
+}
+
 /// Four bytes as lanes of 16 bits.
 #[inline(always)]
 fn spread(bytes: u32) -> u64 {
@@ -234,6 +261,36 @@ struct Conversions<'a, const PRESENT: bool> {
     product: Positions<'a>,
     converted: Converted,
     sums: &'a mut [i32],
+}
+
+/// The bits of each pulse of some positions in lanes of 8 bits.
+struct Bits<'a> {
+    map: &'a PaddedMap,
+    eights: &'a [Eight],
+    pulses: usize,
+}
+
+impl Drive for Bits<'_> {
+    #[inline(always)]
+    fn lanes(&self, place: usize) -> Lanes {
+        const LOWEST: u64 = 0x0101_0101_0101_0101;
+        let mut lanes = Lanes::ZERO;
+        if let [eight] = self.eights {
+            // Bits of pulses that there are not are 0.
+            let codes = self.map.codes(place, eight);
+            for (pulse, to) in PLACES.into_iter().enumerate() {
+                lanes.words[to] = codes >> pulse & LOWEST;
+            }
+            return lanes;
+        }
+        for (eight, places) in self.eights.iter().zip(PLACES.chunks_exact(self.pulses)) {
+            let codes = self.map.codes(place, eight);
+            for (pulse, &to) in places.iter().enumerate() {
+                lanes.words[to] = codes >> pulse & LOWEST;
+            }
+        }
+        lanes
+    }
 }
 
 /// Counts of a column in a row block: those of the last words, and those of all before.
@@ -296,16 +353,6 @@ impl<const PRESENT: bool> Work for Conversions<'_, PRESENT> {
             for (i, eight) in eights[..together].iter_mut().enumerate() {
                 *eight = map.eight(first + 8 * i);
             }
-            let of_row = |row: usize| {
-                let mut lanes = Lanes::ZERO;
-                for (eight, places) in eights[..together].iter().zip(PLACES.chunks_exact(pulses)) {
-                    let codes = map.codes(row, eight);
-                    for (pulse, &place) in places.iter().enumerate() {
-                        lanes.words[place] = codes >> pulse & 0x0101_0101_0101_0101;
-                    }
-                }
-                lanes
-            };
             codes.fill(Wide::ZERO);
             let mut driven = Wide::ZERO;
             let mut clips = Wide::ZERO;
@@ -314,7 +361,8 @@ impl<const PRESENT: bool> Work for Conversions<'_, PRESENT> {
             for (word, (range, selected)) in weights.blocks().word_rows().zip(selected).enumerate() {
                 let of_block = word % per_block;
                 let last = of_block + 1 == per_block || word + 1 == words;
-                let all = instructions.widen(tabulate(&rows[range], &mut tables, of_row));
+                let all = tabulate(&rows[range], &mut tables, &Bits { map, eights: &eights[..together], pulses });
+                let all = instructions.widen(all);
                 driven = if of_block == 0 { all } else { instructions.add(driven, all) };
                 let present = present.as_mut().and_then(Iterator::next).unwrap_or(&[]);
                 for (column, ((&patterns, count), codes)) in selected.iter().zip(&mut on).zip(&mut codes).enumerate() {
@@ -375,7 +423,9 @@ impl Converted {
         let of_pulses = codes.lanes.as_flattened().chunks_exact(8 * self.pulses);
         for (of_pulses, sums) in of_pulses.zip(sums.chunks_mut(8)) {
             for (codes, &weight) in of_pulses.chunks_exact(8).zip(&self.weights) {
-                sums.iter_mut().zip(codes).for_each(|(sum, &code)| *sum += weight * i32::from(code));
+                for (sum, &code) in sums.iter_mut().zip(codes) {
+                    *sum += weight * i32::from(code);
+                }
             }
         }
     }
@@ -384,7 +434,10 @@ impl Converted {
 /// The sum of all lanes, none of which is negative; they are 0 then.
 #[inline(always)]
 fn drain(lanes: &mut Wide) -> u64 {
-    let sum = lanes.lanes.as_flattened().iter().map(|&lane| lane as u64).sum();
+    let mut sum = 0;
+    for &lane in lanes.lanes.as_flattened() {
+        sum += lane as u64;
+    }
     *lanes = Wide::ZERO;
     sum
 }

@@ -1,13 +1,14 @@
 //! One pass of an image through the network.
 
-use crate::functional::devices::{self, PlaneLines};
+use crate::functional::adc::Quantiser;
+use crate::functional::devices::{self, CellPlane, Frozen, PlaneLines};
 use crate::functional::input::Planes;
 use crate::functional::kernels::Instructions;
 use crate::functional::lanes::{self, Positions};
 use crate::functional::model::{
     Draws, FunctionalModel, LaidOut, Layer, PackedProduct, PlaneProduct, Present, Together, Weights,
 };
-use crate::functional::post::max_pool;
+use crate::functional::post::{Codes, max_pool};
 use crate::functional::product::{Sums, multiply};
 use crate::functional::registers::Generator;
 use crate::functional::weights::BitMatrix;
@@ -41,6 +42,9 @@ pub trait Observer {
 
 /// Watches nothing.
 impl Observer for () {}
+
+/// Output positions of planes of real cells that are computed together, where no read has noise of its own.
+const FROZEN_POSITIONS: usize = 32;
 
 /// Conversions of a layer, and how many of them clipped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -82,6 +86,7 @@ impl FunctionalModel {
                 clipped += layer.multiply_together(self.instructions, product, how, weights, codes, &mut accumulators);
             }
         }
+        clipped += self.multiply_frozen(layer, member, codes, &mut accumulators);
         observer.accumulators(index, image, member, &accumulators);
         (accumulators, Clipping { clipped, conversions: layer.conversions_per_position * layer.positions as u64 })
     }
@@ -97,7 +102,8 @@ impl FunctionalModel {
     ) -> u64 {
         let layer = &self.layers[index];
         let (bits, signed) = (layer.input_bits, layer.input_signed);
-        let serial = layer.products.iter().filter(|product| product.together.is_none());
+        let serial =
+            layer.products.iter().filter(|product| product.together.is_none() && product.frozen(member).is_none());
         let mut products: Vec<Running<'_>> =
             serial.map(|product| Running::new(self, index, product, image, member)).collect();
         if products.is_empty() {
@@ -124,6 +130,33 @@ impl FunctionalModel {
                 clipped += running.multiply(self.instructions, &planes, &window, at, &mut sums);
                 let maps = accumulators.chunks_exact_mut(layer.positions).zip(&sums);
                 maps.for_each(|(map, &sum)| map[position] += running.product.scaled(sum));
+            }
+        }
+        clipped
+    }
+
+    /// Adds the products of the planes of real cells whose reads have no noise of their own; returns how many conversions
+    /// clipped.
+    fn multiply_frozen(&self, layer: &Layer, member: usize, codes: &[u16], accumulators: &mut [i32]) -> u64 {
+        let mut clipped = 0;
+        let (mut windows, mut window) = (Vec::new(), Vec::with_capacity(layer.rows));
+        for product in &layer.products {
+            let Some((cells, lines, quantiser)) = product.frozen(member) else { continue };
+            let mut sums = vec![0; FROZEN_POSITIONS.min(layer.positions) * layer.columns];
+            for first in (0..layer.positions).step_by(FROZEN_POSITIONS) {
+                let number = FROZEN_POSITIONS.min(layer.positions - first);
+                windows.clear();
+                for position in first..first + number {
+                    layer.windows.gather(codes, position, &mut window);
+                    windows.extend_from_slice(&window);
+                }
+                let (rows, sums) = (layer.rows, &mut sums[..number * layer.columns]);
+                let frozen = Frozen { cells, lines, quantiser, member, windows: &windows, rows, sums };
+                clipped += self.instructions.run(frozen);
+                for (at, sums) in sums.chunks_exact(layer.columns).enumerate() {
+                    let maps = accumulators.chunks_exact_mut(layer.positions).zip(sums);
+                    maps.for_each(|(map, &sum)| map[first + at] += product.scaled(sum));
+                }
             }
         }
         clipped
@@ -205,10 +238,12 @@ impl<'a> Pass<'a> {
             clipping[index].clipped += counted.clipped;
             clipping[index].conversions += counted.conversions;
             let pooled = max_pool(&accumulators, layer.linear, layer.pool);
-            let normalised = layer.affine(member).apply(&pooled);
+            let affine = layer.affine(member);
             match layer.codes {
-                Some(codes) => self.maps[index] = normalised.map(|value| codes.code(value)).collect(),
-                None => self.logits.extend(normalised),
+                Some(range) => {
+                    self.maps[index] = model.instructions.run(Codes { affine, range, accumulators: &pooled });
+                }
+                None => self.logits.extend(affine.apply(&pooled)),
             }
         }
     }
@@ -350,6 +385,15 @@ impl PlaneProduct {
 }
 
 impl PlaneProduct {
+    /// What reads of real cells find that have no noise of their own and are the same at all positions.
+    fn frozen(&self, member: usize) -> Option<(&CellPlane, &PlaneLines, &Quantiser)> {
+        let (Some(cells), Sums::Quantised(quantiser)) = (&self.cells, &self.sums) else { return None };
+        match cells.lines(member, None, quantiser)? {
+            Cow::Borrowed(lines) if !cells.is_noisy() => Some((cells, lines, quantiser)),
+            _ => None,
+        }
+    }
+
     /// A sum in units of the layer's accumulators.
     fn scaled(&self, sum: i32) -> i32 {
         self.scale.map_or(sum, |scale| (f64::from(sum) * scale).round() as i32)

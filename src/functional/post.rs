@@ -11,6 +11,7 @@
 //! Pooling takes the largest accumulator whatever the sign of gamma: it comes before batch norm, as in a network
 //! that is trained as convolution, max-pool, batch norm, ReLU.
 
+use crate::functional::kernels::{Instructions, Work};
 use crate::workload::{BatchNorm, Learned, Shape};
 
 /// Largest accumulators of square windows that do not overlap: from a map `[channels][height][width]` of `shape` to one
@@ -21,13 +22,14 @@ pub fn max_pool(accumulators: &[i32], shape: Shape, side: u32) -> Vec<i32> {
         return accumulators.to_vec();
     }
     let (height, width, side) = (shape.height as usize, shape.width as usize, side as usize);
-    let mut pooled = Vec::with_capacity(accumulators.len() / (side * side));
-    for channel in accumulators.chunks_exact(height * width) {
-        for rows in channel.chunks_exact(side * width) {
-            pooled.extend((0..width / side).map(|x| {
-                let window = rows.chunks_exact(width).flat_map(|row| &row[x * side..(x + 1) * side]);
-                window.copied().max().unwrap_or(0)
-            }));
+    let mut pooled = vec![i32::MIN; accumulators.len() / (side * side)];
+    let rows_of_windows =
+        accumulators.chunks_exact(height * width).flat_map(|channel| channel.chunks_exact(side * width));
+    for (pooled, rows) in pooled.chunks_exact_mut(width / side).zip(rows_of_windows) {
+        for row in rows.chunks_exact(width) {
+            for (largest, window) in pooled.iter_mut().zip(row.chunks_exact(side)) {
+                *largest = window.iter().fold(*largest, |largest, &of| largest.max(of));
+            }
         }
     }
     pooled
@@ -103,6 +105,31 @@ impl Affine {
     }
 }
 
+/// The codes of the accumulators of a hidden layer.
+pub(super) struct Codes<'a> {
+    pub affine: &'a Affine,
+    pub range: CodeRange,
+    /// `[channel][...]`
+    pub accumulators: &'a [i32],
+}
+
+impl Work for Codes<'_> {
+    type Output = Vec<u16>;
+
+    #[inline(always)]
+    fn run(self, _: Instructions) -> Vec<u16> {
+        let size = self.accumulators.len() / self.affine.channels.len();
+        let mut codes = vec![0; self.accumulators.len()];
+        let channels = self.accumulators.chunks_exact(size).zip(codes.chunks_exact_mut(size));
+        for ((accumulators, codes), &(factor, summand)) in channels.zip(&self.affine.channels) {
+            for (code, &accumulator) in codes.iter_mut().zip(accumulators) {
+                *code = self.range.code(f64::from(accumulator) * factor + summand);
+            }
+        }
+        codes
+    }
+}
+
 /// Codes of an activation with a given number of bits, as an interval.
 #[derive(Debug, Clone, Copy)]
 pub struct CodeRange {
@@ -136,6 +163,7 @@ impl CodeRange {
 
     /// The code of a value in units of the scale; two's complement in 16 bits.
     #[must_use]
+    #[inline(always)]
     pub fn code(self, value: f64) -> u16 {
         value.round_ties_even().clamp(self.lowest, self.highest) as i32 as u16
     }

@@ -14,9 +14,11 @@
 //!   of them is connected. The other one, and both of a synapse that the plane does not hold, are cut off.
 
 mod cells;
+mod frozen;
 mod lines;
 mod read;
 
 pub(super) use cells::{Latches, Setting, Synapses};
+pub(super) use frozen::Frozen;
 pub(super) use lines::PlaneLines;
 pub(super) use read::{At, CellPlane, Scratch};

@@ -13,17 +13,17 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 /// Binary places of a compensation factor.
-const FACTOR_BITS: u32 = 16;
+pub(super) const FACTOR_BITS: u32 = 16;
 
 /// A row block of a plane, or an array with rows of its own.
 #[derive(Debug, Clone)]
-struct Block {
+pub(super) struct Block {
     /// The layer's rows in it.
-    rows: Vec<u32>,
+    pub rows: Vec<u32>,
     /// The layer's columns in it.
-    columns: Range<usize>,
+    pub columns: Range<usize>,
     /// Synapse columns of an array; blocks of more columns are cut into several.
-    width: usize,
+    pub width: usize,
 }
 
 /// A plane of real cells that is read by converters.
@@ -184,6 +184,27 @@ impl CellPlane {
         self.plane
     }
 
+    /// Whether reads have noise of their own.
+    pub(in crate::functional) fn is_noisy(&self) -> bool {
+        !matches!(self.noise, Noise::None)
+    }
+
+    /// Its row blocks.
+    pub(super) fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// Compensation factors for a member, `[block][array]`.
+    pub(super) fn factors_of(&self, member: usize) -> &[Vec<i64>] {
+        of_replica::<Vec<Vec<i64>>>(&self.factors, if self.kept { 0 } else { member })
+    }
+
+    /// Steps of the converter in the unit of currents.
+    #[inline(always)]
+    pub(super) fn steps_per_unit(&self, quantiser: &Quantiser) -> f64 {
+        1.0 / (quantiser.step() * f64::from(1_u32 << self.fraction))
+    }
+
     /// The largest compensation factor.
     pub(in crate::functional) fn largest_factor(&self) -> f64 {
         let factors = self.factors.iter().flatten().flatten();
@@ -282,7 +303,7 @@ impl CellPlane {
         let columns = block.columns.len();
         of_block.clear();
         of_block.resize(columns, 0);
-        let step = quantiser.step() * f64::from(1_u32 << self.fraction);
+        let inverse = self.steps_per_unit(quantiser);
         let mut clipped = 0;
         drive(block, quantiser.digits(), window, all);
         for (pulse, driven) in (0..).zip(&*all) {
@@ -299,7 +320,7 @@ impl CellPlane {
                     add_noise(&line.variance, driven, self.fraction, normals, variance, sums);
                 }
                 let weight = sign * quantiser.digits().weight(pulse);
-                clipped += instructions.run(Convert { quantiser, sums, step, weight, of_block });
+                clipped += instructions.run(Convert { quantiser, sums, inverse, weight, of_block });
             }
         }
         clipped
@@ -404,12 +425,12 @@ fn added<const N: usize>(currents: &[i16], driven: &[Driven], columns: usize, fi
     sums
 }
 
-/// Adds the codes of sums, in units of which `step` are the converter's, `weight` times to those of a block. Results in how many
+/// Adds the codes of sums, whose unit is `inverse` steps of the converter, `weight` times to those of a block. Results in how many
 /// conversions clipped.
 struct Convert<'a> {
     quantiser: &'a Quantiser,
     sums: &'a [i32],
-    step: f64,
+    inverse: f64,
     weight: i32,
     of_block: &'a mut [i32],
 }
@@ -421,8 +442,8 @@ impl Work for Convert<'_> {
     fn run(self, _: Instructions) -> u64 {
         let mut clipped = 0_u32;
         for (code, &sum) in self.of_block.iter_mut().zip(self.sums) {
-            let (converted, clips) = self.quantiser.convert_current(f64::from(sum) / self.step);
-            *code += self.weight * converted;
+            let (converted, clips) = self.quantiser.convert_current(f64::from(sum) * self.inverse);
+            *code += self.weight * converted as i32;
             clipped += u32::from(clips);
         }
         clipped.into()

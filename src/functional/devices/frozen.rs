@@ -1,0 +1,190 @@
+//! Products of planes whose reads have no noise of their own, at many output positions.
+//!
+//! Columns lie side by side, 16 at a time. A pulse of one bit drives four rows by one of 16 patterns: what they add is
+//! tabulated once for all pulses and positions. Levels of more bits are multiplied, two rows at a time.
+
+use super::lines::{Line, PlaneLines};
+use super::read::{Block, CellPlane, FACTOR_BITS};
+use crate::functional::adc::Quantiser;
+use crate::functional::input::transpose;
+use crate::functional::kernels::{Instructions, Lanes, Levels, Pairs, Tables, Work};
+use crate::functional::lanes::fill;
+
+/// Columns that are computed together.
+const COLUMNS: usize = 16;
+/// Rows that are.
+const ROWS: usize = 64;
+/// Positions whose levels are multiplied together.
+const FOUR: usize = 4;
+
+/// A plane at some output positions.
+pub(in crate::functional) struct Frozen<'a> {
+    pub cells: &'a CellPlane,
+    pub lines: &'a PlaneLines,
+    pub quantiser: &'a Quantiser,
+    pub member: usize,
+    /// Input codes `[position][row]`, of `rows` rows.
+    pub windows: &'a [u16],
+    pub rows: usize,
+    /// Results `[position][column]`, in units of the converter's step.
+    pub sums: &'a mut [i32],
+}
+
+/// Returns how many conversions clipped.
+impl Work for Frozen<'_> {
+    type Output = u64;
+
+    #[inline(always)]
+    fn run(self, instructions: Instructions) -> u64 {
+        let positions = self.windows.len() / self.rows;
+        let columns = self.sums.len() / positions;
+        let mut totals = vec![0; self.sums.len()];
+        let mut clipped = 0;
+        let factors = self.cells.factors_of(self.member);
+        for ((block, lines), factors) in self.cells.blocks().iter().zip(self.lines).zip(factors) {
+            let driven = Driven::new(block, self.quantiser, self.windows, self.rows);
+            // The second bitline of a pair counts against the first one.
+            for (line, sign) in lines.iter().zip([1, -1]) {
+                for first in (0..block.columns.len()).step_by(COLUMNS) {
+                    let number = COLUMNS.min(block.columns.len() - first);
+                    let sums = driven.sums(instructions, line, block.columns.len(), first..first + number);
+                    let factors: [i64; COLUMNS] = std::array::from_fn(|i| {
+                        factors.get((first + i) / block.width).map_or(0, |factor| factor * sign)
+                    });
+                    let at = block.columns.start + first;
+                    for (position, totals) in totals.chunks_exact_mut(columns).enumerate() {
+                        let sums = sums[position * driven.pulses..].iter().take(driven.pulses);
+                        clipped += self.convert(sums, factors, &mut totals[at..at + number]);
+                    }
+                }
+            }
+        }
+        for (sum, total) in self.sums.iter_mut().zip(&totals) {
+            *sum = ((total + (1 << (FACTOR_BITS - 1))) >> FACTOR_BITS) as i32;
+        }
+        clipped
+    }
+}
+
+impl Frozen<'_> {
+    /// Adds the codes of the pulses of a position times factors to totals; returns how many clipped. Columns that there are not
+    /// have no current.
+    #[inline(always)]
+    fn convert<'a>(&self, sums: impl Iterator<Item = &'a Lanes>, factors: [i64; COLUMNS], totals: &mut [i64]) -> u64 {
+        let inverse = self.cells.steps_per_unit(self.quantiser);
+        let (mut codes, mut clipped) = ([0.0; COLUMNS], [0.0; COLUMNS]);
+        for (pulse, sum) in sums.enumerate() {
+            let weight = f64::from(self.quantiser.digits().weight(pulse as u32));
+            for ((code, clipped), sum) in codes.iter_mut().zip(&mut clipped).zip(sum.numbers()) {
+                let (converted, clips) = self.quantiser.convert_current(f64::from(sum) * inverse);
+                *code += weight * converted;
+                *clipped += f64::from(u8::from(clips));
+            }
+        }
+        // Whole numbers below 2^53.
+        for ((total, code), factor) in totals.iter_mut().zip(codes).zip(factors) {
+            *total += code as i64 * factor;
+        }
+        clipped.iter().sum::<f64>() as u64
+    }
+}
+
+/// What drives the rows of a block at some positions.
+struct Driven {
+    pulses: usize,
+    positions: usize,
+    levels: OfWords,
+}
+
+/// For each 64 rows what drives them, `[position][pulse]`.
+enum OfWords {
+    /// Whether each row is driven.
+    Patterns(Vec<Vec<u64>>),
+    /// At which level; positions are filled up to a multiple of [`FOUR`].
+    Levels(Vec<Vec<Levels>>),
+}
+
+impl Driven {
+    #[inline(always)]
+    fn new(block: &Block, quantiser: &Quantiser, windows: &[u16], rows: usize) -> Self {
+        let digits = quantiser.digits();
+        let (pulses, positions) = (digits.pulses() as usize, windows.len() / rows);
+        let one_bit = digits.highest_level() == 1;
+        let of_word = |word: &[u32]| {
+            let mut codes = [0; ROWS];
+            let mut patterns = Vec::with_capacity(if one_bit { positions * pulses } else { 0 });
+            let filled = if one_bit { 0 } else { positions.next_multiple_of(FOUR) * pulses };
+            let mut levels = vec![[0; ROWS / 2]; filled];
+            for (position, window) in windows.chunks_exact(rows).enumerate() {
+                codes.iter_mut().zip(word).for_each(|(code, &row)| *code = window[row as usize]);
+                let codes = &codes[..word.len()];
+                if one_bit {
+                    for first in (0..pulses).step_by(8) {
+                        patterns.extend(&transpose(codes, first as u32)[..(pulses - first).min(8)]);
+                    }
+                    continue;
+                }
+                for pulse in 0..pulses {
+                    let bits = digits.of_pulse(pulse as u32);
+                    let level = |code: u16| u32::from(code) >> bits.start & ((1 << bits.len()) - 1);
+                    let of_pulse = &mut levels[position * pulses + pulse];
+                    for (pair, codes) in of_pulse.iter_mut().zip(codes.chunks(2)) {
+                        *pair = level(codes[0]) | level(codes.get(1).copied().unwrap_or(0)) << 16;
+                    }
+                }
+            }
+            (patterns, levels)
+        };
+        let words = block.rows.chunks(ROWS).map(of_word);
+        let levels = if one_bit {
+            OfWords::Patterns(words.map(|(patterns, _)| patterns).collect())
+        } else {
+            OfWords::Levels(words.map(|(_, levels)| levels).collect())
+        };
+        Self { pulses, positions, levels }
+    }
+
+    /// Sums of the currents of some columns of a line of `all` columns, `[position][pulse]`.
+    #[inline(always)]
+    fn sums(&self, instructions: Instructions, line: &Line, all: usize, columns: std::ops::Range<usize>) -> Vec<Lanes> {
+        let mut sums = vec![Lanes::ZERO; self.positions.next_multiple_of(FOUR) * self.pulses];
+        let words = line.current.chunks(ROWS * all);
+        let currents = |row: &[i16]| {
+            let mut lanes = [0; COLUMNS];
+            lanes.iter_mut().zip(&row[columns.clone()]).for_each(|(lane, &current)| *lane = i32::from(current));
+            lanes
+        };
+        match &self.levels {
+            OfWords::Patterns(of_words) => {
+                let mut tables: Tables = [[Lanes::ZERO; 16]; 16];
+                for (word, patterns) in words.zip(of_words) {
+                    let mut rows = word.chunks_exact(all);
+                    for table in &mut tables {
+                        let mut of_row = || rows.next().map_or(Lanes::ZERO, |row| Lanes::of(currents(row)));
+                        fill(table, [of_row(), of_row(), of_row(), of_row()]);
+                    }
+                    for (sum, &pattern) in sums.iter_mut().zip(patterns) {
+                        if pattern != 0 {
+                            *sum = instructions.look_up(&tables, pattern, *sum);
+                        }
+                    }
+                }
+            }
+            OfWords::Levels(of_words) => {
+                let mut pairs: Pairs = [Lanes::ZERO; ROWS / 2];
+                for (word, levels) in words.zip(of_words) {
+                    let mut rows = word.chunks_exact(all);
+                    for pair in &mut pairs {
+                        let [first, second] = [rows.next(), rows.next()].map(|row| row.map_or([0; COLUMNS], currents));
+                        *pair = Lanes::of(std::array::from_fn(|i| first[i] & 0xffff | second[i] << 16));
+                    }
+                    let fours = sums.as_chunks_mut::<FOUR>().0.iter_mut().zip(levels.as_chunks::<FOUR>().0);
+                    for (sums, [a, b, c, d]) in fours {
+                        instructions.multiply_add(&pairs, [a, b, c, d], sums);
+                    }
+                }
+            }
+        }
+        sums
+    }
+}
