@@ -60,26 +60,3 @@ pub enum Part {
     /// Takes the answers.
     Sink(sink::Sink),
 }
-
-impl Part {
-    /// Kinds of parts, in the order of [`Part::kind`].
-    pub const KINDS: [&'static str; 9] =
-        ["source", "buffer", "crossbar", "converter", "sampler", "accumulator", "digital", "link", "sink"];
-
-    /// Index of the kind in [`Part::KINDS`].
-    #[must_use]
-    #[inline]
-    pub fn kind(&self) -> usize {
-        match self {
-            Part::Source(_) => 0,
-            Part::Buffer(_) => 1,
-            Part::Crossbar(_) => 2,
-            Part::Converter(_) => 3,
-            Part::Sampler(_) => 4,
-            Part::Accumulator(_) => 5,
-            Part::Digital(_) => 6,
-            Part::Link(_) => 7,
-            Part::Sink(_) => 8,
-        }
-    }
-}

@@ -18,11 +18,41 @@ pub struct Simulation<K> {
     names: Vec<String>,
     layers: Vec<Option<usize>>,
     shared: Shared<K>,
-    /// Events handled by each kind of part, in the order of [`Part::KINDS`].
-    counts: [u64; Part::KINDS.len()],
+    handled: Handled,
     expected_answers: u64,
     /// For each buffer the link that fills it.
     producers: Vec<PartId>,
+}
+
+/// Declares [`Handled`], with a field for each kind of part.
+macro_rules! handled {
+    ($($kind:ident $name:ident),+) => {
+        /// Events handled by each kind of part. Fields, so that counting one takes one instruction.
+        #[derive(Debug, Default)]
+        struct Handled { $($name: u64),+ }
+
+        impl Handled {
+            /// Hands an event to a part.
+            #[inline(always)]
+            fn handle<S: EventQueue, K: SpanSink>(&mut self, part: &mut Part, tag: u32, cx: &mut Context<'_, S, K>) {
+                match part {
+                    $(Part::$kind(part) => {
+                        self.$name += 1;
+                        part.handle(tag.into(), cx);
+                    })+
+                }
+            }
+
+            fn by_name(&self) -> BTreeMap<String, u64> {
+                [$((stringify!($name).to_owned(), self.$name)),+].into()
+            }
+        }
+    };
+}
+
+handled! {
+    Source source, Buffer buffer, Crossbar crossbar, Converter converter, Sampler sampler, Accumulator accumulator,
+    Digital digital, Link link, Sink sink
 }
 
 /// Results of a run besides its spans.
@@ -44,19 +74,7 @@ impl<S: EventQueue, K: SpanSink> Handler<S> for Simulation<K> {
         let cx = &mut Context { now, me: 0, queue, shared: &mut self.shared };
         for &Event { part, tag } in events {
             cx.me = part;
-            let part = &mut self.parts[part as usize];
-            self.counts[part.kind()] += 1;
-            match part {
-                Part::Crossbar(part) => part.handle(tag.into(), cx),
-                Part::Converter(part) => part.handle(tag.into(), cx),
-                Part::Accumulator(part) => part.handle(tag.into(), cx),
-                Part::Buffer(part) => part.handle(tag.into(), cx),
-                Part::Digital(part) => part.handle(tag.into(), cx),
-                Part::Link(part) => part.handle(tag.into(), cx),
-                Part::Sampler(part) => part.handle(tag.into(), cx),
-                Part::Source(part) => part.handle(tag.into(), cx),
-                Part::Sink(part) => part.handle(tag.into(), cx),
-            }
+            self.handled.handle(&mut self.parts[part as usize], tag, cx);
         }
     }
 
@@ -91,7 +109,7 @@ impl<K: SpanSink> Simulation<K> {
             names: assembly.names,
             layers: assembly.layers,
             shared,
-            counts: [0; Part::KINDS.len()],
+            handled: Handled::default(),
             expected_answers: assembly.answers,
             producers: assembly.producers,
         }
@@ -140,7 +158,7 @@ impl<K: SpanSink> Simulation<K> {
                 Part::Accumulator(_) | Part::Sink(_) => {}
             }
         }
-        let per_kind = Part::KINDS.iter().zip(self.counts).map(|(kind, count)| ((*kind).to_owned(), count)).collect();
+        let per_kind = self.handled.by_name();
         let outcome = Outcome { cycles: stats.last, events: stats.events, per_kind, random_bits };
         (outcome, self.shared.sink)
     }

@@ -5,7 +5,6 @@
 //! says as much. What differs in anything, its energy included, stays a row of its own, so no cycle and no attojoule is lost.
 
 use crate::kernel::Cycle;
-use crate::trace::span::place;
 use crate::trace::{Moved, Span, SpanSink};
 use std::ops::Range;
 use std::time::Duration;
@@ -14,11 +13,14 @@ use std::time::Duration;
 /// a run with more of them has a longer trace.
 const SLOTS: usize = 1 << 12;
 
-/// A row that may grow.
+/// A row that may grow. Aligned, so that it lies in two cache lines.
 #[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
 struct Open {
     /// Its first piece, whose position is the row's.
     first: Span,
+    /// Its account.
+    account: usize,
     /// Number of pieces.
     repeats: u32,
     /// Number of pieces for which the row's sums fit 64 bits.
@@ -29,10 +31,10 @@ struct Open {
 }
 
 impl Open {
-    fn new(first: &Span) -> Self {
+    fn new(account: usize, first: &Span) -> Self {
         let most = u64::MAX / first.count.max(first.energy).max(1);
         let most = u32::try_from(most).unwrap_or(u32::MAX);
-        Self { first: *first, repeats: 1, most, period: first.period, next: first.start }
+        Self { first: *first, account, repeats: 1, most, period: first.period, next: first.start }
     }
 
     /// The row.
@@ -44,20 +46,19 @@ impl Open {
 
     /// Takes a piece in, if it is like the others and follows them evenly.
     #[inline(always)]
-    fn grow(&mut self, piece: &Span) -> bool {
+    fn grow(&mut self, account: usize, piece: &Span) -> bool {
         let first = &self.first;
-        // Joined bit by bit: most often nothing differs, and one branch is enough.
-        let long = (first.duration ^ piece.duration) | (first.energy ^ piece.energy) | (first.count ^ piece.count);
+        // Joined bit by bit: most often nothing differs, and one branch is enough. The account stands for the layer, plane,
+        // component and action: bytes that were just stored one by one are slow to load together.
+        let accounts = (self.account ^ account) as u64;
+        let long =
+            accounts | (first.duration ^ piece.duration) | (first.energy ^ piece.energy) | (first.count ^ piece.count);
         let short = (first.units ^ piece.units)
             | (first.unit ^ piece.unit)
             | (first.group ^ piece.group)
             | (first.member ^ piece.member)
             | (first.image ^ piece.image)
-            | (first.layer ^ piece.layer)
-            | (first.stage ^ piece.stage)
-            | (first.action as u32 ^ piece.action as u32)
-            | (first.component as u32 ^ piece.component as u32)
-            | (place(first.plane) ^ place(piece.plane)) as u32;
+            | (first.stage ^ piece.stage);
         if long | u64::from(short) != 0 || self.repeats == self.most {
             return false;
         }
@@ -112,31 +113,35 @@ impl<K: SpanSink> Merge<K> {
 
 /// The slot of the row that a piece may continue, by what does it and what it does.
 #[inline(always)]
-fn slot(piece: &Span) -> usize {
+fn slot(account: usize, piece: &Span) -> usize {
     let units = u64::from(piece.stage) << 32 | u64::from(piece.unit ^ piece.group);
-    let action = (piece.component as u64) << 56 | (piece.action as u64) << 48;
     // The upper bits of a product depend on all bits of its factors.
-    ((units ^ action).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize % SLOTS
+    ((units ^ (account as u64) << 40).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize % SLOTS
 }
 
 impl<K: SpanSink> SpanSink for Merge<K> {
     const FOLLOWS: bool = K::FOLLOWS;
 
-    #[inline]
     fn push(&mut self, span: &Span) {
+        self.push_to(span.account(), span);
+    }
+
+    #[inline]
+    fn push_to(&mut self, account: usize, span: &Span) {
+        debug_assert_eq!(account, span.account());
         let seen = span.start < self.window.end && span.end() > self.window.start;
         if span.repeats != 1 || seen {
             self.sink.push(span);
             return;
         }
-        let open = &mut self.open[slot(span)];
+        let open = &mut self.open[slot(account, span)];
         if let Some(open) = open {
-            if open.grow(span) {
+            if open.grow(account, span) {
                 return;
             }
             self.sink.push(&open.row());
         }
-        *open = Some(Open::new(span));
+        *open = Some(Open::new(account, span));
     }
 
     #[inline(always)]
