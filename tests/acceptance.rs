@@ -120,8 +120,8 @@ fn an_ideal_periphery_takes_exactly_the_cycles_of_the_closed_form() {
                     let place = format!("{workload}, {mode:?}, {scheme:?}, {members} members, {images} images");
                     assert_eq!(finished.ledger.makespan(), expected, "{place}");
                     let form = &finished.facts.closed_form;
-                    let told = (form.ideal_cycles, form.predicted_cycles, form.simulated_cycles);
-                    assert_eq!(told, (expected, expected, expected), "{place}");
+                    let reported = (form.ideal_cycles, form.predicted_cycles, form.simulated_cycles);
+                    assert_eq!(reported, (expected, expected, expected), "{place}");
                     assert_eq!((form.fixed_latency_cycles, form.contention_cycles), (0, 0), "{place}");
                 }
             }

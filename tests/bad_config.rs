@@ -937,7 +937,7 @@ help: did you mean "conv1"?
 "#,
     ),
     (
-        "copies of a layer told twice",
+        "copies of a layer reported twice",
         &[Set(r#"mapping.replication=[("conv1", 2), ("conv1", 4)]"#)],
         r#"--set mapping.replication=[("conv1", 2), ("conv1", 4)]: error: replication names "conv1" twice
 "#,
@@ -1041,7 +1041,7 @@ parts/neurosim_22nm.ron:1:106: error: missing keys "source", "accuracy" of conve
 "#,
     ),
     (
-        "a table on a base without a name, with an unknown key and a resolution told in part",
+        "a table on a base without a name, with an unknown key and a resolution reported in part",
         &[Table(
             r#"(base: "survey_22nm", lnik: (energy: "1 fJ"), adc: [(bits: 12, convert: (time: "2 ns", source: "a", accuracy: "b"))])"#,
         )],
@@ -1650,7 +1650,7 @@ proptest! {
 fn drivers_need_an_entry_in_the_cost_table() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("run.ron");
-    let told = |known: &[u32], bits_per_pulse: u32, serial: bool| {
+    let reported = |known: &[u32], bits_per_pulse: u32, serial: bool| {
         let mut config = load(&LoadRequest::default()).unwrap().config;
         config.arch.costs.dac.retain(|entry| known.contains(&entry.bits));
         config.arch.driver.bits_per_pulse = bits_per_pulse;
@@ -1660,7 +1660,7 @@ fn drivers_need_an_entry_in_the_cost_table() {
         std::fs::write(&file, to_ron(&config)).unwrap();
         load_expanded(&file, &[]).map_or_else(|errors| relative(folder.path(), &errors.to_string()), |_| String::new())
     };
-    let found = told(&[2, 4, 8], 3, false);
+    let found = reported(&[2, 4, 8], 3, false);
     assert!(
         found.contains(
             "error: cost table \"neurosim_22nm\" has no digital-to-analogue converter of 3 bits; expected 1 (none), or one \
@@ -1669,12 +1669,12 @@ fn drivers_need_an_entry_in_the_cost_table() {
         "{found}"
     );
     assert!(found.ends_with("help: the nearest is 2"), "{found}");
-    assert!(told(&[2, 4, 8], 7, false).ends_with("help: the nearest is 8"));
-    let found = told(&[], 2, false);
+    assert!(reported(&[2, 4, 8], 7, false).ends_with("help: the nearest is 8"));
+    let found = reported(&[], 2, false);
     let none = "bits_per_pulse is 2; cost table \"neurosim_22nm\" has no digital-to-analogue converters (dac)";
     assert!(found.contains(none) && found.ends_with("help: expected 1, or a table with an entry for them"), "{found}");
     // A driver of one bit has none, and arrays that are read row by row select rows.
-    assert_eq!((told(&[], 1, false), told(&[], 2, true)), (String::new(), String::new()));
+    assert_eq!((reported(&[], 1, false), reported(&[], 2, true)), (String::new(), String::new()));
     // Tables of old have no key for them.
     let text = std::fs::read_to_string(&file).unwrap();
     let old = text.replace("            dac: [],\n", "");

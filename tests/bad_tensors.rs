@@ -114,13 +114,14 @@ fn a_network_whose_layers_store_unlike_many_samples_is_told() {
     let mut tensors = posterior_tensors();
     assert_eq!(problems(&tensors), []);
     tensors.insert("fc1.w_samples_packed".to_owned(), bytes(&[1, 3], &[0xff; 3]));
-    let told = |count: u32| {
-        let told = format!("holds 2 weight samples of layer conv1 and {count} of layer fc1; expected as many of each");
-        vec![("posterior.path".to_owned(), format!("{}: {told}", folder.path().join("small.st").display()))]
+    let reported = |count: u32| {
+        let reported =
+            format!("holds 2 weight samples of layer conv1 and {count} of layer fc1; expected as many of each");
+        vec![("posterior.path".to_owned(), format!("{}: {reported}", folder.path().join("small.st").display()))]
     };
-    assert_eq!(problems(&tensors), told(1));
+    assert_eq!(problems(&tensors), reported(1));
     tensors.remove("fc1.w_samples_packed");
-    assert_eq!(problems(&tensors), told(0));
+    assert_eq!(problems(&tensors), reported(0));
 }
 
 #[test]
@@ -141,8 +142,8 @@ fn a_broken_file_of_calibration_images_is_reported_at_its_key() {
     assert!(message.starts_with(&format!("{}: cannot be read: ", path.display())), "{message}");
     let images = Tensors::from([("images".to_owned(), bytes(&[1, 1, 4, 4], &[16; 16]))]);
     std::fs::write(&path, file(&images)).unwrap();
-    let told = "tensor \"images\" holds 16 at [0, 0, 0, 0]; an input of 4 bits holds 0..=15";
-    assert_eq!(problems(), [("calibration.path".to_owned(), format!("{}: {told}", path.display()))]);
+    let reported = "tensor \"images\" holds 16 at [0, 0, 0, 0]; an input of 4 bits holds 0..=15";
+    assert_eq!(problems(), [("calibration.path".to_owned(), format!("{}: {reported}", path.display()))]);
     std::fs::write(&path, file(&image_tensors())).unwrap();
     assert_eq!(problems(), []);
 }
@@ -525,8 +526,11 @@ fn compressed_files_that_are_not_whole_are_told() {
     let whole = file(&posterior_tensors());
     let frame = compressed(&whole);
     for length in 4..frame.len() {
-        let told = message(&frame[..length]);
-        assert!(told.starts_with("small.st: its compressed contents (zstd) are cut short after "), "{length}: {told}");
+        let reported = message(&frame[..length]);
+        assert!(
+            reported.starts_with("small.st: its compressed contents (zstd) are cut short after "),
+            "{length}: {reported}"
+        );
     }
     assert_eq!(
         message(&compressed(&whole[..whole.len() - 3])),

@@ -201,7 +201,7 @@ fn a_folder_that_is_no_run_is_left_alone() {
     fs::write(folder.path().join("mine/letter.txt"), "dear").unwrap();
     let before = contents(folder.path());
     let help = "choose another folder with --out";
-    for (out, told) in [
+    for (out, reported) in [
         (
             "mine",
             format!(
@@ -213,7 +213,7 @@ fn a_folder_that_is_no_run_is_left_alone() {
         (".", format!("is or holds the working directory, and cannot be replaced\nhelp: {help}")),
         ("mine/..", format!("is or holds the working directory, and cannot be replaced\nhelp: {help}")),
     ] {
-        assert_eq!(toy(&folder, &["--out", out]).failed(2), format!("error: {out}: {told}\n"));
+        assert_eq!(toy(&folder, &["--out", out]).failed(2), format!("error: {out}: {reported}\n"));
         assert_eq!(contents(folder.path()), before);
     }
     fs::create_dir(folder.path().join("empty")).unwrap();
@@ -353,18 +353,18 @@ fn the_seed_decides_and_threads_do_not() {
 #[test]
 fn wrong_usage_exits_with_2() {
     let folder = tempdir().unwrap();
-    let told = |arguments: &[&str]| crossbayes(&folder, arguments).failed(2);
-    assert!(told(&["simulate"]).starts_with("error: unrecognized subcommand 'simulate'"));
-    assert!(told(&["run", "--frobnicate"]).starts_with("error: unexpected argument '--frobnicate' found"));
-    assert!(told(&["run", "--format", "xml"]).contains("[possible values: table, json]"));
-    assert!(told(&[]).contains("Usage: crossbayes"));
+    let reported = |arguments: &[&str]| crossbayes(&folder, arguments).failed(2);
+    assert!(reported(&["simulate"]).starts_with("error: unrecognized subcommand 'simulate'"));
+    assert!(reported(&["run", "--frobnicate"]).starts_with("error: unexpected argument '--frobnicate' found"));
+    assert!(reported(&["run", "--format", "xml"]).contains("[possible values: table, json]"));
+    assert!(reported(&[]).contains("Usage: crossbayes"));
     assert_eq!(
-        told(&["plot", "timelin", "run"]),
+        reported(&["plot", "timelin", "run"]),
         "error: there is no picture \"timelin\"; expected timeline, energy, area, utilisation, all\n\
          help: did you mean timeline?\n"
     );
     for window in ["2000..1000", "20", "5..5", "a..b", "-1..4"] {
-        let message = told(&["run", &format!("--window={window}")]);
+        let message = reported(&["run", &format!("--window={window}")]);
         let expected = format!(
             "error: invalid value '{window}' for '--window <FROM..TO>': expected two whole numbers of cycles, the second \
              larger than the first, such as 1000..2000\n"
@@ -380,9 +380,9 @@ fn a_report_names_the_settings_that_were_changed() {
     // The second is what the file says, so nothing was changed by it.
     let set = ["--set", "ensemble.members=3", "--set", "arch.adc.bits=4", "--mode", "sequential", "--seed", "7"];
     let done = toy(&folder, &[&set[..], &["--out", "run"]].concat()).fine();
-    let told: Vec<&str> = done.lines().filter(|line| line.contains(" (files: ")).map(str::trim).collect();
+    let reported: Vec<&str> = done.lines().filter(|line| line.contains(" (files: ")).map(str::trim).collect();
     assert_eq!(
-        told,
+        reported,
         [
             "changed settings        schedule.mode = Sequential (files: Layer)",
             "ensemble.members = 3 (files: 10)",
@@ -392,12 +392,12 @@ fn a_report_names_the_settings_that_were_changed() {
     // They are stored with the run.
     assert_eq!(crossbayes(&folder, &["report", "run"]).fine(), done);
     let table = ["--no-files", "--set", "arch.costs=survey_22nm", "--set", "arch.costs.comparator.energy=1 pJ"];
-    let told = toy(&folder, &table).fine();
-    let (_, settings) = told.split_once("changed settings").unwrap();
+    let reported = toy(&folder, &table).fine();
+    let (_, settings) = reported.split_once("changed settings").unwrap();
     let settings: Vec<&str> = settings.lines().map(str::trim).take(3).collect();
     assert_eq!(settings[0], "arch.costs = survey_22nm (files: neurosim_22nm)");
     assert_eq!(settings[1], "arch.costs.comparator.energy = 1 pJ (files: 16 fJ)");
-    assert!(settings[2].starts_with("probabilistic synapses"), "{told}");
+    assert!(settings[2].starts_with("probabilistic synapses"), "{reported}");
     assert!(!toy(&folder, &["--no-files"]).fine().contains("changed settings"));
     // Where the files alone are no valid configuration, a setting is reported as it was given.
     let network = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/workloads/toy_two_layers.ron")).unwrap();
@@ -427,14 +427,14 @@ fn a_window_makes_the_trace_longer_and_nothing_else() {
 #[test]
 fn a_wrong_change_names_the_nearest_key() {
     let folder = tempdir().unwrap();
-    let told = |set: &str| toy(&folder, &["--set", set]).failed(2);
+    let reported = |set: &str| toy(&folder, &["--set", set]).failed(2);
     assert_eq!(
-        told("arch.adc.bit=3"),
+        reported("arch.adc.bit=3"),
         "--set arch.adc.bit=3: error: unknown key \"bit\" of adc; expected one of bits, columns_per_adc, input, range\n\
          help: did you mean \"bits\"?\n"
     );
-    assert!(told("arch.adc.bits=many").contains("bits: expected a whole number, found"));
-    assert!(told("schedule.mode").contains("expected key=value, such as schedule.mode=layer; found no `=`"));
+    assert!(reported("arch.adc.bits=many").contains("bits: expected a whole number, found"));
+    assert!(reported("schedule.mode").contains("expected key=value, such as schedule.mode=layer; found no `=`"));
     let message = toy(&folder, &["--mode", "layers"]).failed(2);
     assert!(message.contains("did you mean Layer?") || message.contains("did you mean \"layer\"?"), "{message}");
 }
@@ -443,10 +443,11 @@ fn a_wrong_change_names_the_nearest_key() {
 fn what_does_not_fit_the_chip_is_reported_with_its_place() {
     let folder = tempdir().unwrap();
     let copies = "mapping.replication=[(\"conv1\", 5)]";
-    let told = format!("--set {copies}: error: 5 copies of layer \"conv1\"; expected 1..=4 (its output positions)\n");
-    assert_eq!(toy(&folder, &["--set", copies]).failed(2), told);
+    let reported =
+        format!("--set {copies}: error: 5 copies of layer \"conv1\"; expected 1..=4 (its output positions)\n");
+    assert_eq!(toy(&folder, &["--set", copies]).failed(2), reported);
     let shown = ["show", "mapping", "--arch", "toy_2x2", "--workload", "toy_two_layers", "--set", copies];
-    assert_eq!(crossbayes(&folder, &shown).failed(2), told);
+    assert_eq!(crossbayes(&folder, &shown).failed(2), reported);
     assert_eq!(
         crossbayes(&folder, &["run", "--set", "schedule.images=400"]).failed(2),
         "--set schedule.images=400: error: 400 images are asked for; the workload has 360\n"
@@ -479,20 +480,20 @@ fn a_mapping_shows_both_planes() {
 #[test]
 fn missing_files_are_bad_input_and_named() {
     let folder = tempdir().unwrap();
-    let told = |arguments: &[&str]| crossbayes(&folder, arguments).failed(2);
+    let reported = |arguments: &[&str]| crossbayes(&folder, arguments).failed(2);
     assert_eq!(
-        told(&["run", "--arch", "pcm_129"]),
+        reported(&["run", "--arch", "pcm_129"]),
         "pcm_129: error: there is no such file, and none of that name is built in (ideal_periphery, pcm_128, \
          pcm_128_narrow, pcm_128_rowserial, pcm_256, toy_2x2)\n\
          help: did you mean pcm_128?\n"
     );
     let expected = "expected the folder of a run, or its trace.parquet";
-    assert_eq!(told(&["report", "run"]), format!("error: run: there is no such file or folder; {expected}\n"));
-    assert_eq!(told(&["plot", "all", "."]), format!("error: .: holds no run; {expected}\n"));
-    assert!(told(&["check", "chip.ron"]).starts_with("chip.ron: error: "));
+    assert_eq!(reported(&["report", "run"]), format!("error: run: there is no such file or folder; {expected}\n"));
+    assert_eq!(reported(&["plot", "all", "."]), format!("error: .: holds no run; {expected}\n"));
+    assert!(reported(&["check", "chip.ron"]).starts_with("chip.ron: error: "));
     let network = fs::read_to_string(repository("workloads/digits.ron")).unwrap();
     fs::write(folder.path().join("network.ron"), network).unwrap();
-    let message = told(&["run", "--workload", "network.ron"]);
+    let message = reported(&["run", "--workload", "network.ron"]);
     let end = "digits/posterior.safetensors: cannot be read: No such file or directory (os error 2); expected a \
                posterior in a safetensors file\n";
     assert!(message.starts_with("error: ") && message.ends_with(end), "{message}");
@@ -511,13 +512,13 @@ fn the_files_that_a_network_names_are_checked_too() {
     let line = |text: &str| network.lines().position(|line| line.contains(text)).unwrap() + 1;
     let (posterior, images, calibration) = (line("posterior: File"), line("images: ("), line("calibration: ("));
     let outside = line("out_of_distribution: (");
-    let told = || {
+    let reported = || {
         let text = crossbayes(&folder, &["check", "network.ron"]).failed(2);
         text.lines().filter(|line| line.contains(": error: ")).map(str::to_owned).collect::<Vec<_>>()
     };
     let missing = "cannot be read: No such file or directory (os error 2); expected";
     assert_eq!(
-        told(),
+        reported(),
         [
             format!(
                 "network.ron:{posterior}:27: error: digits/posterior.safetensors: {missing} a posterior in a safetensors \
@@ -541,7 +542,7 @@ fn the_files_that_a_network_names_are_checked_too() {
         fs::copy(folder.path().join("digits/test.safetensors"), copy).unwrap();
     }
     assert_eq!(
-        told(),
+        reported(),
         [format!(
             "network.ron:{posterior}:27: error: digits/posterior.safetensors: there is no tensor \"conv1.input_scale\" \
              (input scale of layer conv1)"
@@ -579,8 +580,8 @@ fn stored_samples_that_a_run_needs_are_checked() {
     };
     let more = saved.replace("members: 10,", "members: 11,");
     let message = check(&more).failed(2);
-    let told = "tensor \"conv1.w_samples_packed\" holds 10 weight samples; 11 members need as many";
-    assert!(message.starts_with(&format!("saved.ron:{}:", line + 1)) && message.contains(told), "{message}");
+    let reported = "tensor \"conv1.w_samples_packed\" holds 10 weight samples; 11 members need as many";
+    assert!(message.starts_with(&format!("saved.ron:{}:", line + 1)) && message.contains(reported), "{message}");
     // Where none is looked at, as many are not needed.
     check(&more.replace("answer: First(1)", "answer: Nothing")).fine();
     check(&more.replace("scheme: Dense", "scheme: Deterministic")).fine();
@@ -592,19 +593,19 @@ fn runs_that_may_be_meant_are_named() {
     for out in ["runs/second", "runs/first", "alone"] {
         toy(&folder, &["--out", out]).fine();
     }
-    let told = |path: &str| crossbayes(&folder, &["report", path]).failed(2);
+    let reported = |path: &str| crossbayes(&folder, &["report", path]).failed(2);
     let expected = "expected the folder of a run, or its trace.parquet";
     for (path, near) in [("runs/frist", "runs/first"), ("alon", "alone")] {
         let message =
             format!("error: {path}: there is no such file or folder; {expected}\nhelp: did you mean {near}?\n");
-        assert_eq!(told(path), message);
+        assert_eq!(reported(path), message);
     }
     assert_eq!(
-        told("runs"),
+        reported("runs"),
         format!("error: runs: holds no run; {expected}\nhelp: it holds folders of runs: first, second\n")
     );
-    assert_eq!(told("no/run"), format!("error: no/run: there is no such file or folder; {expected}\n"));
-    let other = told("alone/report.json");
+    assert_eq!(reported("no/run"), format!("error: no/run: there is no such file or folder; {expected}\n"));
+    let other = reported("alone/report.json");
     assert!(other.starts_with("error: alone/report.json: not a Parquet file; expected a trace"), "{other}");
 }
 
@@ -707,8 +708,8 @@ fn a_new_file_is_fine_and_replaces_nothing() {
         let schema = json(&crossbayes(&folder, &["schema", of]).fine());
         for (key, schema) in schema["properties"].as_object().unwrap() {
             assert!(text.contains(&format!("\n    {key}: ")) || text.contains(&format!("\n    // {key}: ")), "{key}");
-            let told = schema["description"].as_str().unwrap();
-            assert!(words.contains(&told.split_whitespace().collect::<Vec<_>>().join(" ")), "{key}: {told}");
+            let reported = schema["description"].as_str().unwrap();
+            assert!(words.contains(&reported.split_whitespace().collect::<Vec<_>>().join(" ")), "{key}: {reported}");
         }
         assert!(text.lines().all(|line| line.starts_with(' ') || line.len() <= 120), "{text}");
         let report = json(
@@ -789,8 +790,8 @@ fn a_picture_replaces_no_other_file() {
 fn quiet_runs_say_nothing_and_colour_is_asked_for() {
     let folder = tempdir().unwrap();
     assert_eq!(toy(&folder, &["--out", "run", "-q"]).err, "");
-    let told = toy(&folder, &["--out", "run", "-v"]).err;
-    assert!(told.starts_with("read built-in:arch/toy_2x2.ron, "), "{told}");
+    let reported = toy(&folder, &["--out", "run", "-v"]).err;
+    assert!(reported.starts_with("read built-in:arch/toy_2x2.ron, "), "{reported}");
     let (plain, coloured) = (["report", "no", "--color", "never"], ["report", "no", "--color", "always"]);
     assert!(!crossbayes(&folder, &plain).failed(2).contains('\u{1b}'));
     assert!(crossbayes(&folder, &coloured).failed(2).contains('\u{1b}'));
@@ -949,15 +950,15 @@ fn the_critical_path_of_a_stored_run_is_that_of_its_configuration() {
     assert!(critical(&asked).failed(2).contains("is there with other contents"));
     critical(&[&asked[..], &["--force"]].concat()).fine();
 
-    let told = |more: &[&str]| critical(&[&["run"], more].concat()).failed(2);
+    let reported = |more: &[&str]| critical(&[&["run"], more].concat()).failed(2);
     assert_eq!(
-        told(&["--what-if", "arch.array.raed_time=-10%"]),
+        reported(&["--what-if", "arch.array.raed_time=-10%"]),
         "error: --what-if: there is no key arch.array.raed_time\nhelp: did you mean arch.array.read_time?\n"
     );
-    assert!(told(&["--what-if", "arch.array.read_time=-100%"]).contains("read_time is 0 ps; expected 1 ps"));
-    let refused = told(&["--what-if", "schedule.mode=layer"]);
+    assert!(reported(&["--what-if", "arch.array.read_time=-100%"]).contains("read_time is 0 ps; expected 1 ps"));
+    let refused = reported(&["--what-if", "schedule.mode=layer"]);
     assert!(refused.contains("says nothing about another value of schedule.mode"), "{refused}");
-    assert!(told(&["--arch", "pcm_128"]).contains("cannot be used with"));
+    assert!(reported(&["--arch", "pcm_128"]).contains("cannot be used with"));
     assert!(critical(&["nowhere"]).failed(2).contains("nowhere"));
 }
 

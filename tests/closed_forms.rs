@@ -244,8 +244,8 @@ fn draws_that_are_not_hidden_follow_their_recurrence() {
             double_buffered: true,
             draws: Draws::PerMember,
         };
-        let told = predicted(&config).formula;
-        assert!(told.starts_with(formula), "{told}");
+        let reported = predicted(&config).formula;
+        assert!(reported.starts_with(formula), "{reported}");
     }
 }
 

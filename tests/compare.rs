@@ -122,11 +122,11 @@ fn lists_are_crossed_and_schemes_take_what_concerns_them() {
         ["--schemes", "dense,ls,rs,ls+rs,deterministic", "--eps", "0.05,0.3", "--schedules", "layer,sequential"];
     let rows =
         rows(&folder, &[&TOY[..], &lists, &["--first-ensembling-layer", "conv1,fc1", "--members", "2,3"]].concat());
-    let told = |row: &Value| {
+    let reported = |row: &Value| {
         let text = |key: &str| row[key].as_str().map_or_else(|| row[key].to_string(), str::to_owned);
         ["scheme", "first_ensembling_layer", "eps", "members", "schedule"].map(text).join(" ")
     };
-    let all: Vec<String> = rows.iter().map(told).collect();
+    let all: Vec<String> = rows.iter().map(reported).collect();
     // dense, ls of two layers, rs of two eps, ls+rs of both: 9, for each schedule and number of members; the mode network
     // has no members.
     assert_eq!(all.len(), 2 * 2 * 9 + 2, "{all:#?}");
@@ -301,7 +301,8 @@ fn random_bits_are_those_of_the_draws() {
 fn the_published_figures_are_as_far_as_the_book_says() {
     let folder = tempdir().unwrap();
     let network = concat!(env!("CARGO_MANIFEST_DIR"), "/workloads/vgg_cifar100.ron");
-    let close = |ratio: f64, told: f64| assert!((ratio / told - 1.0).abs() < 0.03, "{ratio} instead of {told}");
+    let close =
+        |ratio: f64, reported: f64| assert!((ratio / reported - 1.0).abs() < 0.03, "{ratio} instead of {reported}");
     for (costs, schedule, energy, area) in [
         ("neurosim_22nm", "layer", [5.33, 4.76], [1.25, 0.95]),
         ("neurosim_22nm", "sequential", [8.65, 7.72], [1.25, 0.95]),

@@ -222,7 +222,7 @@ fn show_device_prints_what_its_devices_do() {
         (["--model", "pcm_jushi"], "did you mean pcm_joshi?"),
     ] {
         let output = show(&args);
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.code() == Some(2) && told.contains(expected), "{args:?}: {told}");
+        let reported = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && reported.contains(expected), "{args:?}: {reported}");
     }
 }

@@ -429,11 +429,11 @@ fn outputs_do_not_depend_on_threads_or_on_the_size_of_arrays() {
 fn progress_counts_every_image_once() {
     let (net, posterior, images) = uncertain();
     let model = FunctionalModel::new(&spec(64, 10, AdcInput::Pair), &net, &posterior).unwrap();
-    let told = std::sync::Mutex::new(Vec::new());
-    model.run(&images, 0..7, 3, &|done| told.lock().unwrap().push(done)).unwrap();
-    let mut told = told.into_inner().unwrap();
-    told.sort_unstable();
-    assert_eq!(told, [1, 2, 3, 4, 5, 6, 7]);
+    let reported = std::sync::Mutex::new(Vec::new());
+    model.run(&images, 0..7, 3, &|done| reported.lock().unwrap().push(done)).unwrap();
+    let mut reported = reported.into_inner().unwrap();
+    reported.sort_unstable();
+    assert_eq!(reported, [1, 2, 3, 4, 5, 6, 7]);
 }
 
 /// Accumulators of a layer with one row that is always driven by 1 are its weights.

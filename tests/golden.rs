@@ -91,8 +91,9 @@ fn check(name: &str, set: &[&str]) -> Finished {
     }
     assert_eq!(expected.lines().count(), spans.len() + 1);
     // Reports of later versions may tell more; their figures of this run stay.
-    let (live, told) = (report::Report::new(&finished.facts, &finished.ledger), report::from_trace(&parquet).unwrap());
-    assert_eq!((&live.latency, &live.energy), (&told.latency, &told.energy));
+    let (live, reported) =
+        (report::Report::new(&finished.facts, &finished.ledger), report::from_trace(&parquet).unwrap());
+    assert_eq!((&live.latency, &live.energy), (&reported.latency, &reported.energy));
     finished
 }
 

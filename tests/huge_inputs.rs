@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tempfile::tempdir;
 
 /// The message of a command that fails with 2, soon; `None` where it has to be ended.
-fn told(folder: &Path, arguments: &[&str]) -> Option<String> {
+fn reported(folder: &Path, arguments: &[&str]) -> Option<String> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crossbayes"));
     command.args(arguments).current_dir(folder).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -63,7 +63,7 @@ fn what_is_no_file_of_data_is_refused_at_once() {
             (&posterior, tensors),
             (&images, tensors),
         ] {
-            let message = told(folder.path(), arguments).unwrap_or_else(|| panic!("{arguments:?} takes for ever"));
+            let message = reported(folder.path(), arguments).unwrap_or_else(|| panic!("{arguments:?} takes for ever"));
             assert!(message.contains(expected), "{arguments:?}: {message}");
         }
         for verb in [&["report", file][..], &["plot", "all", file]] {
@@ -72,7 +72,7 @@ fn what_is_no_file_of_data_is_refused_at_once() {
                 "huge" | "large" => "not a Parquet file",
                 _ => "is a device, pipe or socket",
             };
-            let message = told(folder.path(), verb).unwrap_or_else(|| panic!("{verb:?} takes for ever"));
+            let message = reported(folder.path(), verb).unwrap_or_else(|| panic!("{verb:?} takes for ever"));
             assert!(message.contains(expected), "{verb:?}: {message}");
         }
     }

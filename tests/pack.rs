@@ -83,8 +83,8 @@ fn what_is_packed_is_loaded_again() {
     assert_eq!(stored, expected);
     assert_eq!(posterior.layers.iter().map(|layer| layer.input_scale).collect::<Vec<_>>(), [0.25, 0.125]);
     let error = p.iter().zip(&expected).map(|(p, q)| (p - q).abs()).fold(0.0, f32::max);
-    let told = packed.layers.iter().map(|layer| layer.largest_error).fold(0.0, f64::max);
-    assert!((told - f64::from(error)).abs() < 1e-6 && told <= 0.5 / 255.0, "{told}");
+    let reported = packed.layers.iter().map(|layer| layer.largest_error).fold(0.0, f64::max);
+    assert!((reported - f64::from(error)).abs() < 1e-6 && reported <= 0.5 / 255.0, "{reported}");
     assert_eq!(posterior.layers[1].sampled.mean, [0.1, 1.1, 2.1]);
     assert_eq!(posterior.layers[1].mode.mean, [10.1, 11.1, 12.1]);
     let key = StatisticsKey { first_ensembling_layer: Some(1), eps: 0.0 };
@@ -131,12 +131,12 @@ fn levels_are_spread_evenly_or_given() {
     assert_eq!(steps(even_steps(256).unwrap()), (0..=255).collect::<Vec<_>>());
     assert_eq!(steps(mirrored_steps(&[0, 5, 99]).unwrap()), [0, 5, 99, 156, 250, 255]);
     for levels in [0, 1, 3, 255, 257] {
-        let told = even_steps(levels).unwrap_err().to_string();
-        assert_eq!(told, format!("{levels} levels; expected an even number in 2..=256"));
+        let reported = even_steps(levels).unwrap_err().to_string();
+        assert_eq!(reported, format!("{levels} levels; expected an even number in 2..=256"));
     }
     assert_eq!(mirrored_steps(&[5]).unwrap_err().to_string(), "step 0 is missing: p of exactly 0 and 1 would be lost");
-    let told = mirrored_steps(&[0, 128]).unwrap_err().to_string();
-    assert_eq!(told, "step 128; expected 0..=127, whose mirror images are added");
+    let reported = mirrored_steps(&[0, 128]).unwrap_err().to_string();
+    assert_eq!(reported, "step 128; expected 0..=127, whose mirror images are added");
 }
 
 /// Against the mean squared error by plain summation over a fine grid.
@@ -199,30 +199,30 @@ fn message(changes: &[(&str, Option<Tensor>)], options: &PackOptions) -> String 
 
 #[test]
 fn what_cannot_be_packed_is_told() {
-    let told = |changes: &[(&str, Option<_>)]| message(changes, &options());
+    let reported = |changes: &[(&str, Option<_>)]| message(changes, &options());
     let bytes = |shape: &[usize]| (Dtype::U8, shape.to_vec(), vec![0; shape.iter().product()]);
     assert_eq!(
-        told(&[("layer0.p_u8", Some(bytes(&[2, 1, 3, 3])))]),
+        reported(&[("layer0.p_u8", Some(bytes(&[2, 1, 3, 3])))]),
         "trained.st: tensors \"layer0.p\" and \"layer0.p_u8\" both hold p; expected one of them"
     );
     assert_eq!(
-        told(&[("layer0.p", Some(floats(&[2], &[0.0, 1.5])))]),
+        reported(&[("layer0.p", Some(floats(&[2], &[0.0, 1.5])))]),
         "trained.st: tensor \"layer0.p\" holds 1.5 at [1]; a probability is within 0..=1"
     );
     assert_eq!(
-        told(&[("layer1.bn_var", None)]),
+        reported(&[("layer1.bn_var", None)]),
         "trained.st: there is no tensor \"layer1.bn_var\" (batch-norm statistics); did you mean \"layer0.bn_var\"?"
     );
     assert_eq!(
-        told(&[("layer1.bn_wieght", Some(floats(&[3], &[1.0; 3])))]),
+        reported(&[("layer1.bn_wieght", Some(floats(&[3], &[1.0; 3])))]),
         "trained.st: tensor \"layer1.bn_wieght\" is none that a posterior has; did you mean \"layer1.bn_weight\"?"
     );
     assert_eq!(
-        told(&[("layer1.bn_var", Some(floats(&[2], &[1.0; 2])))]),
+        reported(&[("layer1.bn_var", Some(floats(&[2], &[1.0; 2])))]),
         "trained.st: tensor \"layer1.bn_var\" has shape [2]; the network expects [3]"
     );
     assert_eq!(
-        told(&[("layer1.w_samples_packed", Some(bytes(&[3, 2])))]),
+        reported(&[("layer1.w_samples_packed", Some(bytes(&[3, 2])))]),
         "trained.st: tensor \"layer1.w_samples_packed\" has shape [3, 2]; the network expects [3, 3]"
     );
     let all = ["layer0.p", "layer1.p"].map(|name| (name, None));
@@ -287,12 +287,12 @@ fn the_command_line_packs_and_replaces_nothing() {
     assert!(done.status.success(), "{}", text(&done.stderr));
     let written = fs::read(folder.path().join("small.safetensors.zst")).unwrap();
     assert!(written.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]));
-    let told = text(&done.stdout);
-    assert!(told.starts_with("small.safetensors.zst: 42 synapses at 256 levels of p, "), "{told}");
+    let reported = text(&done.stdout);
+    assert!(reported.starts_with("small.safetensors.zst: 42 synapses at 256 levels of p, "), "{reported}");
     // 0.25 is 63.75 / 255.
     assert!(
-        told.contains("largest |p - stored p|: 0.00098\nbatch-norm statistics: sampled, mode, fel_fc1\n"),
-        "{told}"
+        reported.contains("largest |p - stored p|: 0.00098\nbatch-norm statistics: sampled, mode, fel_fc1\n"),
+        "{reported}"
     );
     assert_eq!(loaded(&written).layers[0].samples.as_ref().unwrap().members, 1);
 
@@ -308,26 +308,26 @@ fn the_command_line_packs_and_replaces_nothing() {
     let mut arguments = arguments.to_vec();
     arguments[7] = "0.5,0.25";
     arguments.extend(numbers);
-    let told = crossbayes(folder.path(), &arguments);
-    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
-    assert_eq!((&told["levels"], &told["synapses"]), (&4.into(), &42.into()));
-    assert_eq!(told["layers"][1]["input_scale"], 0.25);
+    let reported = crossbayes(folder.path(), &arguments);
+    let reported: serde_json::Value = serde_json::from_slice(&reported.stdout).unwrap();
+    assert_eq!((&reported["levels"], &reported["synapses"]), (&4.into(), &42.into()));
+    assert_eq!(reported["layers"][1]["input_scale"], 0.25);
     let posterior = loaded(&fs::read(folder.path().join("small.safetensors.zst")).unwrap());
     assert_eq!(posterior.layers[0].p[..3], [0.2, 0.0, 1.0]);
 
-    let told = |arguments: &[&str]| {
+    let reported = |arguments: &[&str]| {
         let done = crossbayes(folder.path(), arguments);
         assert_eq!(done.status.code(), Some(2));
         text(&done.stderr)
     };
     let start = ["pack", "trained.safetensors", "-o", "other.zst"];
-    assert!(told(&[&start[..], &["--rename", "layer0"]].concat()).contains("expected OLD=NEW"));
+    assert!(reported(&[&start[..], &["--rename", "layer0"]].concat()).contains("expected OLD=NEW"));
     assert_eq!(
-        told(&[&start[..], &["--levels", "3"]].concat()),
+        reported(&[&start[..], &["--levels", "3"]].concat()),
         "error: 3 levels; expected an even number in 2..=256\n"
     );
-    assert!(told(&[&start[..], &["--levels", "4", "--steps", "0"]].concat()).contains("cannot be used with"));
-    assert!(told(&[&start[..], &["--estimate-scales", "8"]].concat()).contains("--first-scale <SCALE>"));
+    assert!(reported(&[&start[..], &["--levels", "4", "--steps", "0"]].concat()).contains("cannot be used with"));
+    assert!(reported(&[&start[..], &["--estimate-scales", "8"]].concat()).contains("--first-scale <SCALE>"));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
 }
 

@@ -133,7 +133,7 @@ fn an_event_pushed_early_stays_ahead_of_one_pushed_late() {
 
 #[test]
 fn pushing_into_the_past_panics() {
-    fn told(queue: &mut impl EventQueue) -> String {
+    fn reported(queue: &mut impl EventQueue) -> String {
         let event = Event { part: 0, tag: 0 };
         queue.push(10, event);
         assert_eq!(take(queue), Some((10, vec![event])));
@@ -142,6 +142,6 @@ fn pushing_into_the_past_panics() {
         panic.downcast_ref::<String>().unwrap().clone()
     }
     let expected = "event scheduled for cycle 9, but the time is 10";
-    assert_eq!(told(&mut Ring::default()), expected);
-    assert_eq!(told(&mut ReferenceQueue::default()), expected);
+    assert_eq!(reported(&mut Ring::default()), expected);
+    assert_eq!(reported(&mut ReferenceQueue::default()), expected);
 }

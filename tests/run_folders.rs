@@ -1,4 +1,4 @@
-//! Does a run ever remove what no run has written, and is a place that cannot be used told before the work?
+//! Does a run ever remove what no run has written, and is a place that cannot be used reported before the work?
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -109,11 +109,11 @@ fn a_file_of_the_run_that_was_changed_is_kept() {
     let text = fs::read_to_string(&report).unwrap();
     // As long as before.
     fs::write(&report, text.replacen("toy", "TOY", 1)).unwrap();
-    let told = "error: run: report.txt was changed after the run had written it; it stays as it is\n\
+    let reported = "error: run: report.txt was changed after the run had written it; it stays as it is\n\
                 help: move run elsewhere, or choose another folder with --out\n";
-    assert_eq!(refused(&folder, "run"), told);
+    assert_eq!(refused(&folder, "run"), reported);
     fs::write(&report, text.clone() + "my notes").unwrap();
-    assert_eq!(refused(&folder, "run"), told);
+    assert_eq!(refused(&folder, "run"), reported);
     fs::write(&report, text).unwrap();
     fine(&toy(&folder, &["--out", "run"]));
     // What was deleted cannot be lost.
@@ -123,7 +123,7 @@ fn a_file_of_the_run_that_was_changed_is_kept() {
     let list = folder.path().join("run/b3sums");
     for text in [fs::read_to_string(&list).unwrap() + "\n", "{}".to_owned(), String::new()] {
         fs::write(&list, text).unwrap();
-        assert_eq!(refused(&folder, "run"), told.replace("report.txt", "b3sums"));
+        assert_eq!(refused(&folder, "run"), reported.replace("report.txt", "b3sums"));
     }
 }
 

@@ -146,7 +146,7 @@ fn a_folder_that_is_not_there_is_reported() {
 }
 
 /// The error for the file that `make` writes, without its path.
-fn told(make: impl FnOnce(&Path)) -> String {
+fn reported(make: impl FnOnce(&Path)) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trace.parquet");
     make(&path);
@@ -157,7 +157,7 @@ fn told(make: impl FnOnce(&Path)) -> String {
 
 /// A whole trace of nothing, cut or changed as bytes.
 fn changed(change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> String {
-    told(|path| {
+    reported(|path| {
         let (_, spans) = synthetic::run(3, 1, 2);
         write(path, &spans, &[]);
         let bytes = fs::read(path).unwrap();
@@ -172,12 +172,12 @@ const REPEAT: &str = "help: repeat the run with this version: `crossbayes run --
 #[test]
 fn a_file_of_another_kind_is_reported() {
     assert_eq!(
-        told(|path| fs::write(path, "").unwrap()),
+        reported(|path| fs::write(path, "").unwrap()),
         format!("the file is empty; expected a trace, a Parquet file\n{OTHER_FILE}")
     );
     let other = format!("not a Parquet file; expected a trace, which starts with PAR1\n{OTHER_FILE}");
-    assert_eq!(told(|path| fs::write(path, "(arch: \"toy\")").unwrap()), other);
-    assert_eq!(told(|path| fs::write(path, "PAR").unwrap()), other);
+    assert_eq!(reported(|path| fs::write(path, "(arch: \"toy\")").unwrap()), other);
+    assert_eq!(reported(|path| fs::write(path, "PAR").unwrap()), other);
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn broken_pages_are_told() {
     let spans = read(&path).unwrap();
     // Wherever a byte of the pages is damaged, there is an error, or nothing that was read depends on it.
     let pages = whole.len() - 8 - u32::from_le_bytes(*whole[whole.len() - 8..].first_chunk().unwrap()) as usize;
-    let mut told = 0;
+    let mut reported = 0;
     for at in 4..pages {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x55;
@@ -226,11 +226,11 @@ fn broken_pages_are_told() {
             Err(error) => {
                 let message = error.to_string();
                 assert!(message.contains(": column \"") && message.contains("; expected "), "{message}");
-                told += 1;
+                reported += 1;
             }
         }
     }
-    assert!(told > pages / 2, "{told} of {pages} told");
+    assert!(reported > pages / 2, "{reported} of {pages} reported");
 }
 
 /// The trace of a run.
@@ -279,7 +279,7 @@ fn a_changed_file_is_reported_before_it_is_decoded() {
 
 #[test]
 fn a_run_without_its_hash_has_no_report() {
-    let message = told(|path| {
+    let message = reported(|path| {
         store(path);
         fs::write(path, unsealed(fs::read(path).unwrap())).unwrap();
     });
@@ -308,7 +308,7 @@ fn a_flipped_bit_is_reported_or_changes_nothing() {
         bytes[at] ^= 1 << (flip % 8);
         fs::write(&path, bytes).unwrap();
         match report::from_trace(&path) {
-            Ok(told) if told.to_json() == report => {}
+            Ok(reported) if reported.to_json() == report => {}
             Ok(_) => silent.push(at),
             Err(error) => assert_eq!(error.exit_code(), 2, "{error}"),
         }
@@ -322,7 +322,7 @@ fn a_trace_without_facts_has_no_report() {
         changed(|bytes| bytes),
         "crossbayes.facts is not in its metadata; expected those of a run, as `crossbayes run` writes them"
     );
-    let message = told(|path| write(path, &[], &[(FACTS_KEY, "{}")]));
+    let message = reported(|path| write(path, &[], &[(FACTS_KEY, "{}")]));
     assert_eq!(
         message,
         format!(
@@ -339,7 +339,7 @@ fn facts_of_another_version_are_reported_with_it() {
     let mut facts = serde_json::to_value(facts).unwrap();
     facts["version"] = "0.0.9".into();
     facts.as_object_mut().unwrap().remove("closed_form");
-    let message = told(|path| write(path, &[], &[(FACTS_KEY, &facts.to_string())]));
+    let message = reported(|path| write(path, &[], &[(FACTS_KEY, &facts.to_string())]));
     let start = "crossbayes.facts in its metadata, of version 0.0.9, cannot be read (missing field `closed_form` at ";
     assert!(message.starts_with(start), "{message}");
     let end = concat!("; expected those of a run of version ", env!("CARGO_PKG_VERSION"));
@@ -351,7 +351,7 @@ fn error_for_facts(edit: impl Fn(&mut RunFacts)) -> String {
     let (mut facts, _) = synthetic::run(1, 1, 1);
     edit(&mut facts);
     let facts = serde_json::to_string(&facts).unwrap();
-    told(|path| ParquetSink::create(path, &["conv1"]).unwrap().finish(&[(FACTS_KEY, &facts)]).unwrap())
+    reported(|path| ParquetSink::create(path, &["conv1"]).unwrap().finish(&[(FACTS_KEY, &facts)]).unwrap())
 }
 
 #[test]
@@ -378,12 +378,12 @@ fn facts_of_another_run_are_told() {
 fn an_image_that_the_run_does_not_have_is_told() {
     let (facts, mut spans) = synthetic::run(1, 1, 2);
     spans[2].image = 7;
-    let told = told(|path| {
+    let reported = reported(|path| {
         let mut sink = ParquetSink::create(path, &["conv1"]).unwrap();
         spans.iter().for_each(|span| sink.push(span));
         sink.finish(&[(FACTS_KEY, &serde_json::to_string(&facts).unwrap())]).unwrap();
     });
-    assert_eq!(told, "row 2: image is 7; expected less than 1 (images of the run)");
+    assert_eq!(reported, "row 2: image is 7; expected less than 1 (images of the run)");
 }
 
 /// Writes a Parquet file of one row by hand: `edit` changes the columns (name, type, value; `null` and `list` stand for
@@ -468,45 +468,45 @@ fn a_parquet_file_that_is_no_trace_is_told() {
 
 #[test]
 fn wrong_columns_are_told() {
-    let told = |edit: fn(&mut Vec<_>)| error_by_hand(&METADATA, edit);
+    let reported = |edit: fn(&mut Vec<_>)| error_by_hand(&METADATA, edit);
     let missing = "column \"period\" is missing; expected start, duration, repeats, period, component, action, plane, \
                    layer, group, stage, image, member, position, unit, units, count, energy_aj";
-    assert_eq!(told(|columns| columns.retain(|c| c.0 != "period")), missing);
-    assert_eq!(told(|columns| columns[3].0 = "periods"), format!("{missing}\nhelp: \"periods\" may be it"));
+    assert_eq!(reported(|columns| columns.retain(|c| c.0 != "period")), missing);
+    assert_eq!(reported(|columns| columns[3].0 = "periods"), format!("{missing}\nhelp: \"periods\" may be it"));
     assert_eq!(
-        told(|columns| columns[0].1 = Physical::INT32),
+        reported(|columns| columns[0].1 = Physical::INT32),
         "column \"start\" holds INT32; expected INT64, one in each row"
     );
     assert_eq!(
-        told(|columns| columns[0].2 = "list"),
+        reported(|columns| columns[0].2 = "list"),
         "column \"start\" holds repeated or nested INT64; expected INT64, one in each row"
     );
 }
 
 #[test]
 fn wrong_values_are_told() {
-    let told = |column: usize, value: &'static str| error_by_hand(&METADATA, |columns| columns[column].2 = value);
+    let reported = |column: usize, value: &'static str| error_by_hand(&METADATA, |columns| columns[column].2 = value);
     assert_eq!(
-        told(4, "crosbar"),
+        reported(4, "crosbar"),
         "row 0: unknown component \"crosbar\"; expected one of driver, crossbar, sample_hold, adc, comparator, generator, \
          accumulator, digital, buffer, link, global_buffer\n\
          help: did you mean \"crossbar\"?"
     );
     assert_eq!(
-        told(5, "think"),
+        reported(5, "think"),
         "row 0: unknown action \"think\"; expected one of drive, read, sample, convert, compare, draw, shift_add, \
          accumulate, post_process, pool, fetch, write, transfer, gather, wait_operand, wait_resource, wait_port, wait_link, \
          wait_random, wait_drained"
     );
-    assert_eq!(told(6, "sparse"), "row 0: unknown plane \"sparse\"; expected one of deterministic, stochastic");
+    assert_eq!(reported(6, "sparse"), "row 0: unknown plane \"sparse\"; expected one of deterministic, stochastic");
     assert_eq!(
-        told(7, "conv9"),
+        reported(7, "conv9"),
         "row 0: unknown layer \"conv9\"; expected one of conv1\nhelp: did you mean \"conv1\"?"
     );
-    assert_eq!(told(0, "null"), "row 0: start is null; expected a value");
-    assert_eq!(told(2, "0"), "row 0: repeats is 0; expected at least 1");
+    assert_eq!(reported(0, "null"), "row 0: start is null; expected a value");
+    assert_eq!(reported(2, "0"), "row 0: repeats is 0; expected at least 1");
     assert_eq!(
-        told(0, "-1"),
+        reported(0, "-1"),
         "row 0: the span ends after cycle 18446744073709551615; expected an end, start + (repeats - 1) * period + \
          duration, of at most 64 bits"
     );

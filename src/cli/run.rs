@@ -4,7 +4,7 @@ use super::folder::{CONFIG, Folder, Place};
 use super::progress::Bar;
 use super::report::TRACE;
 use super::{Failure, Format, Global, Target, discard_on_signals, print};
-use crate::config::{Config, Grain, to_ron};
+use crate::config::{Config, Grain, Loaded, to_ron};
 use crate::error::Error;
 use crate::plot;
 use crate::report::settings::differences;
@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     let bar = Bar::new(global);
     let tell = |stage, done, total| bar.tell(stage, done, total);
     let config = loaded.portable_config();
-    let settings = changed(&target, global, &config);
+    let settings = changed(&target, global, &loaded, &config);
     let place = match &args.out {
         Some(out) => Place::Exactly(out.clone()),
         None => {
@@ -150,18 +150,21 @@ fn write(
 
 /// What was set for the run: where it differs from what the files alone say, or as it was given where they alone are no
 /// valid configuration.
-fn changed(target: &Target, global: &Global, config: &Config) -> Vec<Setting> {
+fn changed(target: &Target, global: &Global, loaded: &Loaded, config: &Config) -> Vec<Setting> {
     let seed = global.seed.map(|seed| format!("seed={seed}"));
     if target.set.is_empty() && seed.is_none() {
         return Vec::new();
     }
     // Another cost table is one setting, not each of its numbers.
     let table = target.set.iter().rfind(|set| set.split_once('=').is_some_and(|(key, _)| key.trim() == "arch.costs"));
-    let with =
-        |set: Vec<String>| Target { set, ..target.clone() }.load(None).ok().map(|loaded| loaded.portable_config());
-    let files = with(Vec::new());
-    // Reading the files takes as long as simulating a small network.
-    let base = table.map_or_else(|| files.clone(), |table| with(vec![table.clone()]));
+    let files = loaded.without_overrides().map(|files| files.portable_config());
+    let base = table.map_or_else(
+        || files.clone(),
+        |table| {
+            let with_table = Target { set: vec![table.clone()], ..target.clone() };
+            with_table.load(None).ok().map(|loaded| loaded.portable_config())
+        },
+    );
     match (files, base) {
         (Some(files), Some(base)) => {
             let table = table.map(|_| Setting {

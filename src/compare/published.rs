@@ -74,7 +74,7 @@ mod tests {
         use crate::mapping::Split;
         use crate::workload::LoadedPosterior;
         use std::sync::Arc;
-        for (f, told) in [(0.14, 1.23), (0.131, 1.23)] {
+        for (f, reported) in [(0.14, 1.23), (0.131, 1.23)] {
             let set = |scheme: &str| {
                 let set = [
                     scheme.to_owned(),
@@ -101,7 +101,7 @@ mod tests {
             let dense = plan_with(&set("mapping.scheme=Dense"), &net, |_, _| None).unwrap().mapping;
             let mapping = plan_with(&sparse, &net, split).unwrap().mapping;
             let ratio = dense.arrays as f64 / mapping.arrays as f64;
-            assert!((ratio - told).abs() < 0.005, "{ratio}");
+            assert!((ratio - reported).abs() < 0.005, "{ratio}");
             // Arrays that are not full, and lists that are not equally long, cost 2 % against the formula.
             let phi = parameter_share(&net, net.layers.iter().position(|layer| layer.name == "fc1").unwrap());
             let formula = area_ratio_side_by_side(10, f, phi);

@@ -1,6 +1,7 @@
 //! Reads chip, network and overrides into one [`Config`], or returns all their problems.
 
 use crate::config::base;
+use crate::config::de::from_node;
 use crate::config::decode::decode;
 use crate::config::diagnostic::{ConfigErrors, Diagnostic, Diagnostics, SourceText, Sources};
 use crate::config::embedded::{self, Embedded};
@@ -84,9 +85,26 @@ pub struct Loaded {
     /// The tree that the configuration was decoded from, and the texts that its places point into.
     tree: Node,
     sources: Sources,
+    /// The tree of the files alone, and where paths in its chip start; only where there are overrides.
+    before: Option<(Node, Base)>,
 }
 
 impl Loaded {
+    /// The configuration of the files alone, without overrides: this one where there are none. Returns none where the files
+    /// alone are no configuration.
+    #[must_use]
+    pub fn without_overrides(&self) -> Option<Self> {
+        let Some((before, arch)) = &self.before else { return Some(self.clone()) };
+        let mut reading = Reading { sources: self.sources.clone(), files: self.files.clone(), ..Reading::default() };
+        let mut tree = before.clone();
+        if let Some(chip) = entry_mut(&mut tree, "arch") {
+            reading.expand(chip, arch);
+        }
+        // What is only shown needs no walk along the schema.
+        let config = from_node::<Config>(&tree).ok()?;
+        reading.diagnostics.is_empty().then(|| reading.loaded(config, tree, self.workload_base.clone(), None))
+    }
+
     /// The configuration to save with a run: its paths do not depend on the folder that it is saved in.
     #[must_use]
     pub fn portable_config(&self) -> Config {
@@ -390,6 +408,7 @@ impl Reading {
         workload_base: Base,
         set: &[String],
     ) -> Result<Loaded, ConfigErrors> {
+        let before = (!set.is_empty()).then(|| (root.clone(), arch.clone()));
         for text in set {
             let name = format!("--set {text}");
             let source = self.sources.add(SourceText { name, text: text.clone(), is_override: true });
@@ -427,11 +446,16 @@ impl Reading {
         if !self.diagnostics.is_empty() {
             return Err(ConfigErrors::new(self.sources, self.diagnostics));
         }
-        let mut config = config.expect("a configuration without a problem is whole");
+        let config = config.expect("a configuration without a problem is whole");
+        Ok(self.loaded(config, root, workload_base, before))
+    }
+
+    /// What was read, with the first ensembling layer by its name.
+    fn loaded(self, mut config: Config, tree: Node, workload_base: Base, before: Option<(Node, Base)>) -> Loaded {
         if let Ok(net) = resolve(&config.workload) {
             config.mapping.scheme.name_first_layer(&net);
         }
-        Ok(Loaded { config, workload_base, files: self.files, tree: root, sources: self.sources })
+        Loaded { config, workload_base, files: self.files, tree, sources: self.sources, before }
     }
 
     /// The kind of file that shares most of its own keys with `node`; none (reported) where none does.

@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn wrong_curves_are_told() {
-        let told = |curve: &[Piece]| {
+        let reported = |curve: &[Piece]| {
             let problems = problems("read", curve);
             problems.first().map(|problem| format!("{}: {}", problem.path, problem.message)).unwrap_or_default()
         };
@@ -272,7 +272,7 @@ mod tests {
                 "read[0].below: below is 0.5 in the last piece; expected 1",
             ),
         ] {
-            assert_eq!(told(curve), expected);
+            assert_eq!(reported(curve), expected);
         }
     }
 }

@@ -124,6 +124,8 @@ pub struct Converter {
     all: Units,
     /// What a sample of the current position comes to: one that is not its last, and its last.
     each: [OfSample; 2],
+    /// Places that the sums of a position need in the accumulator: none for a shared array, which has reserved one.
+    places: u32,
     step: u32,
     /// Cycle since which the accumulator has refused the result.
     refused_since: Option<Cycle>,
@@ -160,6 +162,7 @@ impl Converter {
             arrays: wiring.arrays.times(0),
             samples: wiring.arrays.times(0),
             converters: wiring.arrays.times(0),
+            places: u32::from(wiring.shared.is_none()),
             spec,
             wiring,
             token: Token::NONE,
@@ -285,10 +288,9 @@ impl Converter {
         if !self.busy {
             return;
         }
-        // Only the last sample of a position needs a place: the others are added to an existing sum. Of a shared array it has
-        // been reserved.
+        // Only the last sample of a position needs a place: the others are added to an existing sum.
         let last = self.token.is_last();
-        let places = u32::from(last && self.wiring.shared.is_none());
+        let places = if last { self.places } else { 0 };
         if !cx.send(self.wiring.output, &self.token, places) {
             self.refused_since.get_or_insert(cx.now);
             return;

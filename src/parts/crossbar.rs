@@ -125,6 +125,26 @@ enum Phase {
     Running,
 }
 
+/// Why the cells of reads come to what 64 bits hold.
+const TOO_MUCH: &str = "reads of more than 18 J are refused";
+
+/// Rows driven by some pulses, and the attojoules of driving them and of their cells.
+#[derive(Debug, Clone, Copy)]
+struct OfPulses {
+    rows: u64,
+    drive: u64,
+    cells: u64,
+}
+
+impl OfPulses {
+    /// Of as many pulses that are alike; none if it is more than 64 bits can hold.
+    #[inline]
+    fn times(self, pulses: u32) -> Option<Self> {
+        let pulses = u64::from(pulses);
+        Some(Self { rows: self.rows * pulses, drive: self.drive * pulses, cells: self.cells.checked_mul(pulses)? })
+    }
+}
+
 /// A crossbar at work.
 #[derive(Debug)]
 pub struct Crossbar {
@@ -135,8 +155,8 @@ pub struct Crossbar {
     /// Copies of the layer at work on the token, and their arrays.
     copies: u32,
     units: Units,
-    /// Rows that each pulse drives in these arrays, where all pulses drive the same number.
-    driven_by_each: Option<u64>,
+    /// What each pulse comes to in these arrays, where all pulses come to the same.
+    each: Option<OfPulses>,
     pulse: u32,
     /// Reads of the current position.
     pulses: u32,
@@ -255,7 +275,7 @@ impl Crossbar {
             phase: Phase::Idle,
             token: Token::NONE,
             copies: 0,
-            driven_by_each: None,
+            each: None,
             pulse: 0,
             pulses: 0,
             rows: 0,
@@ -367,8 +387,7 @@ impl Crossbar {
         self.token = token;
         self.copies = token.copies(&self.wiring.replicas);
         self.units = self.wiring.arrays.times(self.copies);
-        self.driven_by_each =
-            self.spec.energy.constant().filter(|_| !self.spec.skips).map(|rows| rows * u64::from(self.units.number));
+        self.each = self.alike();
         self.started = cx.now;
         self.pulse = 0;
         (self.pulses, self.token.idle) =
@@ -461,18 +480,25 @@ impl Crossbar {
         }
     }
 
-    /// Rows driven by `pulses` pulses of the current token, from pulse `first` on.
-    #[inline(always)]
-    fn driven(&self, first: u32, pulses: u32) -> u64 {
-        match self.driven_by_each {
-            Some(rows) => rows * u64::from(pulses),
-            None => self.counted(first, pulses),
-        }
+    /// What each pulse comes to, if that is known without their number and the rows that each drives.
+    fn alike(&self) -> Option<OfPulses> {
+        let energy = &self.spec.energy;
+        let rows = energy.constant().filter(|_| !self.spec.skips && energy.of_average_rows())?;
+        let rows = rows * u64::from(self.units.number);
+        Some(OfPulses { rows, drive: rows * energy.row.drive, cells: rows.checked_mul(energy.row.read.average)? })
     }
 
-    /// The same where pulses differ.
+    /// What `pulses` pulses of the current token come to, from pulse `first` on.
+    #[inline(always)]
+    fn of_pulses(&self, first: u32, pulses: u32) -> OfPulses {
+        let (rows, row) = (self.driven(first, pulses), &self.spec.energy.row);
+        let cells = self.cells(first, pulses, rows, &row.read).expect(TOO_MUCH);
+        OfPulses { rows, drive: rows * row.drive, cells }
+    }
+
+    /// Rows driven by these pulses.
     #[inline(never)]
-    fn counted(&self, first: u32, pulses: u32) -> u64 {
+    fn driven(&self, first: u32, pulses: u32) -> u64 {
         if self.spec.skips {
             return spread(self.rows, &(first..first + pulses), self.pulses);
         }
@@ -521,11 +547,15 @@ impl Crossbar {
         period: Cycle,
         cx: &mut Context<'_, S, K>,
     ) {
-        let (units, rows, row) = (self.units, self.driven(first, pulses), &self.spec.energy.row);
+        let of = match self.each {
+            Some(each) if pulses == 1 => each,
+            Some(each) => each.times(pulses).expect(TOO_MUCH),
+            None => self.of_pulses(first, pulses),
+        };
+        let units = self.units;
         let amount = |count| Amount { units, repeats: pulses, period, count };
-        cx.work_with_energy(&self.spec.drive, start, self.token, amount(rows), rows * row.drive);
-        let reads = u64::from(units.number) * u64::from(pulses);
-        let cells = self.cells(first, pulses, rows, &row.read).expect("reads of more than 18 J are refused");
+        cx.work_with_energy(&self.spec.drive, start, self.token, amount(of.rows), of.drive);
+        let (reads, cells) = (u64::from(units.number) * u64::from(pulses), of.cells);
         cx.work_with_energy(&self.spec.read, start, self.token, amount(reads), cells);
     }
 

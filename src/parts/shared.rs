@@ -16,7 +16,7 @@ pub struct Request {
     /// When it asked.
     since: Cycle,
     layer: Reverse<u32>,
-    /// The crossbar, which is told that it has the array.
+    /// The crossbar, which is notified that it has the array.
     event: Event,
     /// The array.
     array: u32,

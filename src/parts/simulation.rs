@@ -80,11 +80,12 @@ impl<S: EventQueue, K: SpanSink> Handler<S> for Simulation<K> {
 
     #[inline]
     fn settle(&mut self, now: Cycle, queue: &mut S) {
-        if !self.shared.departures.is_empty() {
+        // One branch in most cycles.
+        if !self.shared.departures.is_empty() | !self.shared.arrays.is_settled() {
             self.depart(now, queue);
-        }
-        if !self.shared.arrays.is_settled() {
-            self.shared.arrays.grant(&mut self.shared.ports, queue);
+            if !self.shared.arrays.is_settled() {
+                self.shared.arrays.grant(&mut self.shared.ports, queue);
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ const X_HEIGHT: f64 = 0.547;
 /// Makes the embedded font known to plotters, which asks for it even where a viewer will draw the letters.
 pub(super) fn register() {
     for (style, font) in [(FontStyle::Normal, REGULAR), (FontStyle::Bold, BOLD)] {
-        // The same bytes are read as a font above, where a failure is told.
+        // The same bytes are read as a font above, where a failure is reported.
         let _ = register_font("sans-serif", style, font);
     }
 }

@@ -468,8 +468,8 @@ fn tried(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let head = ["first ensembling layer", "eps", "sampled synapses", "accuracy", "ECE", "NLL", "AUROC", "kept"];
     grid(f, head, &rows)?;
     if report.tried.iter().all(|tried| tried.auroc.is_none()) {
-        let told = "not compared: the network names no out-of-distribution images, so its tolerance has no effect";
-        line(f, "AUROC", told)?;
+        let reported = "not compared: the network names no out-of-distribution images, so its tolerance has no effect";
+        line(f, "AUROC", reported)?;
     }
     Ok(())
 }
@@ -530,9 +530,9 @@ fn answers(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 /// Which batch-norm statistics were used, where they are not simply those of the sampling configuration.
 fn statistics(report: &Report, outputs: &OutputFacts, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     if let Some(used) = outputs.statistics.iter().find(|used| used.per_member) {
-        told.push(format!("\"{}\", each member's own", used.set));
+        reported.push(format!("\"{}\", each member's own", used.set));
     }
     let mut nearest: Vec<(&str, Vec<String>)> = Vec::new();
     for used in outputs.statistics.iter().filter(|used| !used.exact) {
@@ -544,13 +544,13 @@ fn statistics(report: &Report, outputs: &OutputFacts, f: &mut fmt::Formatter<'_>
     if !nearest.is_empty() {
         let of = |(set, layers): &(&str, Vec<String>)| format!("\"{set}\" in {}", layers.join(", "));
         let sets: Vec<String> = nearest.iter().map(of).collect();
-        told.push(format!("the nearest, not those of {}: {}", scheme(&report.config), sets.join("; ")));
+        reported.push(format!("the nearest, not those of {}: {}", scheme(&report.config), sets.join("; ")));
     }
     if !outputs.statistics_of_others.is_empty() {
         let others = outputs.statistics_of_others.join("\", \"");
-        told.push(format!("\"{others}\" not used: of members with other weights"));
+        reported.push(format!("\"{others}\" not used: of members with other weights"));
     }
-    if told.is_empty() { Ok(()) } else { line(f, "batch-norm statistics", &told.join("; ")) }
+    if reported.is_empty() { Ok(()) } else { line(f, "batch-norm statistics", &reported.join("; ")) }
 }
 
 fn closed_form(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
