@@ -23,7 +23,7 @@ use crate::simulate::{Critical, Plan, network, plan_split, plan_with, simulate};
 use crate::trace::SpanSink;
 use crate::workload::pack::{NewSet, with_set};
 use crate::workload::posterior::{is_frozen, is_probabilistic};
-use crate::workload::{LayerPosterior, LoadedImages, LoadedPosterior, Net, NetLayer, StatisticsKey, resolve, tensors};
+use crate::workload::{LayerPosterior, LoadedImages, LoadedPosterior, Net, NetLayer, resolve, tensors};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -155,8 +155,7 @@ pub struct CalibrationLayer {
 /// images, and adds them to its posterior as the set `name`: one for all members, or with `per_member` one for each.
 ///
 /// # Errors
-/// Returns [`Error::Problems`] for a workload without calibration images or posterior file, for the two schemes whose shared
-/// statistics every posterior has, and for members that hold no weights of their own; otherwise as [`prepare`].
+/// Returns [`Error::Problems`] for a workload without calibration images or posterior file, and for members that hold no weights of their own; otherwise as [`prepare`].
 pub fn calibrate(
     config: &Config,
     base: &Base,
@@ -179,16 +178,11 @@ pub fn calibrate(
     let mut sets = ImageSets::default();
     resolve_scheme(&mut config, &net, Some(&posterior), &mut sets, base, threads, progress)?;
     let spec = timed_spec(&config, &posterior)?;
-    let key = spec.statistics_key(&net)?;
-    let first = match key.first_ensembling_layer {
-        Some(first) if per_member || key != StatisticsKey::SAMPLED => &net.layers[first].name,
-        None if per_member => return Err(problem("mapping.scheme", "the mode network has no members")),
-        _ => {
-            let message = "the fully sampled network and the mode network have the statistics of their training";
-            let expected = "expected Sparse(..) with a layer or an eps, or --per-member";
-            return Err(problem("mapping.scheme", &format!("{message}; {expected}")));
-        }
-    };
+    let (key, read_by) = (spec.statistics_key(&net)?, spec.read_by());
+    let first = key.first_ensembling_layer.map(|first| net.layers[first].name.as_str());
+    if per_member && first.is_none() {
+        return Err(problem("mapping.scheme", "the mode network has no members"));
+    }
     let Some(images) = sets.calibration.load(&config.workload, &net, base)? else {
         return Err(problem(
             "workload.calibration",
@@ -214,7 +208,7 @@ pub fn calibrate(
     let made = model.calibrate(&net, &posterior, images, per_member, threads, &tell)?;
     let after = scores(&model)?;
     let change = |(l, (layer, made)): (usize, (&NetLayer, &CalibratedLayer))| {
-        let old = posterior.statistics(l, &key).batch_norm;
+        let old = posterior.statistics(l, &key, &read_by).batch_norm;
         let outputs = old.mean.len() as f64;
         let sd = |var: f32| (f64::from(var) + posterior.bn_eps).sqrt();
         let old_sd = || old.var.iter().map(|&var| sd(var));
@@ -225,7 +219,7 @@ pub fn calibrate(
         CalibrationLayer {
             name: layer.name.clone(),
             input_scale: made.input_scale,
-            input_scale_before: posterior.input_scale(l, &key),
+            input_scale_before: posterior.input_scale(l, &key, &read_by),
             mean_moved_sd: moved.map(|((old, new), sd)| (f64::from(*new) - f64::from(*old)).abs() / sd).sum::<f64>()
                 / outputs,
             sd_changed: changed.map(|(new, old)| (new - old).abs() / old).sum::<f64>() / outputs,
@@ -239,6 +233,7 @@ pub fn calibrate(
         first_ensembling_layer: first,
         eps: key.eps,
         weights,
+        read_by: read_by.clone(),
         calibration: sets.calibration.hash(&config.workload, base)?.unwrap_or_default(),
         layers: of_set
             .iter()

@@ -609,7 +609,7 @@ fn further_statistics_are_read_and_found() {
     let sets: Vec<_> = posterior.sets.iter().map(|set| (set.name.as_str(), set.key)).collect();
     assert_eq!(sets, [("coarse", key(Some(0), 0.25)), ("fel_fc1", key(Some(1), 0.0))]);
     let found = |layer, key: StatisticsKey| {
-        let found = posterior.statistics(layer, &key);
+        let found = posterior.statistics(layer, &key, &serde_json::Value::Null);
         (found.set.to_owned(), found.exact, found.batch_norm.mean[0])
     };
     let is = |set: &str, exact, mean| (set.to_owned(), exact, mean);
@@ -672,7 +672,7 @@ fn statistics_of_no_known_configuration_are_refused() {
     assert_eq!(
         described(r#"{"statistics": {"fine": {"first_ensembling_layer": "fc1", "epz": 0.5}}}"#),
         "small.st: statistics in the metadata \"crossbayes\" are not described by first_ensembling_layer and eps: unknown \
-         field `epz`, expected one of `first_ensembling_layer`, `eps`, `weights`, `calibration`"
+         field `epz`, expected one of `first_ensembling_layer`, `eps`, `weights`, `calibration`, `read_by`"
     );
     // Statistics of two members have two rows.
     let members = r#"{"statistics": {"fine": {"first_ensembling_layer": "fc1", "weights": ["a", "b"]}}}"#;

@@ -59,6 +59,60 @@ fn statistics_are_taken_stored_and_used_for_their_configuration_alone() {
     assert!(String::from_utf8(again.stderr).unwrap().contains("is there already"));
 }
 
+/// Statistics belong to the converters and memory cells that they were taken with: a chip with others uses them where there
+/// are no nearer ones, and the report says so.
+#[test]
+fn statistics_belong_to_converters_and_memory_cells() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let few = "arch.adc.bits=5";
+    let with = |file: &str| format!("workload.posterior.path=\"./{file}\"");
+    let make = |from: Option<&str>, out: &str, name: &str, set: &[&str]| {
+        let from = from.map(with);
+        let mut args = vec!["calibrate", "--format", "json", "-o", out, "--name", name];
+        from.iter().for_each(|from| args.extend(["--set", from]));
+        set.iter().for_each(|set| args.extend(["--set", set]));
+        json(&args, at)
+    };
+    let used = |file: &str, set: &[&str]| {
+        let posterior = with(file);
+        let mut args =
+            vec!["run", "--no-files", "--format", "json", "--set", "ensemble.members=2", "--set", &posterior];
+        set.iter().for_each(|set| args.extend(["--set", set]));
+        let used = json(&args, at)["outputs"]["statistics"].as_array().unwrap().last().unwrap().clone();
+        let is = |key: &str| used[key].as_bool().unwrap();
+        (used["set"].as_str().unwrap().to_owned(), is("exact"), is("read_otherwise"))
+    };
+    let is = |set: &str, exact, read_otherwise| (set.to_owned(), exact, read_otherwise);
+    make(None, "one.safetensors", "of_8_bits", &[SCHEME]);
+    assert_eq!(used("one.safetensors", &[SCHEME]), is("of_8_bits", true, false));
+    // Neither seed nor schedule nor costs are part of the configuration; converters, bits of p and cells are.
+    for same in ["seed=3", "schedule.mode=Sequential", "arch.costs=survey_22nm", "arch.adc.columns_per_adc=4"] {
+        assert_eq!(used("one.safetensors", &[SCHEME, same]), is("of_8_bits", true, false), "{same}");
+    }
+    for other in [few, "arch.array.rows=64", "arch.sampler.probability_bits=6", "arch.device.model=pcm_joshi"] {
+        assert_eq!(used("one.safetensors", &[SCHEME, other]), is("of_8_bits", false, true), "{other}");
+    }
+    let one = with("one.safetensors");
+    let output = crossbayes(&["run", "--no-files", "--set", SCHEME, "--set", &one, "--set", few], at);
+    let words = String::from_utf8(output.stdout).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    let expected =
+        "batch-norm statistics taken with other converters or memory cells: \"of_8_bits\" in conv1, conv2, fc1, fc2";
+    assert!(words.contains(expected), "{words}");
+    // Each chip finds its own of two.
+    make(Some("one.safetensors"), "two.safetensors", "of_5_bits", &[SCHEME, few]);
+    assert_eq!(used("two.safetensors", &[SCHEME]), is("of_8_bits", true, false));
+    assert_eq!(used("two.safetensors", &[SCHEME, few]), is("of_5_bits", true, false));
+    // The fully sampled network and the mode network may have further ones for a chip; on others they keep their own.
+    for (scheme, own) in [(DENSE, "sampled"), ("mapping.scheme=Deterministic", "mode")] {
+        let made = make(None, "more.safetensors", "of_5_bits", &[scheme, few, "ensemble.members=2"]);
+        assert!(made["after"]["nll"].as_f64().unwrap() < made["before"]["nll"].as_f64().unwrap(), "{made}");
+        assert_eq!(used("more.safetensors", &[scheme, few]), is("of_5_bits", true, false));
+        assert_eq!(used("more.safetensors", &[scheme]), is(own, true, false));
+        std::fs::remove_file(at.join("more.safetensors")).unwrap();
+    }
+}
+
 /// Statistics of each member belong to its weights: other draws, or another posterior, do not use them.
 #[test]
 fn statistics_of_members_are_used_by_these_members_alone() {
@@ -156,11 +210,9 @@ fn the_report_says_where_statistics_are_not_exact() {
 }
 
 #[test]
-fn what_has_its_statistics_from_training_is_refused() {
+fn what_has_no_file_or_no_members_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     for (args, expected) in [
-        (vec!["--set", "mapping.scheme=Dense"], "have the statistics of their training"),
-        (vec!["--set", "mapping.scheme=Deterministic"], "have the statistics of their training"),
         (
             vec!["--workload", "vgg_binaryconnect", "--set", SCHEME],
             "is added to a posterior file; this network has none",

@@ -88,7 +88,7 @@ fn what_is_packed_is_loaded_again() {
     assert_eq!(posterior.layers[1].sampled.mean, [0.1, 1.1, 2.1]);
     assert_eq!(posterior.layers[1].mode.mean, [10.1, 11.1, 12.1]);
     let key = StatisticsKey { first_ensembling_layer: Some(1), eps: 0.0 };
-    assert_eq!(posterior.statistics(1, &key).batch_norm.mean, [20.1, 21.1, 22.1]);
+    assert_eq!(posterior.statistics(1, &key, &serde_json::Value::Null).batch_norm.mean, [20.1, 21.1, 22.1]);
     let samples = posterior.layers[1].samples.as_ref().unwrap();
     assert_eq!((samples.members, samples.member(1)), (2, vec![0x05_0403]));
     let about: serde_json::Value = serde_json::from_str(&posterior.metadata["crossbayes"]).unwrap();
@@ -119,7 +119,7 @@ fn descriptions_of_statistics_are_kept() {
     let packed = pack(&file(&tensors, &[("crossbayes", text)]), Path::new("trained.st"), &options()).unwrap();
     let posterior = loaded(&packed.bytes);
     let key = StatisticsKey { first_ensembling_layer: Some(1), eps: 0.25 };
-    let found = posterior.statistics(1, &key);
+    let found = posterior.statistics(1, &key, &serde_json::Value::Null);
     assert_eq!((found.set, found.exact, found.batch_norm.mean[0]), ("coarse", true, 3.0));
 }
 

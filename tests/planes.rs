@@ -749,6 +749,23 @@ proptest! {
         }
         prop_assert!(of_mode.is_sorted_by(|a, b| a >= b), "{:?}", of_mode);
     }
+
+    /// Where rows are skipped the closed form, which counts all of them, is an upper bound.
+    #[test]
+    fn skipped_rows_make_no_run_longer_than_the_closed_form(case in any_case()) {
+        let mut case = idle(&case);
+        let activity = Arc::new(case.values(1).activity);
+        for mode in [Mode::Sequential, Mode::Layer] {
+            case.config.schedule.mode = mode;
+            let (plan, outcome, _) = case.run(Some(activity.clone()));
+            let assembly = plan.assemble(&case.config, None).unwrap();
+            let form = closed_form(&case.config, &plan.net, &plan.mapping, &assembly, outcome.cycles);
+            prop_assert!(form.contention_cycles <= 0, "{:?}: {:?}", mode, form);
+            if !case.choices().skip_zero_rows {
+                prop_assert_eq!(form.contention_cycles, 0, "{:?}: {:?}", mode, form);
+            }
+        }
+    }
 }
 
 /// One fully connected layer on quantising converters.

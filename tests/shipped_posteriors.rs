@@ -159,7 +159,7 @@ fn what_ships_is_what_was_trained() {
             if workload == "vgg_cifar100" {
                 for (first, set) in [(4, "fel_conv5"), (6, "fel_fc1"), (7, "fel_fc2")] {
                     let key = StatisticsKey { first_ensembling_layer: Some(first), eps: 0.0 };
-                    let found = posterior.statistics(index, &key);
+                    let found = posterior.statistics(index, &key, &serde_json::Value::Null);
                     assert_eq!((found.exact, found.set), (true, if index < first { "mode" } else { set }));
                     is(found.batch_norm, &trained.statistics(index, &format!("_{set}")));
                 }

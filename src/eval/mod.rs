@@ -196,11 +196,12 @@ fn set_up(request: &Request) -> Result<(Config, Setup), Error> {
         let (bytes, path) = read(&request.base, &names.path, "images")?;
         LoadedImages::from_bytes(&bytes, &path, names, &config.workload.input, &net)
     };
-    let key = FunctionalSpec::of(&config).statistics_key(&net)?;
+    let spec = FunctionalSpec::of(&config);
+    let key = spec.statistics_key(&net)?;
     let reader = Reader {
         input: &config.workload.input,
         net: &net,
-        scale: posterior.input_scale(0, &key),
+        scale: posterior.input_scale(0, &key, &spec.read_by()),
         normalisation: request.normalisation.as_ref(),
     };
     let data = match (&request.data, &config.workload.images) {

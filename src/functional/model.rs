@@ -29,6 +29,7 @@ use crate::workload::{
     StatisticsKey,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -159,10 +160,44 @@ impl FunctionalSpec {
             let of_arrays = [like.cells.device.compensation, compensation]
                 .iter()
                 .any(|of| matches!(of, Compensation::Arrays { .. }));
-            common = common.min(if of_arrays { 0 } else { net.output });
+            // Statistics of a set may belong to a compensation.
+            let read_by = posterior.sets.iter().map(|set| &set.read_by);
+            let of_statistics =
+                read_by.chain(posterior.member_sets.iter().map(|set| &set.read_by)).any(Option::is_some);
+            common = common.min(if of_arrays || of_statistics { 0 } else { net.output });
             like.cells.device.compensation = compensation;
         }
         if like == *other { common } else { 0 }
+    }
+
+    /// What reads the arrays, as far as accumulators and so batch-norm statistics depend on it: converters, resolution of p,
+    /// memory cells. Not which cells and draws they are: neither seed nor members.
+    #[must_use]
+    pub fn read_by(&self) -> Value {
+        let of_plane = |arrays: &ArraySpec| {
+            arrays.adc.as_ref().map(|Adc { bits, input, range, .. }| {
+                json!({ "rows": arrays.rows, "bits": bits, "input": input, "range": range })
+            })
+        };
+        let bits = match self.sampler {
+            Sampler::Generator { probability_bits, .. } => Some(probability_bits),
+            Sampler::Comparator { .. } => None,
+        };
+        let mut device = self.cells.device.clone();
+        if !matches!(device.compensation, Compensation::Arrays { .. }) {
+            // Behind batch norm.
+            device.compensation = Compensation::default();
+        }
+        // As text, so that numbers are compared as they are written.
+        let cells =
+            (!device.is_ideal()).then(|| json!({ "device": device, "targets": self.cells.targets }).to_string());
+        json!({
+            "deterministic": of_plane(&self.deterministic),
+            "stochastic": of_plane(&self.stochastic),
+            "bits_per_pulse": self.bits_per_pulse,
+            "probability_bits": bits,
+            "cells": cells,
+        })
     }
 
     /// A hash of the weights that each member holds, all layers together, by which statistics of its own are found again;
@@ -440,6 +475,9 @@ pub struct UsedStatistics {
     pub set: String,
     /// Whether the set was taken in this sampling configuration; otherwise it is the nearest one.
     pub exact: bool,
+    /// Whether it is not exact only for having been taken with other converters or memory cells.
+    #[serde(default)]
+    pub read_otherwise: bool,
     /// Whether each member has its own.
     pub per_member: bool,
 }
@@ -448,6 +486,7 @@ pub struct UsedStatistics {
 struct Sets<'a> {
     posterior: &'a LoadedPosterior,
     key: StatisticsKey,
+    read_by: Value,
     /// Those of the members, and which of its members each member is.
     of_members: Option<(&'a MemberStatistics, Vec<usize>)>,
     /// Names of sets of other members.
@@ -459,6 +498,7 @@ impl<'a> Sets<'a> {
     fn new(
         posterior: &'a LoadedPosterior,
         key: StatisticsKey,
+        read_by: Value,
         weights: impl FnOnce() -> Result<Option<Vec<String>>, Error>,
     ) -> Result<Self, Error> {
         let mut fitting = posterior.member_sets.iter().filter(|set| set.key == key).peekable();
@@ -467,16 +507,18 @@ impl<'a> Sets<'a> {
         for set in fitting {
             let place = |weights: &String| set.weights.iter().position(|of| of == weights);
             match weights.iter().map(place).collect::<Option<Vec<usize>>>() {
-                Some(places) if !places.is_empty() => of_members = Some((set, places)),
+                Some(places) if !places.is_empty() && set.read_by.as_ref().is_none_or(|own| *own == read_by) => {
+                    of_members = Some((set, places));
+                }
                 _ => passed_over.push(set.name.clone()),
             }
         }
-        Ok(Self { posterior, key, of_members, passed_over })
+        Ok(Self { posterior, key, read_by, of_members, passed_over })
     }
 
     fn input_scale(&self, layer: usize) -> f32 {
         let of_members = self.of_members.as_ref().map(|(set, _)| set.input_scales[layer]);
-        of_members.unwrap_or_else(|| self.posterior.input_scale(layer, &self.key))
+        of_members.unwrap_or_else(|| self.posterior.input_scale(layer, &self.key, &self.read_by))
     }
 
     /// Those of each member, or one for all, and what they are.
@@ -485,11 +527,13 @@ impl<'a> Sets<'a> {
         if let Some((set, places)) = &self.of_members {
             let of = &set.layers[index];
             let members = places.iter().map(|&place| &of[place.min(of.len() - 1)]).collect();
-            return (members, UsedStatistics { layer, set: set.name.clone(), exact: true, per_member: true });
+            let set = set.name.clone();
+            return (members, UsedStatistics { layer, set, exact: true, read_otherwise: false, per_member: true });
         }
         let posterior = self.posterior;
-        let Statistics { batch_norm, set, exact } = posterior.statistics(index, &self.key);
-        (vec![batch_norm], UsedStatistics { layer, set: set.to_owned(), exact, per_member: false })
+        let Statistics { batch_norm, set, exact, read_otherwise } =
+            posterior.statistics(index, &self.key, &self.read_by);
+        (vec![batch_norm], UsedStatistics { layer, set: set.to_owned(), exact, read_otherwise, per_member: false })
     }
 }
 
@@ -513,7 +557,8 @@ pub struct FunctionalModel {
     pub(super) instructions: Instructions,
     /// The batch-norm statistics of each layer.
     pub statistics: Vec<UsedStatistics>,
-    /// Names of sets of statistics for this sampling configuration that are of other members' weights, and not used.
+    /// Names of sets of statistics for this sampling configuration that are of other members' weights, or were taken with
+    /// other converters or memory cells, and not used.
     pub passed_over: Vec<String>,
 }
 
@@ -555,7 +600,7 @@ impl FunctionalModel {
         let first_ensembling =
             first_ensembling_layer(&spec.scheme, net).map_err(|problem| Error::Config(problem.message))?;
         let key = spec.statistics_key(net)?;
-        let sets = Sets::new(posterior, key, || spec.weight_hashes(net, posterior))?;
+        let sets = Sets::new(posterior, key, spec.read_by(), || spec.weight_hashes(net, posterior))?;
         let mut used = Vec::with_capacity(net.layers.len());
         let mut layers = Vec::with_capacity(net.layers.len());
         for (index, (layer, of_layer)) in net.layers.iter().zip(&posterior.layers).enumerate() {

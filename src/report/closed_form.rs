@@ -389,7 +389,12 @@ pub fn closed_form(config: &Config, net: &Net, mapping: &Mapping, assembly: &Ass
     };
     let mut formula = formula(config.schedule.mode, &times, mapping.first_ensembling_layer).to_owned();
     if config.mapping.scheme.choices().is_some_and(|choices| choices.skip_zero_rows) {
-        formula.push_str("; an upper bound: rows whose input is 0 are skipped");
+        formula.push_str(match config.schedule.mode {
+            Mode::Sequential | Mode::Layer => {
+                "; an upper bound where nothing contends: rows whose input is 0 are skipped"
+            }
+            Mode::Streaming => "; no bound here: it counts rows whose input is 0, and these are skipped",
+        });
     }
     ClosedForm {
         formula,

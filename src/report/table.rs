@@ -534,21 +534,25 @@ fn statistics(report: &Report, outputs: &OutputFacts, f: &mut fmt::Formatter<'_>
     if let Some(used) = outputs.statistics.iter().find(|used| used.per_member) {
         reported.push(format!("\"{}\", each member's own", used.set));
     }
-    let mut nearest: Vec<(&str, Vec<String>)> = Vec::new();
-    for used in outputs.statistics.iter().filter(|used| !used.exact) {
-        match nearest.last_mut() {
-            Some((set, layers)) if *set == used.set => layers.push(cut(&used.layer)),
-            _ => nearest.push((&used.set, vec![cut(&used.layer)])),
+    let mut tell = |read_otherwise: bool, what: &str| {
+        let mut sets: Vec<(&str, Vec<String>)> = Vec::new();
+        for used in outputs.statistics.iter().filter(|used| !used.exact && used.read_otherwise == read_otherwise) {
+            match sets.last_mut() {
+                Some((set, layers)) if *set == used.set => layers.push(cut(&used.layer)),
+                _ => sets.push((&used.set, vec![cut(&used.layer)])),
+            }
         }
-    }
-    if !nearest.is_empty() {
         let of = |(set, layers): &(&str, Vec<String>)| format!("\"{set}\" in {}", layers.join(", "));
-        let sets: Vec<String> = nearest.iter().map(of).collect();
-        reported.push(format!("the nearest, not those of {}: {}", scheme(&report.config), sets.join("; ")));
-    }
+        let sets: Vec<String> = sets.iter().map(of).collect();
+        if !sets.is_empty() {
+            reported.push(format!("{what}: {}", sets.join("; ")));
+        }
+    };
+    tell(false, &format!("the nearest, not those of {}", scheme(&report.config)));
+    tell(true, "taken with other converters or memory cells");
     if !outputs.statistics_of_others.is_empty() {
         let others = outputs.statistics_of_others.join("\", \"");
-        reported.push(format!("\"{others}\" not used: of members with other weights"));
+        reported.push(format!("\"{others}\" not used: of members with other weights, or read otherwise"));
     }
     if reported.is_empty() { Ok(()) } else { line(f, "batch-norm statistics", &reported.join("; ")) }
 }
@@ -557,7 +561,13 @@ fn closed_form(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let check = &report.checks.closed_form;
     title(f, "Closed form")?;
     line(f, "formula", &check.formula)?;
-    let beyond = if report.config.schedule.mode == Mode::Streaming { "above the bound" } else { "contention" };
+    // Without the rows that are skipped a run is shorter than the formula, whatever contends.
+    let skips = report.config.mapping.scheme.choices().is_some_and(|choices| choices.skip_zero_rows);
+    let beyond = match report.config.schedule.mode {
+        _ if skips => "difference",
+        Mode::Streaming => "above the bound",
+        Mode::Sequential | Mode::Layer => "contention",
+    };
     let rows: Vec<[String; 2]> = [
         ("ideal periphery", grouped(check.ideal_cycles)),
         ("fixed latencies", grouped(check.fixed_latency_cycles)),

@@ -223,12 +223,14 @@ pub fn pack(bytes: &[u8], path: &Path, options: &PackOptions) -> Result<Packed, 
 pub struct NewSet<'a> {
     /// Its name.
     pub name: &'a str,
-    /// Name of the first ensembling layer that it belongs to.
-    pub first_ensembling_layer: &'a str,
+    /// Name of the first ensembling layer that it belongs to; none: the mode network.
+    pub first_ensembling_layer: Option<&'a str>,
     /// Threshold of probabilistic synapses that it belongs to.
     pub eps: f64,
     /// Hashes of the members' weights, where each has statistics of its own.
     pub weights: Option<Vec<String>>,
+    /// Converters and memory cells that it was taken with.
+    pub read_by: Value,
     /// Hash of the file of the calibration images.
     pub calibration: String,
     /// For each layer the prefix of its tensors, its statistics (those of each member, or one for all) and its input scale.
@@ -267,6 +269,7 @@ pub fn with_set(bytes: &[u8], path: &Path, set: &NewSet<'_>) -> Result<Vec<u8>, 
         "first_ensembling_layer": set.first_ensembling_layer,
         "eps": set.eps,
         "calibration": set.calibration,
+        "read_by": set.read_by,
     });
     if let Some(weights) = &set.weights {
         described[set.name]["weights"] = json!(weights);

@@ -30,10 +30,11 @@ use crate::error::{Error, nearest};
 use crate::network::{LayerInput, Net, NetLayer};
 use crate::random::{Purpose, Stream, StreamName, threshold};
 use crate::workload::statistics::{
-    self, BatchNorm, FROM_LAYER, MemberStatistics, Statistics, StatisticsKey, StatisticsSet,
+    self, BatchNorm, FROM_LAYER, MemberStatistics, Statistics, StatisticsKey, StatisticsSet, Suits,
 };
 use crate::workload::tensors::{self, TensorFile, index_text};
 use safetensors::tensor::Dtype;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -220,19 +221,24 @@ impl LoadedPosterior {
         })
     }
 
-    /// The set of statistics that was taken in the configuration `key`, beside those that every posterior has.
+    /// The set of statistics that was taken in the configuration `key`, beside those that every posterior has: the one for
+    /// the converters and memory cells `read_by`, or else one for no certain ones, or else one for others. The fully sampled
+    /// network and the mode network rather have those of the posterior than a set for others.
     #[must_use]
-    pub fn set(&self, key: &StatisticsKey) -> Option<&StatisticsSet> {
-        self.sets.iter().find(|set| set.key == *key)
+    pub fn set(&self, key: &StatisticsKey, read_by: &Value) -> Option<&StatisticsSet> {
+        let has_own = [StatisticsKey::MODE, StatisticsKey::SAMPLED].contains(key);
+        let of_key = self.sets.iter().filter(|set| set.key == *key);
+        let found = of_key.min_by_key(|set| set.suits(read_by))?;
+        (!has_own || found.suits(read_by) == Suits::Same).then_some(found)
     }
 
-    /// Value of input code 1 of layer `layer` in the configuration `key`.
+    /// Value of input code 1 of layer `layer` in the configuration `key` on a chip that reads by `read_by`.
     ///
     /// # Panics
     /// Panics if there is no such layer.
     #[must_use]
-    pub fn input_scale(&self, layer: usize, key: &StatisticsKey) -> f32 {
-        let of_set = self.set(key).and_then(|set| set.input_scales.as_ref());
+    pub fn input_scale(&self, layer: usize, key: &StatisticsKey, read_by: &Value) -> f32 {
+        let of_set = self.set(key, read_by).and_then(|set| set.input_scales.as_ref());
         of_set.map_or(self.layers[layer].input_scale, |scales| scales[layer])
     }
 
@@ -241,34 +247,43 @@ impl LoadedPosterior {
     /// Layers before the first ensembling layer see the mode network, so its statistics are exact. For a layer behind it
     /// those sets are candidates in which this layer is sampled, the fully sampled network's among them. Of these the set
     /// with the nearest first ensembling layer is taken (the earlier of two as near), among several the one with the
-    /// nearest eps (the smaller of two as near).
+    /// nearest eps (the smaller of two as near), and among several of these the one that [suits](Self::set) `read_by` best.
     ///
     /// # Panics
     /// Panics if there is no such layer.
     #[must_use]
-    pub fn statistics(&self, layer: usize, key: &StatisticsKey) -> Statistics<'_> {
+    pub fn statistics(&self, layer: usize, key: &StatisticsKey, read_by: &Value) -> Statistics<'_> {
         let of_layer = &self.layers[layer];
         // What was calibrated comes with scales of its own, and holds for all layers.
-        if let Some(set) = self.set(key)
+        if let Some(set) = self.set(key, read_by)
             && (set.input_scales.is_some() || key.first_ensembling_layer.is_some_and(|first| first <= layer))
         {
-            return Statistics { batch_norm: &set.layers[layer], set: &set.name, exact: true };
+            let read_otherwise = set.suits(read_by) == Suits::Other;
+            return Statistics {
+                batch_norm: &set.layers[layer],
+                set: &set.name,
+                exact: !read_otherwise,
+                read_otherwise,
+            };
         }
         let Some(first) = key.first_ensembling_layer.filter(|first| *first <= layer) else {
-            return Statistics { batch_norm: &of_layer.mode, set: "mode", exact: true };
+            return Statistics { batch_norm: &of_layer.mode, set: "mode", exact: true, read_otherwise: false };
         };
-        let sampled = (0, 0.0, "sampled", &of_layer.sampled);
+        let sampled = (0, 0.0, "sampled", &of_layer.sampled, Suits::Any);
         let further = self.sets.iter().filter_map(|set| {
             let its_first = set.key.first_ensembling_layer.filter(|first| *first <= layer)?;
-            Some((its_first, set.key.eps, set.name.as_str(), &set.layers[layer]))
+            Some((its_first, set.key.eps, set.name.as_str(), &set.layers[layer], set.suits(read_by)))
         });
         let far = |its_first: usize, eps: f64| (its_first.abs_diff(first), its_first, (eps - key.eps).abs(), eps);
-        let nearer = |a: &(usize, f64, &str, _), b: &(usize, f64, &str, _)| {
+        let nearer = |a: &(usize, f64, &str, _, Suits), b: &(usize, f64, &str, _, Suits)| {
             let ((layers, earlier, by, eps), other) = (far(a.0, a.1), far(b.0, b.1));
-            (layers, earlier).cmp(&(other.0, other.1)).then(by.total_cmp(&other.2)).then(eps.total_cmp(&other.3))
+            let configuration = (layers, earlier).cmp(&(other.0, other.1)).then(by.total_cmp(&other.2));
+            configuration.then(eps.total_cmp(&other.3)).then(a.4.cmp(&b.4))
         };
-        let (its_first, eps, set, batch_norm) = further.chain([sampled]).min_by(nearer).unwrap_or(sampled);
-        Statistics { batch_norm, set, exact: its_first == first && eps == key.eps }
+        let (its_first, eps, set, batch_norm, suits) = further.chain([sampled]).min_by(nearer).unwrap_or(sampled);
+        let same = its_first == first && eps == key.eps;
+        let read_otherwise = same && suits == Suits::Other;
+        Statistics { batch_norm, set, exact: same && !read_otherwise, read_otherwise }
     }
 
     /// Probabilistic synapses of each layer of a synthetic posterior: of a layer's n synapses `round(share n)`, for its
@@ -506,8 +521,12 @@ fn further_sets(
     let prefixes: BTreeMap<&str, &NetLayer> = net.layers.iter().map(|layer| (layer.tensors.as_str(), layer)).collect();
     let indices = net.layers.iter().enumerate().map(|(index, layer)| (layer.name.as_str(), index)).collect();
     let mut keys: BTreeMap<String, StatisticsKey> = BTreeMap::new();
-    let mut known = BTreeMap::from([((Some(0), 0, None), "bn_mean and bn_var".to_owned())]);
+    let mut known = BTreeMap::from([
+        ((Some(0), 0, None, None), "bn_mean and bn_var".to_owned()),
+        ((None, 0, None, None), "bn_mean_mode and bn_var_mode".to_owned()),
+    ]);
     let weights_of = |set: &str| described.get(set).and_then(|described| described.weights.clone());
+    let read_by = |set: &str| described.get(set).and_then(|described| described.read_by.clone());
     for name in file.names().into_iter().filter(|name| Some(*name) != scales_of_all) {
         // A prefix may contain dots itself; the longest one applies.
         let mut dots = name.char_indices().rev().filter(|(_, c)| *c == '.');
@@ -522,7 +541,9 @@ fn further_sets(
         let (Some(set), Some(key)) = (set, key) else {
             return Err(unknown(file, net, described.keys(), layer, name));
         };
-        let same = known.insert((key.first_ensembling_layer, key.eps.to_bits(), weights_of(set)), format!("\"{set}\""));
+        let reader = read_by(set).map(|reader| reader.to_string());
+        let configuration = (key.first_ensembling_layer, key.eps.to_bits(), weights_of(set), reader);
+        let same = known.insert(configuration, format!("\"{set}\""));
         if let Some(same) = same {
             return Err(file.error(format!(
                 "statistics \"{set}\" belong to the same sampling configuration as {same}; expected one set for each"
@@ -541,7 +562,7 @@ fn further_sets(
             Ok(scales(file, &tensor, 1, "input scale of a set of statistics")?[0])
         };
         let input_scales = net.layers.iter().map(scale).collect::<Result<_, Error>>()?;
-        Ok(MemberStatistics { name, key, weights, layers, input_scales })
+        Ok(MemberStatistics { read_by: read_by(&name), name, key, weights, layers, input_scales })
     });
     let of_members = of_members.collect::<Result<_, Error>>()?;
     let set = |(name, key): (String, StatisticsKey)| {
@@ -553,7 +574,7 @@ fn further_sets(
             net.layers.iter().map(of_layer).collect::<Result<Vec<f32>, Error>>()
         });
         let (layers, input_scales) = (layers.collect::<Result<_, Error>>()?, input_scales.transpose()?);
-        Ok(StatisticsSet { layers, input_scales, name, key })
+        Ok(StatisticsSet { layers, input_scales, read_by: read_by(&name), name, key })
     };
     Ok((shared.into_iter().map(set).collect::<Result<_, Error>>()?, of_members))
 }

@@ -6,6 +6,7 @@
 use crate::error::{Error, nearest};
 use crate::workload::tensors::TensorFile;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Batch-norm statistics of a layer's M accumulators, in units of real-valued activations.
@@ -17,7 +18,8 @@ pub struct BatchNorm {
     pub var: Vec<f32>,
 }
 
-/// What of a sampling configuration batch-norm statistics belong to.
+/// What of a sampling configuration batch-norm statistics belong to. Those of a set may belong to converters and memory cells
+/// besides.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StatisticsKey {
     /// Index of the first ensembling layer in the [`Net`](crate::network::Net): layers before it are at the mode. None: all layers are.
@@ -44,6 +46,28 @@ pub struct StatisticsSet {
     pub layers: Vec<BatchNorm>,
     /// Input scales of all layers that belong to it, if it has any.
     pub input_scales: Option<Vec<f32>>,
+    /// Converters and memory cells that it was taken with; none: no certain ones.
+    pub read_by: Option<Value>,
+}
+
+impl StatisticsSet {
+    /// How well the set suits a chip that reads its arrays by `read_by`, best first: taken with the same, with no certain
+    /// converters and memory cells, with others.
+    pub(super) fn suits(&self, read_by: &Value) -> Suits {
+        match &self.read_by {
+            Some(own) if own == read_by => Suits::Same,
+            Some(_) => Suits::Other,
+            None => Suits::Any,
+        }
+    }
+}
+
+/// See [`StatisticsSet::suits`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Suits {
+    Same,
+    Any,
+    Other,
 }
 
 /// Statistics of each member of an ensemble. They belong to the members' very weights, whatever these were drawn or read
@@ -60,6 +84,8 @@ pub struct MemberStatistics {
     pub layers: Vec<Vec<BatchNorm>>,
     /// Input scales of all layers, the same for all members.
     pub input_scales: Vec<f32>,
+    /// Converters and memory cells that they were taken with; none: no certain ones.
+    pub read_by: Option<Value>,
 }
 
 /// Statistics of one layer, as found for a sampling configuration.
@@ -71,6 +97,8 @@ pub struct Statistics<'a> {
     pub set: &'a str,
     /// Whether they were taken in this configuration; otherwise they are the nearest ones.
     pub exact: bool,
+    /// Whether they are not exact only for having been taken with other converters or memory cells.
+    pub read_otherwise: bool,
 }
 
 /// Key of a file's metadata whose JSON object is read.
@@ -80,8 +108,9 @@ pub(super) const METADATA: &str = "crossbayes";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Described {
-    /// Name of the first ensembling layer.
-    pub(super) first_ensembling_layer: String,
+    /// Name of the first ensembling layer; none: all layers are at the mode. It cannot be left out.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub(super) first_ensembling_layer: Option<String>,
     /// Threshold of probabilistic synapses.
     #[serde(default)]
     pub(super) eps: f64,
@@ -91,6 +120,9 @@ pub(super) struct Described {
     /// Hash of the file of the calibration images that they were taken on.
     #[serde(default)]
     pub(super) calibration: Option<String>,
+    /// Converters and memory cells that they were taken with; none: no certain ones.
+    #[serde(default)]
+    pub(super) read_by: Option<Value>,
 }
 
 /// Part of names that need no description: `fel_conv5` is sampled from layer `conv5` on.
@@ -129,6 +161,7 @@ pub(super) fn key(
     if !(0.0..0.5).contains(eps) {
         return Err(file.error(format!("statistics \"{name}\" are described with an eps of {eps}; expected 0..0.5")));
     }
+    let Some(first) = first else { return Ok(Some(StatisticsKey { first_ensembling_layer: None, eps: eps.abs() })) };
     match index(first) {
         Some(first) => Ok(Some(StatisticsKey { first_ensembling_layer: Some(first), eps: eps.abs() })),
         None => {
