@@ -647,10 +647,10 @@ pub(crate) fn load_posterior(
 
 /// The images that a network names.
 #[derive(Debug)]
-struct ImageSets {
-    images: ImageSet,
-    calibration: ImageSet,
-    out_of_distribution: ImageSet,
+pub(crate) struct ImageSets {
+    pub(crate) images: ImageSet,
+    pub(crate) calibration: ImageSet,
+    pub(crate) out_of_distribution: ImageSet,
 }
 
 impl Default for ImageSets {
@@ -667,7 +667,7 @@ impl Default for ImageSets {
 
 /// Images of a network, which may name none. File and contents are read when they are first asked for.
 #[derive(Debug)]
-struct ImageSet {
+pub(crate) struct ImageSet {
     names: fn(&Workload) -> Option<Images>,
     /// The hash of the file.
     hash: Option<String>,
@@ -703,7 +703,7 @@ impl ImageSet {
     }
 
     /// The images.
-    fn load(&mut self, workload: &Workload, net: &Net, base: &Base) -> Result<Option<&LoadedImages>, Error> {
+    pub(crate) fn load(&mut self, workload: &Workload, net: &Net, base: &Base) -> Result<Option<&LoadedImages>, Error> {
         self.hash(workload, base)?;
         if let (Some(names), Some((bytes, path))) = ((self.names)(workload), self.file.take()) {
             self.images = Some(LoadedImages::from_bytes(&bytes, &path, &names, &workload.input, net)?);
@@ -787,7 +787,7 @@ fn hash(bytes: &[u8]) -> String {
 type Contents = Cow<'static, [u8]>;
 
 /// The bytes of a file that a workload names, and its path for messages; `what` should be in it.
-pub(crate) fn read(base: &Base, path: &str, what: &str) -> Result<(Contents, PathBuf), Error> {
+fn read(base: &Base, path: &str, what: &str) -> Result<(Contents, PathBuf), Error> {
     match base.locate(path) {
         Location::File(file) => {
             let bytes = tensors::read(&file).map_err(|error| Error::Input {

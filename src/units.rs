@@ -33,6 +33,9 @@ pub struct Quantity {
 /// Why a text is not a value of a quantity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnitError {
+    /// The number is below 0.
+    #[error("\"{found}\" is negative; expected a {quantity} of 0 or more, such as \"{example}\"")]
+    Negative { found: String, quantity: &'static str, example: &'static str },
     /// The text does not start with a decimal number.
     #[error("expected a number and a unit, such as \"{example}\", found \"{found}\"")]
     NoNumber { found: String, example: &'static str },
@@ -83,6 +86,10 @@ impl Quantity {
         let number = if number.contains('_') { Cow::from(number.replace('_', "")) } else { Cow::from(number) };
         let symbol = symbol.trim();
         let points = number.bytes().filter(|byte| *byte == b'.').count();
+        let behind_sign = trimmed.strip_prefix('-').map(str::trim_start);
+        if behind_sign.is_some_and(|text| text.starts_with(|c: char| c.is_ascii_digit() || c == '.')) {
+            return Err(UnitError::Negative { found: shorten(text), quantity: self.name, example: self.example });
+        }
         if number.len() == points || points > 1 {
             return Err(UnitError::NoNumber { found: shorten(text), example: self.example });
         }

@@ -400,7 +400,7 @@ help: did you mean "pcm_joshi"?
     (
         "cells from the future",
         &[Set("arch.device.age=-1 h")],
-        r#"--set arch.device.age=-1 h: error: age: expected a number and a unit, such as "1 h", found "-1 h"
+        r#"--set arch.device.age=-1 h: error: age: "-1 h" is negative; expected a duration of 0 or more, such as "1 h"
 "#,
     ),
     (

@@ -218,7 +218,7 @@ fn show_device_prints_what_its_devices_do() {
     }
     for (args, expected) in [
         (["--g", "30 uS"], "--g is 30 uS; the cells of \"pcm_joshi\" reach 25 uS"),
-        (["--t", "-5 s"], "expected a number and a unit, such as \"1 h\", found \"-5 s\""),
+        (["--t", "-5 s"], "\"-5 s\" is negative; expected a duration of 0 or more"),
         (["--model", "pcm_jushi"], "did you mean pcm_joshi?"),
     ] {
         let output = show(&args);

@@ -35,7 +35,8 @@ pub(super) struct Args {
     /// Its labels, if they lie in another file (IDX).
     #[arg(long, value_name = "FILE", requires = "data")]
     labels: Option<PathBuf>,
-    /// Images of another kind: how well uncertainty tells them from the data set.
+    /// Images of another kind: how well uncertainty tells them from the data set [default: those that the network names, if
+    /// it does]
     #[arg(long, value_name = "FILE")]
     ood: Option<PathBuf>,
     /// Mean of each channel that was subtracted from pixels (byte / 255) in training, or one for all.
@@ -59,8 +60,8 @@ pub(super) struct Args {
     /// Ages of the memory cells, such as 0s,1h,30days,1year [default: that of the chip]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = Age::parse)]
     drift: Vec<Age>,
-    /// Compensations of drift: off, arrays, arrays-ideal, logits, logits-ideal, statistics (batch norm, estimated anew on
-    /// the calibration images) [default: that of the chip]
+    /// Compensations of drift: off, arrays, arrays-ideal, logits, logits-ideal, statistics (batch norm,
+    /// estimated anew on the calibration images), statistics-of-members (for each by itself) [default: that of the chip]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = remedy)]
     compensation: Vec<Remedy>,
     /// Also with logits divided by a temperature that is fitted on the calibration images.

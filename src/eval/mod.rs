@@ -19,14 +19,14 @@ pub use picture::pictures;
 pub use scores::{Measures, OutOfDistribution, Score};
 pub use table::{Row, Scaled, Spread, Summary, Table};
 
-use crate::config::{Base, Config, Images, Posterior, Scheme};
+use crate::config::{Base, Config, Posterior, Scheme};
 use crate::device::{Compensation, Reference};
 use crate::error::{Error, Problem};
 use crate::functional::{FunctionalModel, FunctionalSpec, ReadTimes};
 use crate::network::Net;
 use crate::random::{Purpose, StreamName};
 use crate::report::content_hash;
-use crate::run::{Progress, RunPhase, load_posterior, read, timed_spec};
+use crate::run::{ImageSet, ImageSets, Progress, RunPhase, load_posterior, timed_spec};
 use crate::simulate::network;
 use crate::units::Age;
 use crate::workload::datasets::{Normalisation, Reader};
@@ -39,6 +39,8 @@ use std::sync::Arc;
 
 /// Images that each thread answers between two writes of the journal.
 const BATCH: usize = 16;
+/// Models that are in memory at the same time.
+const TOGETHER: usize = 8;
 /// Name of the journal in the folder of an evaluation.
 pub const JOURNAL: &str = "eval.journal";
 
@@ -49,19 +51,24 @@ pub enum Remedy {
     Chip,
     /// As stated.
     Set(Compensation),
-    /// Not at all, but batch-norm statistics are estimated anew on the calibration images.
-    Statistics,
+    /// Not at all, but batch-norm statistics are estimated anew on the calibration images: for all members together, or for
+    /// each by itself.
+    Statistics {
+        /// Whether each member has its own.
+        per_member: bool,
+    },
 }
 
 impl Remedy {
     /// All that can be named, with their names.
-    pub const NAMED: [(&'static str, Remedy); 6] = [
+    pub const NAMED: [(&'static str, Remedy); 7] = [
         ("off", Remedy::Set(Compensation::Off)),
         ("arrays", Remedy::Set(Compensation::Arrays { reference: Reference::Noisy })),
         ("arrays-ideal", Remedy::Set(Compensation::Arrays { reference: Reference::Ideal })),
         ("logits", Remedy::Set(Compensation::Logits { reference: Reference::Noisy })),
         ("logits-ideal", Remedy::Set(Compensation::Logits { reference: Reference::Ideal })),
-        ("statistics", Remedy::Statistics),
+        ("statistics", Remedy::Statistics { per_member: false }),
+        ("statistics-of-members", Remedy::Statistics { per_member: true }),
     ];
 
     fn name(self, chip: Compensation) -> &'static str {
@@ -88,7 +95,7 @@ pub struct Request {
     pub base: Base,
     /// The data set; none: the images that the network names.
     pub data: Option<Source>,
-    /// Images of another kind.
+    /// Images of another kind; none: those that the network names, if it does.
     pub ood: Option<PathBuf>,
     /// How pixels were normalised in training, if they were.
     pub normalisation: Option<Normalisation>,
@@ -192,9 +199,13 @@ fn set_up(request: &Request) -> Result<(Config, Setup), Error> {
         let hint = "name cells that do, such as --set arch.device.model=pcm_joshi";
         return Err(Error::Problems(vec![Problem::new("arch.device.model", message).hint(hint)]));
     }
-    let of_workload = |names: &Images| -> Result<LoadedImages, Error> {
-        let (bytes, path) = read(&request.base, &names.path, "images")?;
-        LoadedImages::from_bytes(&bytes, &path, names, &config.workload.input, &net)
+    if request.normalisation.is_some() && request.data.is_none() && request.ood.is_none() {
+        let message = "a normalisation is given, and the network's own images are codes of its input, not pixels";
+        return Err(problem("workload.images", message));
+    }
+    let mut named = ImageSets::default();
+    let of_workload = |set: &mut ImageSet| -> Result<Option<LoadedImages>, Error> {
+        Ok(set.load(&config.workload, &net, &request.base)?.cloned())
     };
     let spec = FunctionalSpec::of(&config);
     let key = spec.statistics_key(&net)?;
@@ -204,40 +215,42 @@ fn set_up(request: &Request) -> Result<(Config, Setup), Error> {
         scale: posterior.input_scale(0, &key, &spec.read_by()),
         normalisation: request.normalisation.as_ref(),
     };
-    let data = match (&request.data, &config.workload.images) {
-        (Some(source), _) => reader.read(&source.path, source.labels.as_deref(), true)?,
-        (None, Some(names)) => of_workload(names)?,
-        (None, None) => {
-            let message = "the network names no images; expected --data with a data set";
-            return Err(problem("workload.images", message));
-        }
+    let data = match &request.data {
+        Some(source) => Some(reader.read(&source.path, source.labels.as_deref(), true)?),
+        None => of_workload(&mut named.images)?,
     };
-    let mut sets = vec![data];
-    if let Some(path) = &request.ood {
-        let outside = reader.read(path, None, false)?;
-        if outside.hash() == sets[0].hash() {
-            let message = "holds the same images as the first set; expected images of another kind".to_owned();
-            return Err(Error::Input { path: path.clone(), message });
-        }
-        sets.push(outside);
+    let Some(data) = data else {
+        return Err(problem("workload.images", "the network names no images; expected --data with a data set"));
+    };
+    let outside = match &request.ood {
+        Some(path) => Some(reader.read(path, None, false)?),
+        None => of_workload(&mut named.out_of_distribution)?,
+    };
+    if outside.as_ref().is_some_and(|outside| outside.hash() == data.hash()) {
+        let message = "holds the same images as the first set; expected images of another kind".to_owned();
+        return Err(match &request.ood {
+            Some(path) => Error::Input { path: path.clone(), message },
+            None => problem("workload.out_of_distribution.path", &message),
+        });
     }
-    let remedies = if request.compensation.is_empty() { vec![Remedy::Chip] } else { request.compensation.clone() };
-    let needs_calibration = request.temperature || remedies.contains(&Remedy::Statistics);
-    let calibration = match &config.workload.calibration {
-        Some(names) if needs_calibration => Some(of_workload(names)?),
-        None if needs_calibration => {
+    let sets = std::iter::once(data).chain(outside);
+    let remedies = listed(&request.compensation, Remedy::Chip);
+    let anew = remedies.iter().any(|remedy| matches!(remedy, Remedy::Statistics { .. }));
+    let mut calibration = None;
+    if request.temperature || anew {
+        calibration = of_workload(&mut named.calibration)?;
+        if calibration.is_none() {
             let what = if request.temperature { "a temperature is fitted" } else { "statistics are estimated" };
             let message = format!("{what} on the network's calibration images, and it has none");
             return Err(problem("workload.calibration", &message));
         }
-        _ => None,
-    };
+    }
     if let Some(calibration) = calibration.as_ref().filter(|_| request.temperature)
         && calibration.labels().is_none()
     {
         return Err(problem("workload.calibration.labels", "a temperature is fitted to labels, and there are none"));
     }
-    let ages = if request.drift.is_empty() { vec![config.arch.device.age] } else { request.drift.clone() };
+    let ages = listed(&request.drift, config.arch.device.age);
     let conditions = ages.iter().flat_map(|&age| {
         let of_age = remedies.iter().flat_map(move |&remedy| {
             (0..request.deployments).map(move |deployment| Condition { age, remedy, deployment })
@@ -249,9 +262,20 @@ fn set_up(request: &Request) -> Result<(Config, Setup), Error> {
         let order = order(images.len(), request, config.seed, set as u32);
         Answered { images: images.select(&order), order }
     };
-    let sets = sets.into_iter().enumerate().map(answered).collect();
+    let sets = sets.enumerate().map(answered).collect();
     let times = timed_spec(&config, &posterior)?.times;
     Ok((config, Setup { net, posterior, posterior_hash, sets, calibration, members, conditions, times }))
+}
+
+/// What is listed, each once; without a list, what there is otherwise.
+fn listed<T: Copy + PartialEq>(list: &[T], otherwise: T) -> Vec<T> {
+    let mut listed = if list.is_empty() { vec![otherwise] } else { Vec::new() };
+    for &of in list {
+        if !listed.contains(&of) {
+            listed.push(of);
+        }
+    }
+    listed
 }
 
 /// Which images are answered, in which order.
@@ -272,6 +296,7 @@ fn order(count: usize, request: &Request, seed: u64, set: u32) -> Vec<usize> {
 fn key(config: &Config, request: &Request, setup: &Setup) -> String {
     let mut config = config.clone();
     config.workload.images = None;
+    config.workload.out_of_distribution = None;
     if let (Posterior::File { path, .. }, Some(hash)) = (&mut config.workload.posterior, &setup.posterior_hash) {
         *path = hash.clone();
     }
@@ -378,7 +403,8 @@ pub fn evaluate(
         }
     }
     let scored: Vec<Scored> = scored.into_iter().flatten().collect();
-    let table = Table::new(&config, request, &setup, &scored);
+    let statistics = FunctionalSpec::of(&config).statistics(&setup.net, &setup.posterior)?;
+    let table = Table::new(&config, request, &setup, &scored, statistics);
     let classes = setup.net.classes() as usize;
     Ok(Evaluated { table, sets: setup.sets, scored, members: setup.members, classes })
 }
@@ -400,18 +426,21 @@ impl Setup {
         config.arch.device.compensation = match condition.remedy {
             Remedy::Chip => config.arch.device.compensation,
             Remedy::Set(compensation) => compensation,
-            Remedy::Statistics => Compensation::Off,
+            Remedy::Statistics { .. } => Compensation::Off,
         };
         FunctionalSpec { times: self.times.clone(), ..FunctionalSpec::of(&config) }
     }
 
-    /// All conditions, those together whose models have layers in common.
+    /// All conditions, some together whose models have layers in common.
     fn families(&self, config: &Config) -> Vec<Vec<usize>> {
         let mut families: Vec<Vec<usize>> = Vec::new();
         for (index, condition) in self.conditions.iter().enumerate() {
             let joins = |family: &&mut Vec<usize>| {
+                if family.len() == TOGETHER {
+                    return false;
+                }
                 let first = &self.conditions[family[0]];
-                let anew = [first, condition].iter().any(|of| of.remedy == Remedy::Statistics);
+                let anew = [first, condition].iter().any(|of| matches!(of.remedy, Remedy::Statistics { .. }));
                 let specs = [condition, first].map(|condition| self.spec(config, condition));
                 !anew && specs[0].layers_in_common(&specs[1], &self.net, &self.posterior) > 0
             };
@@ -434,8 +463,8 @@ impl Setup {
                 None => FunctionalModel::new(&spec, &self.net, &self.posterior)?,
                 Some(beside) => beside.beside(&first, &spec, &self.net, &self.posterior)?,
             };
-            if let (Remedy::Statistics, Some(images)) = (condition.remedy, &self.calibration) {
-                model.calibrate(&self.net, &self.posterior, images, false, threads, &|_| ())?;
+            if let (Remedy::Statistics { per_member }, Some(images)) = (condition.remedy, &self.calibration) {
+                model.calibrate(&self.net, &self.posterior, images, per_member, threads, &|_| ())?;
             }
             models.push(model);
         }

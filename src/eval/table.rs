@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::eval::scores::{Measures, OutOfDistribution, Score};
 use crate::eval::{Request, Scored, Setup};
+use crate::functional::UsedStatistics;
 use crate::report::quantity::{grouped, percent};
 use crate::report::table::aligned;
 use serde::Serialize;
@@ -73,12 +74,13 @@ pub struct Summary {
 /// Figures that are summarised.
 type Figure = (&'static str, fn(&Row) -> Option<f64>);
 
-const FIGURES: [Figure; 9] = [
+const FIGURES: [Figure; 10] = [
     ("accuracy", |row| row.measures.accuracy),
     ("ece", |row| row.measures.ece),
     ("nll", |row| row.measures.nll),
     ("brier", |row| row.measures.brier),
     ("entropy", |row| Some(row.measures.entropy)),
+    ("aleatoric", |row| Some(row.measures.aleatoric)),
     ("mutual_information", |row| Some(row.measures.mutual_information)),
     ("auroc", |row| Some(row.ood?.entropy.auroc)),
     ("aupr", |row| Some(row.ood?.entropy.aupr)),
@@ -104,6 +106,10 @@ pub struct Table {
     pub first_ensembling_layer: Option<String>,
     /// Threshold of sampled synapses; none: all are, or none is.
     pub eps: Option<f64>,
+    /// The batch-norm statistics of each layer, where none were estimated anew.
+    pub statistics: Vec<UsedStatistics>,
+    /// Sets of statistics that are of other members' weights, and not used.
+    pub statistics_of_others: Vec<String>,
     /// A row for each age, compensation, deployment and number of members.
     pub rows: Vec<Row>,
     /// The same over deployments, where there are several.
@@ -111,7 +117,13 @@ pub struct Table {
 }
 
 impl Table {
-    pub(super) fn new(config: &Config, request: &Request, setup: &Setup, scored: &[Scored]) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        request: &Request,
+        setup: &Setup,
+        scored: &[Scored],
+        statistics: (Vec<UsedStatistics>, Vec<String>),
+    ) -> Self {
         let chip = config.arch.device.compensation;
         let most = config.members() as usize;
         let mut rows = Vec::new();
@@ -166,6 +178,8 @@ impl Table {
                 .as_ref()
                 .and_then(|choices| choices.first_ensembling_layer.map(str::to_owned)),
             eps: choices.and_then(|choices| choices.eps),
+            statistics: statistics.0,
+            statistics_of_others: statistics.1,
             rows,
             summary,
         }
@@ -315,6 +329,14 @@ impl fmt::Display for Table {
             f,
             "\nECE: 15 bins, closed on the right. Entropies in nats. T: members, the first of those that ran."
         )?;
+        let inexact: Vec<&str> = self.statistics.iter().filter(|of| !of.exact).map(|of| of.layer.as_str()).collect();
+        if !inexact.is_empty() {
+            let layers = inexact.join(", ");
+            writeln!(
+                f,
+                "Batch-norm statistics are the nearest that the posterior has, not those of this scheme, in {layers}."
+            )?;
+        }
         if outside.is_some() {
             writeln!(f, "AUROC, AUPR, FPR95: out of distribution is positive, by entropy; MI: by mutual information.")?;
         }

@@ -200,6 +200,22 @@ impl FunctionalSpec {
         })
     }
 
+    /// The batch-norm statistics of each layer, and the names of sets that are passed over because they are of other members'
+    /// weights.
+    ///
+    /// # Errors
+    /// As [`FunctionalModel::new`].
+    pub fn statistics(
+        &self,
+        net: &Net,
+        posterior: &LoadedPosterior,
+    ) -> Result<(Vec<UsedStatistics>, Vec<String>), Error> {
+        let sets =
+            Sets::new(posterior, self.statistics_key(net)?, self.read_by(), || self.weight_hashes(net, posterior))?;
+        let of_layer = |(index, layer): (usize, &NetLayer)| sets.statistics(index, &layer.name).1;
+        Ok((net.layers.iter().enumerate().map(of_layer).collect(), sets.passed_over))
+    }
+
     /// A hash of the weights that each member holds, all layers together, by which statistics of its own are found again;
     /// none where weights are drawn at every position.
     ///

@@ -195,7 +195,12 @@ impl FunctionalModel {
                 pass.run(image, codes, member, &own.maps, &mut clipping, &mut ());
             }
         }
-        std::iter::once(own).chain(passes).map(|pass| pass.logits).collect()
+        // A model that has all layers in common answers alike.
+        let whole = |pass: &Pass<'_>| pass.from == pass.model.layers.len();
+        let own = own.logits;
+        let of_other = |pass: Pass<'_>| if whole(&pass) { own.clone() } else { pass.logits };
+        let others: Vec<Vec<f64>> = passes.into_iter().map(of_other).collect();
+        std::iter::once(own).chain(others).collect()
     }
 }
 

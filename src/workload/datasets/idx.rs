@@ -44,7 +44,9 @@ fn parsed(mut from: impl Read, path: &Path) -> Result<(Vec<usize>, Vec<u8>), Err
     let mut up_to = |length: u64| -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
         from.by_ref().take(length).read_to_end(&mut bytes).map_err(|error| match error.kind() {
-            ErrorKind::UnexpectedEof => wrong(path, "its compressed contents (gzip) are cut short"),
+            ErrorKind::UnexpectedEof => {
+                wrong(path, "its compressed contents (gzip) are cut short, or something else follows them")
+            }
             ErrorKind::InvalidInput | ErrorKind::InvalidData => {
                 wrong(path, format!("its compressed contents (gzip) cannot be read: {error}"))
             }

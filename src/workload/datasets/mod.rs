@@ -77,7 +77,7 @@ impl Reader<'_> {
     /// Returns [`Error::Config`] if the name tells of no known format or the normalisation does not fit the channels,
     /// [`Error::Io`] if a file cannot be read, and [`Error::Input`] with the first thing that is wrong in it: another
     /// format, cut short or with extra bytes, no image, a shape that is not the network's input, a pixel that is not
-    /// finite, more than 1% of the pixels beyond the input's codes, not one label an image, a label that is no class.
+    /// finite, a normalisation for codes, more than 1% of the pixels beyond the input's codes, not one label an image, a label that is no class.
     pub fn read(&self, path: &Path, labels: Option<&Path>, labelled: bool) -> Result<LoadedImages, Error> {
         let classes = self.net.classes();
         let set = match Format::of(path)? {
@@ -85,6 +85,9 @@ impl Reader<'_> {
             Format::Idx => idx::images(path)?,
             Format::Npz => npz::read(path)?,
             Format::Safetensors => match self.tensors(path, labelled && labels.is_none())? {
+                Tensors::Codes(_) if self.normalisation.is_some() => {
+                    return Err(wrong(path, "holds codes of the input, not pixels; expected no normalisation"));
+                }
                 Tensors::Codes(images) => return self.with_labels(images, path, labels.filter(|_| labelled)),
                 Tensors::Pixels(set) => set,
             },
