@@ -9,6 +9,7 @@ use crossbayes::functional::FunctionalSpec;
 use crossbayes::plot::paint::svg;
 use crossbayes::run::prepare;
 use crossbayes::units::Age;
+use crossbayes::workload::datasets::Normalisation;
 use crossbayes::workload::{LoadedPosterior, resolve};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
@@ -29,7 +30,9 @@ fn workload(name: &str, set: &[&str]) -> Request {
     let set = set.iter().map(|set| (*set).to_owned()).collect();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("workloads").join(format!("{name}.ron"));
     let loaded = load(&LoadRequest { arch: None, workload: Some(file.display().to_string()), set });
-    let loaded = loaded.unwrap_or_else(|errors| panic!("{}", errors.render(false)));
+    let mut loaded = loaded.unwrap_or_else(|errors| panic!("{}", errors.render(false)));
+    // Tests that are not about them do without.
+    loaded.config.workload.out_of_distribution = None;
     Request {
         config: loaded.config,
         base: loaded.workload_base,
@@ -263,6 +266,23 @@ fn what_cannot_be_evaluated_is_refused() {
         evaluate(&temperature, None, false, 1, &|_| (), &|_, _, _| ()),
         Err(Error::Input { .. } | Error::Problems(_))
     ));
+    let normalisation = Some(Normalisation { mean: vec![0.5], std: vec![0.2] });
+    let own = Request { normalisation: normalisation.clone(), ..digits(&[]) };
+    refused(&own, "the network's own images are codes of its input, not pixels");
+    let codes = Request { normalisation, data: data(&digits_file), ..digits(&[]) };
+    refused(&codes, "holds codes of the input, not pixels; expected no normalisation");
+    let mut uncalibrated = digits(&["arch.device.model=pcm_joshi"]);
+    uncalibrated.compensation = vec![Remedy::Statistics { per_member: false }];
+    uncalibrated.config.workload.calibration = None;
+    refused(&uncalibrated, "statistics are estimated on the network's calibration images, and it has none");
+    let fitted = Request { temperature: true, compensation: Vec::new(), ..uncalibrated };
+    refused(&fitted, "a temperature is fitted on the network's calibration images, and it has none");
+    let mut unlabelled = Request { temperature: true, ..digits(&[]) };
+    unlabelled.config.workload.calibration.as_mut().unwrap().labels = None;
+    refused(&unlabelled, "a temperature is fitted to labels, and there are none");
+    let mut same = digits(&[]);
+    same.config.workload.out_of_distribution = same.config.workload.images.clone();
+    refused(&same, "workload.out_of_distribution.path: holds the same images as the first set");
     refused(&digits(&["mapping.scheme=Deterministic"]), "4 members are asked for; the mode network has one");
     let auto = "mapping.scheme=Sparse(first_ensembling_layer: Auto(accuracy: 0.01, ece: 0.01))";
     refused(&digits(&[auto]), "Auto is found by a run");
@@ -349,4 +369,83 @@ fn layers_in_common_are_those_before_the_first_difference() {
     assert_eq!(common(&[real, off, "seed=2"], &[real, off]), 0);
     assert_eq!(common(&[real, off, "arch.device.age=\"1 h\""], &[real, off]), 0);
     assert_eq!(common(&["arch.adc.bits=7"], &["arch.adc.bits=8"]), 0);
+}
+
+#[test]
+fn what_is_listed_twice_counts_once_and_equal_deployments_answer_alike() {
+    let request = Request {
+        limit: Some(4),
+        members: vec![1],
+        deployments: 2,
+        ..digits(&["mapping.scheme=Deterministic", "arch.adc.bits=5"])
+    };
+    let rows = evaluated(&request).table.rows;
+    assert_eq!((rows.len(), rows[0].measures), (2, rows[1].measures));
+    let [age, off] = ["0s", "1h"].map(|age| Age::parse(age).unwrap());
+    let request = Request {
+        deployments: 1,
+        drift: vec![age, off, age],
+        compensation: vec![Remedy::Set(crossbayes::config::Compensation::Off); 2],
+        ..Request { limit: Some(4), members: vec![1], ..digits(&["arch.device.model=pcm_joshi"]) }
+    };
+    assert_eq!(evaluated(&request).table.rows.iter().map(|row| row.drift_s).collect::<Vec<_>>(), [0.0, 3600.0]);
+}
+
+#[test]
+fn the_network_s_out_of_distribution_images_are_the_second_set() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("workloads");
+    let mut request = Request { members: vec![2], ..digits(&[]) };
+    let file = folder.join("digits/out_of_distribution.safetensors");
+    let named = evaluated(&Request { ood: Some(file), ..request.clone() }).table;
+    assert_eq!(named.rows[0].ood.unwrap().images, 24);
+    let file = folder.join("digits.ron").display().to_string();
+    let loaded = load(&LoadRequest { arch: None, workload: Some(file), set: Vec::new() });
+    let named_by_network = loaded.unwrap_or_else(|errors| panic!("{}", errors.render(false))).config.workload;
+    request.config.workload.out_of_distribution = named_by_network.out_of_distribution;
+    assert_eq!(evaluated(&request).table.rows, named.rows);
+}
+
+#[test]
+fn statistics_of_members_are_estimated_for_each() {
+    let remedy = |per_member| vec![Remedy::Statistics { per_member }];
+    let request = |per_member, members| Request {
+        limit: Some(8),
+        members: vec![members],
+        compensation: remedy(per_member),
+        ..digits(&["arch.device.model=pcm_joshi"])
+    };
+    let measures = |per_member, members| evaluated(&request(per_member, members)).table.rows[0].measures;
+    assert_ne!(measures(true, 3), measures(false, 3));
+    assert_eq!(measures(true, 1), measures(false, 1));
+}
+
+#[test]
+fn statistics_that_are_not_those_of_the_scheme_are_told() {
+    let table = |set: &[&str]| evaluated(&Request { limit: Some(2), members: vec![1], ..digits(set) }).table;
+    let told = "Batch-norm statistics are the nearest that the posterior has, not those of this scheme, in ";
+    assert!(table(&[]).to_string().contains(&format!("{told}fc1, fc2.")));
+    let dense = table(&["mapping.scheme=Dense"]);
+    assert!(!dense.to_string().contains(told) && dense.statistics.iter().all(|of| of.exact && of.set == "sampled"));
+}
+
+/// What programs that read the JSON rely on.
+#[test]
+fn keys_are_the_stated_ones() {
+    let request = Request { limit: Some(8), members: vec![2], deployments: 2, temperature: true, ..digits(&[]) };
+    let ood = Path::new(env!("CARGO_MANIFEST_DIR")).join("workloads/digits/out_of_distribution.safetensors");
+    let json: serde_json::Value =
+        serde_json::from_str(&evaluated(&Request { ood: Some(ood), ..request }).table.to_json()).unwrap();
+    let row = &json["rows"][0];
+    for key in ["drift_s", "deployment", "members", "images", "accuracy", "ece", "nll", "brier", "entropy", "aleatoric"]
+    {
+        assert!(row[key].is_number(), "{key}: {row}");
+    }
+    assert!(row["mutual_information"].is_number() && row["compensation"] == "off", "{row}");
+    for key in ["auroc", "aupr", "fpr95", "images"] {
+        assert!(row["ood"][key].is_number(), "{key}: {row}");
+    }
+    assert!(row["scaled"]["temperature"].is_number() && row["ood"]["mutual_information"]["auroc"].is_number());
+    for key in ["accuracy", "aleatoric", "auroc"] {
+        assert!(json["summary"][0]["figures"][key]["std"].is_number(), "{key}");
+    }
 }

@@ -1,7 +1,7 @@
 //! Pictures of an evaluation: reliability, uncertainty in and out of distribution, measures over members and over drift.
 
 use crate::eval::scores::{Measures, confidences};
-use crate::eval::table::{Row, age};
+use crate::eval::table::{Row, Spread, age};
 use crate::eval::{Evaluated, Score};
 use crate::functional::metrics::{Bin, DEFAULT_BINS, wilson};
 use crate::plot::Picture;
@@ -24,25 +24,39 @@ fn panel(title: &str, unit: &'static str, scale: Scale, lines: Vec<Vec<Point>>) 
 type Chart = (&'static str, &'static str, fn(&Measures) -> Option<f64>);
 
 const CHARTS: [Chart; 4] = [
-    ("accuracy; bars: standard error (Wilson)", "%", |of| of.accuracy),
+    ("accuracy", "%", |of| of.accuracy),
     ("expected calibration error", "", |of| of.ece),
     ("negative log-likelihood (nats)", "", |of| of.nll),
     ("mutual information (nats)", "", |of| Some(of.mutual_information)),
 ];
 
-/// Charts over categories, of measures by line and category.
-fn charts(lines: &[Vec<(usize, Measures)>], images: usize) -> Vec<Panel> {
+/// Measures of one or several deployments over categories.
+type Line = Vec<(usize, Vec<Measures>)>;
+
+/// Charts of lines. Several deployments are their mean, with their standard deviation as error bars.
+fn charts(lines: &[Line], images: usize) -> Vec<Panel> {
+    let several = lines.iter().flatten().any(|(_, of)| of.len() > 1);
     let of_chart = |(index, (title, unit, of)): (usize, &Chart)| {
-        let of_line = |line: &Vec<(usize, Measures)>| {
-            let of_point = |(category, measures): &(usize, Measures)| {
+        let of_line = |line: &Line| {
+            let of_point = |(category, measures): &(usize, Vec<Measures>)| {
                 // A label of probability 0 has no place.
-                let value = of(measures).filter(|value| value.is_finite())?;
-                let error = if index == 0 { wilson(value, images as f64) } else { (value, value) };
+                let values: Vec<f64> = measures.iter().filter_map(of).filter(|value| value.is_finite()).collect();
+                let Spread { mean: value, std } = Spread::of(&values)?;
+                let error = match (several, index) {
+                    (true, _) => (value - std, value + std),
+                    (false, 0) => wilson(value, images as f64),
+                    _ => (value, value),
+                };
                 Some(Point { category: *category, value, error })
             };
             line.iter().filter_map(of_point).collect::<Vec<Point>>()
         };
-        panel(title, unit, Scale::Range, lines.iter().map(of_line).collect())
+        let bars = match (several, index) {
+            (true, 0) => "; bars: standard deviation over deployments",
+            (false, 0) => "; bars: standard error (Wilson)",
+            _ => "",
+        };
+        panel(&format!("{title}{bars}"), unit, Scale::Range, lines.iter().map(of_line).collect())
     };
     let panels = CHARTS.iter().enumerate().map(of_chart);
     panels.filter(|panel| panel.lines.iter().any(|line| !line.is_empty())).collect()
@@ -72,7 +86,7 @@ pub fn pictures(of: &Evaluated) -> Vec<(&'static str, Picture)> {
     let most = row.members as usize;
     if most > 1 {
         let shown: Vec<usize> = (1..=most.min(ACROSS)).map(|i| i * most / most.min(ACROSS)).collect();
-        let measures = shown.iter().enumerate().map(|(i, &n)| (i, Measures::new(&at(0, n as u32), labels)));
+        let measures = shown.iter().enumerate().map(|(i, &n)| (i, vec![Measures::new(&at(0, n as u32), labels)]));
         pictures.push((
             "members",
             picture(&Contents {
@@ -152,7 +166,7 @@ fn entropy(sets: &[Vec<Score>], classes: usize, subtitle: &str) -> Picture {
 
 /// Measures over the age of the memory cells, a line for each compensation; none with one age.
 fn drift(rows: &[Row], members: u32, subtitle: &str) -> Option<Picture> {
-    let rows: Vec<&Row> = rows.iter().filter(|row| row.members == members && row.deployment == 0).collect();
+    let rows: Vec<&Row> = rows.iter().filter(|row| row.members == members).collect();
     let mut ages: Vec<f64> = rows.iter().map(|row| row.drift_s).collect();
     ages.sort_by(f64::total_cmp);
     ages.dedup();
@@ -163,13 +177,13 @@ fn drift(rows: &[Row], members: u32, subtitle: &str) -> Option<Picture> {
         }
     });
     let line = |name: &&str| {
-        let of_name = rows.iter().filter(|row| row.compensation == *name);
-        let place = |row: &&Row| (ages.iter().position(|age| *age == row.drift_s).unwrap_or(0), row.measures);
-        let mut line: Vec<(usize, Measures)> = of_name.map(place).collect();
-        line.sort_by_key(|(category, _)| *category);
-        line
+        let of_age = |(category, age): (usize, &f64)| {
+            let of_name = rows.iter().filter(|row| row.compensation == *name && row.drift_s == *age);
+            (category, of_name.map(|row| row.measures).collect())
+        };
+        ages.iter().enumerate().map(of_age).collect()
     };
-    let lines: Vec<_> = names.iter().map(line).collect();
+    let lines: Vec<Line> = names.iter().map(line).collect();
     let images = rows.first()?.images;
     (ages.len() > 1).then(|| {
         picture(&Contents {

@@ -58,6 +58,16 @@ pub struct Spread {
     pub std: f64,
 }
 
+impl Spread {
+    /// Of some values; none without any.
+    pub(super) fn of(values: &[f64]) -> Option<Self> {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        (!values.is_empty()).then(|| Self { mean, std: libm::sqrt(squares / (n - 1.0)) })
+    }
+}
+
 /// Figures over deployments.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
@@ -244,10 +254,7 @@ fn summary(rows: &[Row]) -> Vec<Summary> {
         let rows: Vec<&Row> = rows.iter().filter(|row| key(row) == *of_key).collect();
         let spread = |(name, figure): &Figure| {
             let values: Vec<f64> = rows.iter().filter_map(|row| figure(row)).collect();
-            let n = values.len() as f64;
-            let mean = values.iter().sum::<f64>() / n;
-            let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-            (!values.is_empty()).then(|| (*name, Spread { mean, std: libm::sqrt(squares / (n - 1.0)) }))
+            Spread::of(&values).map(|spread| (*name, spread))
         };
         Summary {
             drift_s: f64::from_bits(of_key.0),
