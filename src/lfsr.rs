@@ -112,9 +112,9 @@ fn gcd(a: u64, b: u64) -> u64 {
 #[derive(Debug, Clone)]
 pub struct Sequence {
     taps: Vec<usize>,
-    /// The last words of 64 bits of the sequence, as many as the register has bits; a ring.
+    /// Words of 64 bits of the sequence: two rounds, each of as many words as the register has bits.
     words: Vec<u64>,
-    /// Where the next word to be read stands in the ring; those before it are one round newer.
+    /// Where the next word to be read stands, in the second round.
     next: usize,
     /// Bits that were taken from their word and not read yet, lowest first.
     open: u64,
@@ -148,7 +148,9 @@ impl Sequence {
         let sequence = run_on(&state, 64 * width);
         let (words, _) = sequence.as_chunks::<64>();
         let word = |bits: &[bool; 64]| bits.iter().rev().fold(0, |word, &bit| word << 1 | u64::from(bit));
-        Self { words: words.iter().map(word).collect(), taps, next: 0, open: 0, open_bits: 0 }
+        let mut rounds = vec![0; width];
+        rounds.extend(words.iter().map(word));
+        Self { words: rounds, taps, next: width, open: 0, open_bits: 0 }
     }
 
     /// The next `count` (0..=32) bits, the first of them lowest.
@@ -167,16 +169,37 @@ impl Sequence {
         (bits & !(u64::MAX << count)) as u32
     }
 
-    /// The next 64 bits. Squaring the characteristic polynomial six times doubles the distance of every tap as often, so
-    /// that whole words follow the rule of single bits.
+    /// The next 64 bits, the first of them lowest.
+    #[inline]
+    pub fn take_word(&mut self) -> u64 {
+        let word = self.word();
+        if self.open_bits == 0 {
+            return word;
+        }
+        let bits = self.open | word << self.open_bits;
+        self.open = word >> (64 - self.open_bits);
+        bits
+    }
+
+    /// The next word.
+    #[inline]
     fn word(&mut self) -> u64 {
-        let width = self.words.len();
-        let word = self.words[self.next];
-        let back = |tap: usize| if self.next >= tap { self.next - tap } else { self.next + width - tap };
-        let sum = self.taps.iter().fold(0, |sum, &tap| sum ^ self.words[back(tap)]);
-        self.words[self.next] = sum;
-        self.next = if self.next + 1 == width { 0 } else { self.next + 1 };
-        word
+        if self.next == self.words.len() {
+            self.go_on();
+        }
+        self.next += 1;
+        self.words[self.next - 1]
+    }
+
+    /// The next round. Squaring the characteristic polynomial six times doubles the distance of every tap as often, so that
+    /// whole words follow the rule of single bits.
+    fn go_on(&mut self) {
+        let width = self.words.len() / 2;
+        self.words.copy_within(width.., 0);
+        for n in width..2 * width {
+            self.words[n] = self.taps.iter().fold(0, |sum, &tap| sum ^ self.words[n - tap]);
+        }
+        self.next = width;
     }
 }
 
@@ -210,6 +233,22 @@ mod tests {
                 }
                 assert_eq!(u64::from(run) >> count, 0);
                 at += count as usize;
+            }
+        }
+    }
+
+    #[test]
+    fn words_are_the_bits_one_by_one() {
+        for (width, taps) in [(4, &[4, 3][..]), (64, &[64, 63, 61, 60])] {
+            let single = bits(&mut Sequence::new(width, taps, 5, 0), 20_000);
+            let mut sequence = Sequence::new(width, taps, 5, 0);
+            let mut at = 0;
+            for before in (0..32).cycle().take(200) {
+                sequence.take(before);
+                at += before as usize;
+                let expected = (0..64).fold(0, |word, i| word | u64::from(single[at + i]) << i);
+                assert_eq!(sequence.take_word(), expected, "{width} bits, bit {at}");
+                at += 64;
             }
         }
     }

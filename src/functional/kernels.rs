@@ -209,6 +209,21 @@ impl Instructions {
         }
     }
 
+    /// A bit for each place, the first one lowest: whether the byte is not above the other one.
+    #[inline(always)]
+    pub fn not_above(self, bytes: &[u8; 64], others: &[u8; 64]) -> u64 {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(V3 { avx2, .. }) = self.avx2 {
+            let (bytes, others): ([__m256i; 2], [__m256i; 2]) = (pulp::cast(*bytes), pulp::cast(*others));
+            let half = |i: usize| {
+                let least = avx2._mm256_min_epu8(bytes[i], others[i]);
+                avx2._mm256_movemask_epi8(avx2._mm256_cmpeq_epi8(least, bytes[i])) as u32
+            };
+            return join(half(0), half(1));
+        }
+        bytes.iter().zip(others).rev().fold(0, |bits, (byte, other)| bits << 1 | u64::from(byte <= other))
+    }
+
     /// Adds to `sum` what 16 tables have for 16 patterns, four bits of `patterns` each, the first one lowest. Lanes of 8
     /// or 16 bits may not overflow.
     #[inline(always)]
@@ -476,6 +491,17 @@ mod tests {
         }
     }
 
+    struct NotAbove<'a>(&'a [u8; 64], &'a [u8; 64]);
+
+    impl Work for NotAbove<'_> {
+        type Output = u64;
+
+        #[inline(always)]
+        fn run(self, instructions: Instructions) -> u64 {
+            instructions.not_above(self.0, self.1)
+        }
+    }
+
     /// Everything that is done with positions side by side.
     struct Side<'a>(&'a Tables, u64, Lanes, [Wide; 2], Multiplication);
 
@@ -514,6 +540,16 @@ mod tests {
             }
             for instructions in [Instructions::best(), Instructions::portable()] {
                 prop_assert_eq!(instructions.run(Count(&tiles, &driven)), expected);
+            }
+        }
+
+        #[test]
+        fn bytes_are_compared(bytes in any::<[u8; 32]>(), others in any::<[u8; 32]>()) {
+            let twice = |half: [u8; 32]| -> [u8; 64] { pulp::cast([half, half.map(|byte| byte & 3)]) };
+            let (bytes, others) = (twice(bytes), twice(others));
+            for instructions in [Instructions::best(), Instructions::portable()] {
+                let found = instructions.run(NotAbove(&bytes, &others));
+                prop_assert!((0..64).all(|i| (found >> i & 1 == 1) == (bytes[i] <= others[i])));
             }
         }
 

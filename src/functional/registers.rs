@@ -7,6 +7,7 @@
 //! next sample goes on with the next cycle.
 
 use crate::functional::blocks::RowBlocks;
+use crate::functional::kernels::{Instructions, Work};
 use crate::functional::weights::BitMatrix;
 use crate::lfsr::Sequence;
 use crate::random::{Purpose, StreamName, threshold};
@@ -37,9 +38,39 @@ pub struct RegisterDraws {
     /// Columns of an array.
     array_columns: usize,
     /// Draws below it are +1; synapse (row k, column m) at `m K + k`.
-    thresholds: Vec<u32>,
+    thresholds: Thresholds,
     /// Seeds `[array][register]`, row block by row block.
     seeds: Vec<u64>,
+}
+
+/// Draws below which weights are +1.
+#[derive(Debug, Clone)]
+enum Thresholds {
+    Numbers(Vec<u32>),
+    /// Of draws of eight bits from one register: the largest ones. Weights that are never +1 are not `possible`.
+    Bytes {
+        largest: Vec<u8>,
+        possible: BitMatrix,
+    },
+}
+
+impl Thresholds {
+    fn new(posterior: &LayerPosterior, registers: &Registers, blocks: RowBlocks) -> Self {
+        let thresholds = posterior.p.iter().map(|&p| threshold(p, registers.draw_bits) as u32);
+        if (registers.draw_bits, registers.number) != (8, 1) {
+            return Thresholds::Numbers(thresholds.collect());
+        }
+        let columns = posterior.p.len() / blocks.rows();
+        let mut possible = BitMatrix::new(blocks, columns);
+        let all: Vec<u32> = thresholds.collect();
+        for (column, thresholds) in all.chunks_exact(blocks.rows()).enumerate() {
+            for rows in blocks.word_rows() {
+                let set = thresholds[rows.clone()].iter().rev();
+                possible.set_word(rows.start, column, set.fold(0, |word, &of| word << 1 | u64::from(of > 0)));
+            }
+        }
+        Thresholds::Bytes { largest: all.iter().map(|of| of.saturating_sub(1) as u8).collect(), possible }
+    }
 }
 
 impl RegisterDraws {
@@ -67,7 +98,7 @@ impl RegisterDraws {
                 seeds.push(std::iter::repeat_with(&mut draw).find(|seed| *seed != 0).unwrap_or(1));
             }
         }
-        let thresholds = posterior.p.iter().map(|&p| threshold(p, registers.draw_bits) as u32).collect();
+        let thresholds = Thresholds::new(posterior, &registers, blocks);
         Self { registers, blocks, columns, array_columns, thresholds, seeds }
     }
 
@@ -94,16 +125,45 @@ impl RegisterDraws {
     /// # Panics
     /// Panics if `matrix` is of another shape, or `generators` are not those of [`start`](Self::start).
     pub fn draw(&self, generators: &mut [Generator], matrix: &mut BitMatrix) {
-        let rows_in_all = self.blocks.rows();
-        for (generator, (rows, columns)) in generators.iter_mut().zip(self.arrays()) {
-            for column in columns {
-                let thresholds = &self.thresholds[column * rows_in_all..][rows.clone()];
-                for (i, thresholds) in thresholds.chunks(64).enumerate() {
+        match &self.thresholds {
+            Thresholds::Numbers(thresholds) => {
+                self.draw_words(generators, matrix, thresholds, |generator, thresholds| {
                     let mut word = 0;
                     for (bit, &threshold) in thresholds.iter().enumerate() {
                         word |= u64::from(generator.take(self.registers.draw_bits) < threshold) << bit;
                     }
-                    matrix.set_word(rows.start + 64 * i, column, word);
+                    word
+                })
+            }
+            Thresholds::Bytes { largest, possible } => {
+                let instructions = Instructions::best();
+                self.draw_words(generators, matrix, largest, |generator, largest| {
+                    match <&[u8; 64]>::try_from(largest) {
+                        Ok(largest) => instructions.run(NotAbove { draws: generator.take_bytes(), largest }),
+                        Err(_) => (0..).zip(largest).fold(0, |word, (bit, &largest)| {
+                            word | u64::from(generator.take(8) <= largest.into()) << bit
+                        }),
+                    }
+                });
+                matrix.mask(possible);
+            }
+        }
+    }
+
+    /// Draws each word of weights by `draw` from its own of `of_synapses`.
+    fn draw_words<T>(
+        &self,
+        generators: &mut [Generator],
+        matrix: &mut BitMatrix,
+        of_synapses: &[T],
+        draw: impl Fn(&mut Generator, &[T]) -> u64,
+    ) {
+        let rows_in_all = self.blocks.rows();
+        for (generator, (rows, columns)) in generators.iter_mut().zip(self.arrays()) {
+            for column in columns {
+                let of_column = &of_synapses[column * rows_in_all..][rows.clone()];
+                for (i, of_word) in of_column.chunks(64).enumerate() {
+                    matrix.set_word(rows.start + 64 * i, column, draw(generator, of_word));
                 }
             }
             generator.end_sample();
@@ -116,6 +176,21 @@ impl RegisterDraws {
             let starts = (0..self.columns).step_by(self.array_columns);
             starts.map(move |start| (self.blocks.block(block), start..(start + self.array_columns).min(self.columns)))
         })
+    }
+}
+
+/// Which draws are not above the largest ones that make a weight +1, the first one lowest.
+struct NotAbove<'a> {
+    draws: [u8; 64],
+    largest: &'a [u8; 64],
+}
+
+impl Work for NotAbove<'_> {
+    type Output = u64;
+
+    #[inline(always)]
+    fn run(self, instructions: Instructions) -> u64 {
+        instructions.not_above(&self.draws, self.largest)
     }
 }
 
@@ -141,6 +216,17 @@ impl Generator {
             self.pass(run);
         }
         bits
+    }
+
+    /// The next 64 draws of eight bits from the only register.
+    fn take_bytes(&mut self) -> [u8; 64] {
+        let mut bytes = [0; 64];
+        for eight in bytes.as_chunks_mut::<8>().0 {
+            *eight = self.registers[0].take_word().to_le_bytes();
+        }
+        let taken = (self.steps - self.left + 8 * 64) % self.steps;
+        self.left = self.steps - taken;
+        bytes
     }
 
     /// Skips the rest of the current cycle.
@@ -250,6 +336,31 @@ mod tests {
             all.extend(weights(&matrix, rows).into_iter().map(|row| row[0]));
         }
         all
+    }
+
+    /// Draws of eight bits from one register are taken as words where they can.
+    #[test]
+    fn draws_of_eight_bits_are_those_bit_by_bit() {
+        let (rows, columns, taps) = (330, 3, [64, 63, 61, 60]);
+        let p: Vec<f32> = (0..rows * columns).map(|i| (i % 7) as f32 / 6.0).collect();
+        let blocks = RowBlocks::new(rows as u32, 130);
+        // 13 bits a cycle: words and cycles do not meet.
+        let draws = RegisterDraws::new(registers(64, &taps, 1, 13, 8), &posterior(p.clone()), 3, blocks, 2, 21);
+        assert!(matches!(draws.thresholds, Thresholds::Bytes { .. }));
+        let numbers = p.iter().map(|&p| threshold(p, 8) as u32).collect();
+        let singly = RegisterDraws { thresholds: Thresholds::Numbers(numbers), ..draws.clone() };
+        let (mut fast, mut slow) = (draws.start(0), draws.start(0));
+        for _ in 0..5 {
+            let mut found = [BitMatrix::new(blocks, columns), BitMatrix::new(blocks, columns)];
+            draws.draw(&mut fast, &mut found[0]);
+            singly.draw(&mut slow, &mut found[1]);
+            assert_eq!(found[0], found[1]);
+            let set = |row: usize, column: usize| found[0].get(row, column);
+            assert!(
+                (0..rows * columns)
+                    .all(|i| (i % 7 != 0 || !set(i % rows, i / rows)) && (i % 7 != 6 || set(i % rows, i / rows)))
+            );
+        }
     }
 
     #[test]

@@ -104,9 +104,17 @@ impl BitMatrix {
     /// Panics if the matrices are of different shapes.
     #[must_use]
     pub fn masked(mut self, present: &Self) -> Self {
+        self.mask(present);
+        self
+    }
+
+    /// Sets the weights of synapses that are not present to -1.
+    ///
+    /// # Panics
+    /// Panics if the matrices are of different shapes.
+    pub fn mask(&mut self, present: &Self) {
         assert_eq!((self.blocks, self.columns), (present.blocks, present.columns), "matrices of one shape");
         self.words.iter_mut().zip(&present.words).for_each(|(word, present)| *word &= present);
-        self
     }
 
     /// Its own weights where `set` is set, those of `other` elsewhere.

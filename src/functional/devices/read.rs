@@ -78,7 +78,6 @@ pub(in crate::functional) struct Scratch {
     driven: Vec<Vec<Driven>>,
     /// Sums of a pulse, of each column.
     sums: Vec<i32>,
-    variance: Vec<u64>,
     normals: Vec<f64>,
     /// Sums of codes of a block.
     of_block: Vec<i32>,
@@ -299,7 +298,7 @@ impl CellPlane {
         noise: &mut dyn FnMut(usize, &mut Vec<f64>),
         scratch: &mut Scratch,
     ) -> u64 {
-        let Scratch { instructions, driven: all, sums, variance, normals, of_block, .. } = scratch;
+        let Scratch { instructions, driven: all, sums, normals, of_block, .. } = scratch;
         let columns = block.columns.len();
         of_block.clear();
         of_block.resize(columns, 0);
@@ -317,7 +316,8 @@ impl CellPlane {
                 normals.resize(columns, 0.0);
                 noise(number, normals);
                 if !normals.is_empty() {
-                    add_noise(&line.variance, driven, self.fraction, normals, variance, sums);
+                    let (variances, fraction) = (&line.variance, self.fraction);
+                    instructions.run(AddNoise { variances, driven, fraction, normals, sums });
                 }
                 let weight = sign * quantiser.digits().weight(pulse);
                 clipped += instructions.run(Convert { quantiser, sums, inverse, weight, of_block });
@@ -451,25 +451,42 @@ impl Work for Convert<'_> {
 }
 
 /// Adds the noise of a read, which is that of all driven devices together: normal, with the sum of their variances.
-fn add_noise(
-    variances: &[u32],
-    driven: &[Driven],
+struct AddNoise<'a> {
+    variances: &'a [u32],
+    driven: &'a [Driven],
     fraction: u32,
-    normals: &[f64],
-    variance: &mut Vec<u64>,
-    sums: &mut [i32],
-) {
-    let columns = normals.len();
-    variance.clear();
-    variance.resize(columns, 0);
-    for &Driven { row, level } in driven {
-        let (row, square) = (row as usize, (level * level) as u64);
-        let variances = &variances[row * columns..(row + 1) * columns];
-        variance.iter_mut().zip(variances).for_each(|(sum, &of)| *sum += square * u64::from(of));
-    }
-    let scale = f64::from(1_u32 << fraction) / f64::from(1_u32 << (VARIANCE_BITS / 2));
-    for ((sum, &variance), normal) in sums.iter_mut().zip(&*variance).zip(normals) {
-        let sigma = libm::sqrt(variance as f64) * scale;
-        *sum = sum.saturating_add((sigma * normal).round() as i32);
+    normals: &'a [f64],
+    sums: &'a mut [i32],
+}
+
+impl Work for AddNoise<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, _: Instructions) {
+        let scale = f64::from(1_u32 << self.fraction) / f64::from(1_u32 << (VARIANCE_BITS / 2));
+        let columns = self.sums.len();
+        for (first, (sums, normals)) in
+            (0..).step_by(NARROW).zip(self.sums.chunks_mut(NARROW).zip(self.normals.chunks(NARROW)))
+        {
+            let mut variances = [0; NARROW];
+            for &Driven { row, level } in self.driven {
+                let of_row = &self.variances[row as usize * columns + first..];
+                let square = (level * level) as u64;
+                if let Some(of_row) = of_row.first_chunk::<NARROW>() {
+                    for (sum, &of) in variances.iter_mut().zip(of_row) {
+                        *sum += square * u64::from(of);
+                    }
+                } else {
+                    for (sum, &of) in variances.iter_mut().zip(of_row) {
+                        *sum += square * u64::from(of);
+                    }
+                }
+            }
+            for ((sum, variance), normal) in sums.iter_mut().zip(variances).zip(normals) {
+                let sigma = (variance as f64).sqrt() * scale;
+                *sum = sum.saturating_add((sigma * normal).round() as i32);
+            }
+        }
     }
 }
