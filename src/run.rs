@@ -17,6 +17,7 @@ use crate::mapping::{Split, is_sampled};
 use crate::meter::{Ledger, Tally};
 use crate::parts::{At, Outcome, RowActivity};
 use crate::report::closed_form::closed_form;
+use crate::report::compensation::reference_reads;
 use crate::report::inventory::inventory;
 use crate::report::{DetectionFacts, EventFacts, LayerFacts, OutputFacts, RunFacts, content_hash};
 use crate::simulate::{Critical, Plan, network, plan_split, plan_with, simulate};
@@ -887,6 +888,7 @@ impl Prepared {
             layers: self.layer_facts(&outcome),
             stages: plan.dataflow.graph.node_weights().map(|stage| stage.name.clone()).collect(),
             inventory: inventory(config, &plan.net, &plan.mapping, links),
+            reference_reads: reference_reads(config, &plan.net, &plan.mapping),
             tiles: plan.mapping.tiles,
             arrays: plan.mapping.arrays,
             placed: Some(plan.mapping.placed.clone()),
@@ -949,6 +951,8 @@ fn output_facts(outputs: &Outputs, images: &LoadedImages, model: &FunctionalMode
         entropy: outputs.entropy.clone(),
         mutual_information: outputs.mutual_information.clone(),
         member_correlation: metrics::member_correlation(&outputs.logits, outputs.members, outputs.classes),
+        members_apart: model.members_apart,
+        realised: (0..outputs.clipping.len()).map(|layer| model.realised(layer).cloned()).collect(),
         accuracy: scored(&metrics::accuracy),
         ece: scored(&|p, labels| metrics::expected_calibration_error(p, labels, metrics::DEFAULT_BINS)),
         nll: scored(&metrics::negative_log_likelihood),

@@ -418,3 +418,47 @@ fn crossbars_take_the_energy_of_their_real_conductances() {
     assert!((first / ideal - 1.004).abs() < 0.02, "{}", first / ideal);
     assert!((aged / ideal - 0.501).abs() < 0.03, "{}", aged / ideal);
 }
+
+#[test]
+fn reference_reads_cost_what_a_count_by_hand_says() {
+    let set = |more: &[&'static str]| {
+        let first = ["arch.device.model=pcm_joshi", "mapping.scheme=Deterministic", "values.answer=First(1)"];
+        report(&[&first, more].concat(), "1")
+    };
+    let off = set(&[]);
+    assert!(off.get("compensation").is_none());
+    let hourly =
+        set(&["arch.device.compensation=Arrays()", "arch.device.age=1 day", "arch.device.reference_interval=1 h"]);
+    let cost = &hourly["compensation"];
+    // Rows of conv1, conv2 (two arrays), fc1 (four), fc2; each converts its columns.
+    assert_eq!((cost["arrays"].as_u64(), cost["reads"].as_u64()), (Some(8), Some(9 + 144 + 512 + 64)));
+    let conversions = 9 * 16 + 144 * 32 + 512 * 64 + 64 * 10;
+    assert_eq!(cost["conversions"].as_u64(), Some(conversions));
+    // 128 rows of fc1, a read every max(10, 8) cycles, and the last conversions: eight in turn.
+    assert_eq!(cost["cycles"].as_u64(), Some(128 * 10 + 8));
+    let device = load(&LoadRequest {
+        set: vec![JOSHI.to_owned(), "arch.device.age=1 day".to_owned()],
+        ..LoadRequest::default()
+    });
+    let chip = device.unwrap().config.arch;
+    // A pair of an on and an off cell at 0.2 V for 10 ns; a pulse across 128 cells; conversion, sample, shift-and-add.
+    let pair = (chip.device.mean_conductance(25.0) + chip.device.mean_conductance(0.0)) * 1e-6 * 0.04 * 10e-9;
+    let costs = &chip.costs;
+    let adc = costs.adc.iter().find(|adc| adc.bits == 8).unwrap().convert.energy.0;
+    let conversion = (adc + costs.sample_hold.energy.0 + costs.shift_add.energy.0) as f64 * 1e-18;
+    let drive = costs.wordline.energy.0 as f64 * 1e-18 * 729.0;
+    let expected = conversions as f64 * (pair + conversion) + drive;
+    let energy = cost["energy_j"].as_f64().unwrap();
+    assert!((energy / expected - 1.0).abs() < 1e-3, "{energy} J, by hand {expected} J");
+    assert_eq!(cost["power_w"].as_f64(), Some(energy / 3600.0));
+    // The last layer alone: 64 rows of 10 columns.
+    let logits = set(&["arch.device.compensation=Logits()"]);
+    let cost = &logits["compensation"];
+    assert_eq!((cost["reads"].as_u64(), cost["conversions"].as_u64()), (Some(64), Some(640)));
+    assert!(cost["interval_s"].is_null() && cost["power_w"].is_null(), "once a deployment: {cost}");
+    // Latched planes are measured both ways.
+    let latched = report(&[JOSHI, "arch.device.compensation=Logits()", "values.answer=First(1)"], "1");
+    assert_eq!(latched["compensation"]["reads"].as_u64(), Some(128));
+    // It is no part of the run.
+    assert_eq!(hourly["latency"], off["latency"]);
+}

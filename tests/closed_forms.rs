@@ -103,7 +103,7 @@ fn copies_divide_the_positions() {
 fn a_row_serial_plane_takes_a_read_and_a_comparison_for_each_row() {
     let mut config = config(chip(128, 128), digits_like());
     config.schedule.mode = Mode::Sequential;
-    config.arch.sampler = Sampler::Comparator { noise_rows: 16, sub_arrays: 1 };
+    config.arch.sampler = Sampler::Comparator { noise_rows: 16, sub_arrays: 1, offset: Offset::default() };
     // Rows of the longest block: 9, 128, 128, 64; 11 cycles each; positions 64, 64, 1, 1.
     assert_eq!(check(&config), 10 * 11 * (64 * 9 + 64 * 128 + 128 + 64));
 }
@@ -174,7 +174,8 @@ fn sampler() -> impl Strategy<Value = Sampler> {
             draws,
         }
     });
-    let comparator = (1u32..5).prop_map(|sub_arrays| Sampler::Comparator { noise_rows: 16, sub_arrays });
+    let comparator =
+        (1u32..5).prop_map(|sub_arrays| Sampler::Comparator { noise_rows: 16, sub_arrays, offset: Offset::default() });
     prop_oneof![4 => generator, 1 => comparator]
 }
 

@@ -2,8 +2,8 @@
 
 use crossbayes::config::tree::{self, Node, Value};
 use crossbayes::config::{
-    AdcRange, Answer, Base, EnsembleSpec, Execution, Grain, Grouping, Location, Mode, Operation, Posterior, Queue,
-    Sampler, Samples, Scheme,
+    AdcRange, Answer, Base, EnsembleSpec, Execution, Grain, Grouping, Location, Mode, Offset, Operation, Posterior,
+    Queue, Sampler, Samples, Scheme,
 };
 use crossbayes::config::{
     Config, CostTable, FileKind, LoadRequest, check_files, embedded, json_schema, load, load_expanded,
@@ -259,7 +259,7 @@ fn overrides_take_words_quantities_and_ron() {
     assert_eq!(config.workload.layers[1].activity, Some(0.25));
     assert_eq!(config.workload.layers[1].tensors.as_deref(), Some("last"));
     assert_eq!(config.workload.layers[0].op, Operation::Conv { channels: 2, kernel: 2, stride: 1, padding: 1 });
-    assert_eq!(config.arch.sampler, Sampler::Comparator { noise_rows: 4, sub_arrays: 2 });
+    assert_eq!(config.arch.sampler, Sampler::Comparator { noise_rows: 4, sub_arrays: 2, offset: Offset::default() });
     assert_eq!(config.arch.costs.name, "survey_22nm");
     assert_eq!(config.arch.costs.comparator.energy, Energy(2_000));
     assert_eq!(config.values.answer, Answer::First(3));

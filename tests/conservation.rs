@@ -33,8 +33,8 @@ fn configs() -> Vec<Config> {
                 double_buffered: true,
                 draws: Draws::PerPosition,
             },
-            Sampler::Comparator { noise_rows: 4, sub_arrays: 1 },
-            Sampler::Comparator { noise_rows: 4, sub_arrays: 16 },
+            Sampler::Comparator { noise_rows: 4, sub_arrays: 1, offset: Offset::default() },
+            Sampler::Comparator { noise_rows: 4, sub_arrays: 16, offset: Offset::default() },
         ] {
             let mut config = config(real_chip(64, 48), digits_like());
             config.schedule.mode = mode;

@@ -3,8 +3,8 @@
 mod common;
 
 use crossbayes::config::{
-    AdcCost, AdcInput, Answer, Buffer, Config, Draws, Grain, Grouping, Interconnect, LoadRequest, Loaded, Mode, Queue,
-    RandomSource, Sampler, Scheme, load,
+    AdcCost, AdcInput, Answer, Buffer, Config, Draws, Grain, Grouping, Interconnect, LoadRequest, Loaded, Mode, Offset,
+    Queue, RandomSource, Sampler, Scheme, load,
 };
 use crossbayes::report::OutputFacts;
 use crossbayes::run::prepare;
@@ -45,7 +45,7 @@ fn samplings() -> [(Scheme, Sampler); 4] {
         (Scheme::Deterministic, generator(8, Draws::PerMember)),
         (Scheme::Dense, generator(8, Draws::PerMember)),
         (Scheme::Dense, generator(5, Draws::PerPosition)),
-        (Scheme::Dense, Sampler::Comparator { noise_rows: 4, sub_arrays: 1 }),
+        (Scheme::Dense, Sampler::Comparator { noise_rows: 4, sub_arrays: 1, offset: Offset::default() }),
     ]
 }
 
@@ -88,7 +88,7 @@ fn any_config() -> impl Strategy<Value = (usize, usize, Config)> {
                 Sampler::Generator { bits_per_cycle, double_buffered, .. } => {
                     (*bits_per_cycle, *double_buffered) = (bits, second_bank);
                 }
-                Sampler::Comparator { noise_rows, sub_arrays } => (*noise_rows, *sub_arrays) = (bits, depth),
+                Sampler::Comparator { noise_rows, sub_arrays, .. } => (*noise_rows, *sub_arrays) = (bits, depth),
             }
             let (mode, grain, expanded, ring, images, copies) = schedule;
             config.schedule.mode = [Mode::Sequential, Mode::Layer, Mode::Streaming][mode];

@@ -60,7 +60,7 @@ fn cases() -> Vec<Config> {
         }
     }
     let mut serial = base.clone();
-    serial.arch.sampler = Sampler::Comparator { noise_rows: 4, sub_arrays: 2 };
+    serial.arch.sampler = Sampler::Comparator { noise_rows: 4, sub_arrays: 2, offset: Offset::default() };
     cases.push(serial);
     let mut fixed = base.clone();
     fixed.mapping.scheme = Scheme::Deterministic;

@@ -1,7 +1,7 @@
 //! Does the bit-serial path compute what plain integer arithmetic does?
 
 use crossbayes::config::{
-    Adc, AdcInput, AdcRange, Draws, Input, Layer, Operation, Posterior, RandomSource, Sampler, Samples, Scheme,
+    Adc, AdcInput, AdcRange, Draws, Input, Layer, Offset, Operation, Posterior, RandomSource, Sampler, Samples, Scheme,
     Workload,
 };
 use crossbayes::functional::kernels::Instructions;
@@ -410,7 +410,7 @@ fn outputs_do_not_depend_on_threads_or_on_the_size_of_arrays() {
     for sampler in [
         generator(Draws::PerMember),
         generator(Draws::PerPosition),
-        Sampler::Comparator { noise_rows: 4, sub_arrays: 1 },
+        Sampler::Comparator { noise_rows: 4, sub_arrays: 1, offset: Offset::default() },
     ] {
         let run = |array_rows, threads| {
             let spec = FunctionalSpec { sampler: sampler.clone(), ..spec(array_rows, 10, AdcInput::Pair) };
@@ -446,7 +446,7 @@ fn drawn(p: f32, sampler: Sampler, image: usize, member: usize) -> Vec<i32> {
 
 #[test]
 fn weights_are_drawn_with_their_probability() {
-    let comparator = Sampler::Comparator { noise_rows: 4, sub_arrays: 1 };
+    let comparator = Sampler::Comparator { noise_rows: 4, sub_arrays: 1, offset: Offset::default() };
     for sampler in [generator(Draws::PerMember), generator(Draws::PerPosition), comparator] {
         assert!(drawn(0.0, sampler.clone(), 0, 0).iter().all(|&w| w == -1));
         assert!(drawn(1.0, sampler.clone(), 0, 0).iter().all(|&w| w == 1));
@@ -504,7 +504,7 @@ fn comparators_do_not_go_through_the_converter() {
     let net = linear(200, 1, 2);
     let posterior = posterior(&net, || 1.0);
     let narrow = spec(128, 2, AdcInput::Pair);
-    let sampler = Sampler::Comparator { noise_rows: 4, sub_arrays: 1 };
+    let sampler = Sampler::Comparator { noise_rows: 4, sub_arrays: 1, offset: Offset::default() };
     let compare = FunctionalSpec { sampler, ..narrow.clone() }.on(ArraySpec { rows: 128, columns: 64, adc: None });
     let value = |spec: &FunctionalSpec| {
         let model = FunctionalModel::new(spec, &net, &posterior).unwrap();

@@ -582,7 +582,7 @@ fn cells(case: &Case, layer: usize, plane: Plane, window: &[u16]) -> u128 {
             // A list has a place in each column of the block, some of them empty.
             let held = if lists { rows[row].len() } else { columns.iter().filter(|&&column| holds(column)).count() };
             let (held, places) = (held as u128, columns.len() as u128);
-            held * (on + off) + (places - held) * 2 * off + places * u128::from(readout.noise_rows) * on
+            held * (on + off) + (places - held) * 2 * off + places * u128::from(readout.noise_rows) * (on + off)
         };
         let codes: Vec<u16> =
             rows.iter().map(|row| row.iter().fold(0, |code, &input| code | window[input as usize])).collect();
@@ -821,7 +821,7 @@ fn quantised() -> impl Strategy<Value = Quantised> {
                     double_buffered: false,
                     draws,
                 },
-                _ => Sampler::Comparator { noise_rows: 1, sub_arrays: 1 },
+                _ => Sampler::Comparator { noise_rows: 1, sub_arrays: 1, offset: Offset::default() },
             };
             config.ensemble.members = 2;
             config.mapping.scheme = Scheme::Sparse {

@@ -44,7 +44,7 @@ fn at_every_grain(config: &Config, check: impl Fn(&Both)) {
 #[test]
 fn sub_arrays_compare_each_row_once_and_their_sums_are_merged() {
     let mut config = linear(chip(8, 8), 13, 4, 3);
-    config.arch.sampler = Sampler::Comparator { noise_rows: 2, sub_arrays: 4 };
+    config.arch.sampler = Sampler::Comparator { noise_rows: 2, sub_arrays: 4, offset: Offset::default() };
     at_every_grain(&config, |both| {
         assert_eq!(spent(both, Component::Comparator, Action::Compare), (52 * 11, 52));
         assert_eq!(spent(both, Component::Accumulator, Action::ShiftAdd), (52 * 13, 52));
@@ -59,7 +59,7 @@ fn sub_arrays_compare_each_row_once_and_their_sums_are_merged() {
 fn more_sub_arrays_never_take_less_energy_to_accumulate() {
     for sub_arrays in [1, 2, 4, 8, 16, 32] {
         let mut config = linear(chip(128, 32), 300, 10, 3);
-        config.arch.sampler = Sampler::Comparator { noise_rows: 2, sub_arrays };
+        config.arch.sampler = Sampler::Comparator { noise_rows: 2, sub_arrays, offset: Offset::default() };
         let (_, both) = run(&config);
         let energy: u128 = [Action::ShiftAdd, Action::Accumulate]
             .map(|action| spent(&both, Component::Accumulator, action).0)
@@ -265,7 +265,7 @@ fn amplitudes_have_no_meaning_where_rows_are_selected() {
     let mut serial = linear(chip(16, 8), 13, 4, 4);
     serial.arch.array.readout = ArrayReadout::SenseAmplifiers { sub_arrays: 2 };
     let mut compared = linear(chip(16, 8), 13, 4, 4);
-    compared.arch.sampler = Sampler::Comparator { noise_rows: 2, sub_arrays: 1 };
+    compared.arch.sampler = Sampler::Comparator { noise_rows: 2, sub_arrays: 1, offset: Offset::default() };
     for mut config in [serial, compared] {
         let (outcome, both) = run(&config);
         config.arch.driver.bits_per_pulse = 4;
@@ -286,7 +286,7 @@ fn instances(config: &Config, part: &str) -> u64 {
 #[test]
 fn each_sub_array_has_its_own_noise_rows_comparators_and_accumulators() {
     let mut config = linear(chip(8, 8), 13, 4, 3);
-    config.arch.sampler = Sampler::Comparator { noise_rows: 2, sub_arrays: 4 };
+    config.arch.sampler = Sampler::Comparator { noise_rows: 2, sub_arrays: 4, offset: Offset::default() };
     assert_eq!(instances(&config, "noise_cell"), 2 * 4 * 2 * 8);
     assert_eq!(instances(&config, "comparator"), 2 * 4 * 4);
     assert_eq!(instances(&config, "sampled_accumulate"), 2 * 4 * 4);

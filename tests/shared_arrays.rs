@@ -74,7 +74,7 @@ fn low_blocks_lie_below_each_other_in_the_first_array_with_room() {
         keep_deterministic_part: false,
         skip_zero_rows: false,
     };
-    config.arch.sampler = Sampler::Comparator { noise_rows: 4, sub_arrays: 1 };
+    config.arch.sampler = Sampler::Comparator { noise_rows: 4, sub_arrays: 1, offset: Offset::default() };
     let mapping = plan(&config).unwrap().mapping;
     assert_eq!(shared(&mapping), [(0, vec![(0, 0, 9), (1, 9, 16)])].into());
     assert_eq!(mapping.layers[3].planes[0].plane, Plane::Stochastic);

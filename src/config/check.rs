@@ -4,7 +4,8 @@ use crate::config::de::from_node;
 use crate::config::tree::Node;
 use crate::config::{
     Adc, AdcInput, Array, ArrayReadout, Chip, Config, Copies, CostTable, Device, DeviceModel, Execution, MAX_PASSES,
-    Mode, Packing, Plane, Posterior, RandomSource, ReadNoise, Sampler, Samples, ScheduleSpec, TraceWindow, Workload,
+    Mode, Packing, Plane, Posterior, RandomSource, ReadNoise, Sampler, Samples, ScheduleSpec, Scheme, TraceWindow,
+    Workload,
 };
 use crate::error::{MOST_COMPARED, Problem, nearest};
 use crate::lfsr::{MOST_BITS, has_full_period};
@@ -395,6 +396,16 @@ fn chosen_copies(config: &Config) -> Option<Problem> {
         .then(|| Problem::new("mapping.copies", message).hint("expected schedule.mode Layer or Streaming"))
 }
 
+/// Comparators draw from read noise, which has to differ from read to read.
+fn nothing_to_draw_from(config: &Config) -> Option<Problem> {
+    let drawn = matches!(config.arch.sampler, Sampler::Comparator { .. })
+        && config.mapping.scheme != Scheme::Deterministic
+        && config.ensemble.samples != Samples::Stored;
+    let frozen = config.arch.device.read_noise == ReadNoise::Frozen && !config.arch.device.is_ideal();
+    let message = "read noise is Frozen, and comparators draw weights from it: all their draws would be the same";
+    (drawn && frozen).then(|| Problem::new("arch.device.read_noise", message).hint("expected OneOverF or White"))
+}
+
 /// What a run asks of its chip and network.
 pub(crate) fn config(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -416,6 +427,7 @@ pub(crate) fn config(config: &Config) -> Vec<Problem> {
     }
     problems.extend(scheme(config, &names));
     problems.extend(chosen_copies(config));
+    problems.extend(nothing_to_draw_from(config));
     if config.passes() > MAX_PASSES {
         let images_ask_for_more = config.schedule.images >= config.ensemble.members;
         problems.push(Problem::new(

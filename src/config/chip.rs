@@ -317,7 +317,43 @@ pub enum Sampler {
         #[schemars(range(min = 1, max = 4096))]
         #[serde(default = "one")]
         sub_arrays: u32,
+        /// Offset of the comparators. With ideal memory cells, which have no noise, draws follow p whatever it is.
+        #[serde(default)]
+        offset: Offset,
     },
+}
+
+/// Offset of comparators, referred to their input.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct Offset {
+    /// Standard deviation from comparator to comparator, as the difference of conductances, at the read voltage, that it
+    /// stands for.
+    #[schemars(extend("x-range" = ["0 pS", "10 mS"]))]
+    pub spread: Conductance,
+    /// How it is trimmed, and with it the imbalance of the noise rows; not at all if left out.
+    pub trim: Option<Trim>,
+}
+
+/// Trimming of comparators, once, right after programming.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Trim {
+    /// Step, as a difference of conductances.
+    #[schemars(extend("x-range" = ["1 pS", "10 mS"]))]
+    pub step: Conductance,
+    /// Bits: steps reach to 2^(bits - 1) - 1 to either side.
+    #[schemars(range(min = 2, max = 16))]
+    pub bits: u32,
+}
+
+impl Trim {
+    /// What is subtracted from an offset, both in microsiemens: the nearest step that there is.
+    #[must_use]
+    pub fn nearest(&self, offset: f64) -> f64 {
+        let (step, most) = (self.step.microsiemens(), f64::from((1_i32 << (self.bits - 1)) - 1));
+        (offset / step).round().clamp(-most, most) * step
+    }
 }
 
 /// SourceText of the random bits of an array.

@@ -120,6 +120,10 @@ pub struct Device {
     pub read_noise: ReadNoise,
     /// How drift is made up for.
     pub compensation: Compensation,
+    /// Time from one measurement of compensation factors to the next, over which its cost is spread; one measurement a
+    /// deployment if left out.
+    #[schemars(extend("x-range" = ["1 ms", "100 years"]))]
+    pub reference_interval: Option<Age>,
 }
 
 impl Default for DeviceModel {

@@ -8,12 +8,13 @@ use crate::device::one_over_f::Ladder;
 use crate::error::Error;
 use crate::functional::adc::Quantiser;
 use crate::functional::blocks::RowBlocks;
-use crate::functional::devices::{CellPlane, Latches, Setting, Synapses};
+use crate::functional::devices::{CellPlane, Circuit, Comparators, Latches, Place, Setting, Synapses};
 use crate::functional::input::Windows;
 use crate::functional::kernels::Instructions;
 use crate::functional::lanes::{self, Converted};
 use crate::functional::post::{Affine, CodeRange};
 use crate::functional::product::Sums;
+use crate::functional::realised::{MembersApart, Realised};
 use crate::functional::registers::{RegisterDraws, Registers};
 use crate::functional::rows::{PlaneRows, RowSets, RowWeights};
 use crate::functional::tiles::Tiles;
@@ -259,6 +260,28 @@ impl FunctionalSpec {
         Self { deterministic: arrays.clone(), stochastic: arrays, ..self }
     }
 
+    /// 1/f noise by its components, where it follows the times of reads.
+    fn ladder(&self) -> Option<(Ladder, &ReadTimes)> {
+        let times = self.times.as_deref().filter(|_| self.cells.needs_times())?;
+        let device = &self.cells.device;
+        let since = device.model.since_programming(device.age.seconds());
+        Some((Ladder::new(since, device.model.read_seconds()), times))
+    }
+
+    /// Its fast components, and the amplitude of the others, which change little while an image is computed: they are the same
+    /// for all its members.
+    fn components(&self) -> Option<(Ladder, f64)> {
+        self.ladder().map(|(ladder, times)| ladder.faster_than(FROZEN_LATENCIES * times.latency()))
+    }
+
+    /// How far members are apart in a layer, and what they have in common of the noise.
+    fn members_apart(&self, layer: usize) -> Option<MembersApart> {
+        let (ladder, times) = self.ladder().filter(|_| self.members > 1)?;
+        let [first, second] = [0, 1].map(|member| times.of_pass(layer, Plane::Stochastic, 0, member)[0]);
+        let seconds = (second - first).abs();
+        Some(MembersApart { seconds, noise_correlation: ladder.correlation(seconds) })
+    }
+
     fn arrays(&self, plane: Plane) -> &ArraySpec {
         match plane {
             Plane::Deterministic => &self.deterministic,
@@ -309,6 +332,24 @@ pub(super) enum Draws {
     Streams(WeightDistribution),
     /// The sequences of shift registers.
     Registers(RegisterDraws),
+    /// Comparators and the read noise of devices.
+    Comparators(Arc<ComparatorDraws>),
+}
+
+/// Draws by comparators.
+#[derive(Debug)]
+pub(super) struct ComparatorDraws {
+    pub(super) how: ByNoise,
+    realised: Realised,
+}
+
+/// How read noise follows that of other reads.
+#[derive(Debug)]
+pub(super) enum ByNoise {
+    /// Not at all: independent draws, one distribution for each copy of the arrays.
+    White(Vec<WeightDistribution>),
+    /// By the times of reads.
+    OneOverF(Comparators),
 }
 
 /// A plane of a layer as it is multiplied.
@@ -569,6 +610,8 @@ pub struct FunctionalModel {
     pub(super) seed: u64,
     /// When arrays are read, where that matters.
     pub(super) times: Option<Arc<ReadTimes>>,
+    /// How far members are apart in the first layer that they run by themselves, where noise follows the times of reads.
+    pub members_apart: Option<MembersApart>,
     /// How products are computed; it makes no difference but in time.
     pub(super) instructions: Instructions,
     /// The batch-norm statistics of each layer.
@@ -660,6 +703,8 @@ impl FunctionalModel {
         let (input, output, seed, instructions) = (net.input, net.output, spec.seed, Instructions::best());
         let (members, statistics, passed_over) = (members as usize, used, sets.passed_over);
         let times = spec.times.clone();
+        let members_apart =
+            (first_ensembling < net.layers.len()).then(|| spec.members_apart(first_ensembling)).flatten();
         let model = Self {
             input,
             layers,
@@ -668,6 +713,7 @@ impl FunctionalModel {
             output,
             seed,
             times,
+            members_apart,
             instructions,
             statistics,
             passed_over,
@@ -685,6 +731,18 @@ impl FunctionalModel {
     #[must_use]
     pub fn members(&self) -> usize {
         self.members
+    }
+
+    /// The probabilities that comparators draw a layer's weights with, where they draw from the noise of devices.
+    ///
+    /// # Panics
+    /// Panics if there is no such layer.
+    #[must_use]
+    pub fn realised(&self, layer: usize) -> Option<&Realised> {
+        self.layers[layer].products.iter().find_map(|product| match &product.weights {
+            Weights::PerPosition(Draws::Comparators(draws)) => Some(&draws.realised),
+            _ => None,
+        })
     }
 
     /// Number of classes.
@@ -1007,7 +1065,7 @@ impl Planes<'_> {
         sums: &Sums,
     ) -> Option<CellPlane> {
         let (spec, Sums::Quantised(quantiser)) = (self.spec, sums) else { return None };
-        let MemoryCells { device, targets, spatial } = &spec.cells;
+        let MemoryCells { device, targets, .. } = &spec.cells;
         if device.is_ideal() {
             return None;
         }
@@ -1016,13 +1074,7 @@ impl Planes<'_> {
             Weights::PerMember(members) => Synapses::Gated(Latches::Members(members)),
             Weights::PerPosition(_) => Synapses::Gated(Latches::Drawn),
         };
-        // Components that change little while an image is computed are the same for all its members.
-        let ladder = spec.times.as_ref().filter(|_| spec.cells.needs_times()).map(|times| {
-            let model = &device.model;
-            let ladder = Ladder::new(model.since_programming(device.age.seconds()), model.read_seconds());
-            ladder.faster_than(FROZEN_LATENCIES * times.latency())
-        });
-        let (fast, frozen) = ladder.map_or((None, None), |(fast, frozen)| (Some(fast), Some(frozen)));
+        let (fast, frozen) = spec.components().map_or((None, None), |(fast, frozen)| (Some(fast), Some(frozen)));
         let setting = Setting {
             device,
             targets: *targets,
@@ -1030,7 +1082,7 @@ impl Planes<'_> {
             plane,
             synapses,
             present,
-            replicas: if *spatial && self.sampled { spec.members } else { 1 },
+            replicas: self.replicas(),
             compensated: match device.compensation {
                 Compensation::Off => false,
                 Compensation::Arrays { .. } => true,
@@ -1133,9 +1185,57 @@ impl Planes<'_> {
                 Ok(Weights::PerMember(members.collect()))
             }
             Sampler::Generator { probability_bits: bits, .. } => Ok(per_position(of_layer, blocks, *bits)),
-            Sampler::Comparator { .. } => Ok(per_position(of_layer, blocks, 32)),
+            Sampler::Comparator { .. } if spec.cells.device.is_ideal() => Ok(per_position(of_layer, blocks, 32)),
+            Sampler::Comparator { noise_rows, sub_arrays, offset } => {
+                let MemoryCells { device, targets, .. } = &spec.cells;
+                let circuit =
+                    Circuit { device, targets: *targets, noise_rows: *noise_rows, offset: *offset, seed: spec.seed };
+                let rows = blocks.rows();
+                let group = (spec.stochastic.rows / sub_arrays).max(1) as usize;
+                let place = Place { layer: index as u32, rows, columns, group };
+                let p = |row: usize, column: usize| of_layer.p[column * rows + row];
+                let held =
+                    |row: usize, column: usize| split.is_none_or(|split| split.contains(row as u32, column as u32));
+                let comparators = Comparators::new(&circuit, place, self.replicas(), spec.components(), p, held);
+                Ok(Weights::PerPosition(Draws::Comparators(Arc::new(of_comparators(
+                    comparators,
+                    of_layer,
+                    rows,
+                    spec,
+                )))))
+            }
         }
     }
+
+    /// Copies of the layer's arrays that members have of their own.
+    fn replicas(&self) -> u32 {
+        if self.spec.cells.spatial && self.sampled { self.spec.members } else { 1 }
+    }
+}
+
+/// Draws of a layer's weights by comparators, and how the probabilities that they realise compare with those of `intended`.
+fn of_comparators(
+    comparators: Comparators,
+    intended: &LayerPosterior,
+    rows: usize,
+    spec: &FunctionalSpec,
+) -> ComparatorDraws {
+    let mut realised = Realised::default();
+    let mut distributions = Vec::new();
+    for replica in 0..comparators.replicas() {
+        let mut found = intended.clone();
+        for (at, p) in found.p.iter_mut().enumerate() {
+            if let Some(probability) = comparators.realised(replica, at % rows, at / rows) {
+                realised.add(f64::from(*p), probability);
+                *p = probability as f32;
+            }
+        }
+        if spec.times.is_none() {
+            distributions.push(WeightDistribution::new(&found, rows, 32));
+        }
+    }
+    let how = if spec.times.is_none() { ByNoise::White(distributions) } else { ByNoise::OneOverF(comparators) };
+    ComparatorDraws { how, realised: realised.finish() }
 }
 
 /// Rows and columns of each row block.

@@ -6,12 +6,13 @@ use crate::functional::input::Planes;
 use crate::functional::kernels::Instructions;
 use crate::functional::lanes::{self, Positions};
 use crate::functional::model::{
-    Draws, FunctionalModel, LaidOut, Layer, PackedProduct, PlaneProduct, Present, Together, Weights,
+    ByNoise, Draws, FunctionalModel, LaidOut, Layer, PackedProduct, PlaneProduct, Present, Together, Weights,
 };
 use crate::functional::post::{Codes, max_pool};
 use crate::functional::product::{Sums, multiply};
 use crate::functional::registers::Generator;
 use crate::functional::weights::BitMatrix;
+use crate::mapping::Plane;
 use crate::random::{Purpose, StreamName};
 use crate::workload::LayerInput;
 use std::borrow::Cow;
@@ -268,6 +269,8 @@ struct Running<'a> {
     scratch: devices::Scratch,
     /// Seconds of the pass's first and last read, where they matter.
     reads: [f64; 2],
+    /// Read noise that comparators draw from, where it follows the times of reads.
+    noise: Option<devices::Noise>,
 }
 
 impl<'a> Running<'a> {
@@ -289,12 +292,19 @@ impl<'a> Running<'a> {
         let planes = |array: &PackedProduct| Planes::new(array.present.blocks(), layer.input_bits, layer.input_signed);
         let packed = product.packed.iter().flatten().map(planes).collect();
         let (lines, scratch) = (product.lines(member, None), devices::Scratch::new(model.instructions));
-        let times = model.times.as_ref().zip(product.cells.as_ref());
-        let reads = times.map_or([0.0; 2], |(times, cells)| times.of_pass(index, cells.plane(), image, member));
-        Self { product, weights, drawn, generators, packed, lines, scratch, reads }
+        let plane = product.cells.as_ref().map_or(Plane::Stochastic, devices::CellPlane::plane);
+        let reads = model.times.as_ref().map_or([0.0; 2], |times| times.of_pass(index, plane, image, member));
+        let noise = match &product.weights {
+            Weights::PerPosition(Draws::Comparators(draws)) => match &draws.how {
+                ByNoise::OneOverF(comparators) => comparators.noise(member),
+                ByNoise::White(_) => None,
+            },
+            _ => None,
+        };
+        Self { product, weights, drawn, generators, packed, lines, scratch, reads, noise }
     }
 
-    /// Seconds at which a position is read.
+    /// Seconds at which a position is read first.
     fn time(&self, position: usize, positions: usize) -> f64 {
         let [first, last] = self.reads;
         first + (last - first) * position as f64 / positions as f64
@@ -303,16 +313,24 @@ impl<'a> Running<'a> {
     /// Draws the weights of a position, where each has its own.
     fn draw(&mut self, model: &FunctionalModel, index: usize, image: usize, member: usize, position: usize) {
         let Weights::PerPosition(draws) = &self.product.weights else { return };
+        let positions = model.layers[index].positions;
+        let times = [position, position + 1].map(|position| self.time(position, positions));
+        let stream = || {
+            let name = StreamName {
+                layer: index as u32,
+                member: member as u32,
+                position: (image * positions + position) as u64,
+                ..StreamName::new(Purpose::WeightSample)
+            };
+            name.open(model.seed)
+        };
         match draws {
-            Draws::Streams(distribution) => {
-                let name = StreamName {
-                    layer: index as u32,
-                    member: member as u32,
-                    position: (image * model.layers[index].positions + position) as u64,
-                    ..StreamName::new(Purpose::WeightSample)
-                };
-                distribution.draw(&mut name.open(model.seed), &mut self.drawn);
-            }
+            Draws::Streams(distribution) => distribution.draw(&mut stream(), &mut self.drawn),
+            Draws::Comparators(draws) => match (&draws.how, &mut self.noise) {
+                (ByNoise::OneOverF(comparators), Some(noise)) => comparators.draw(noise, times, &mut self.drawn),
+                (ByNoise::White(of), _) => of[member.min(of.len() - 1)].draw(&mut stream(), &mut self.drawn),
+                (ByNoise::OneOverF(_), None) => unreachable!("noise is there where it follows the times of reads"),
+            },
             Draws::Registers(draws) => draws.draw(&mut self.generators, &mut self.drawn),
         }
         match self.weights.to_mut() {

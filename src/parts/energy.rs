@@ -149,8 +149,9 @@ impl RowEnergy {
             // Of so many weights in so many places.
             let of_row = |weights: u64, places: u64| {
                 let (weights, places) = (u128::from(weights), u128::from(places));
-                let on = u128::from(on) * (weights + u128::from(readout.noise_rows) * places);
-                let off = u128::from(off) * (2 * places - weights);
+                let noise = u128::from(readout.noise_rows) * places;
+                let on = u128::from(on) * (weights + noise);
+                let off = u128::from(off) * (2 * places - weights + noise);
                 u64::try_from((on + off) * u128::from(columns) / places).unwrap_or(u64::MAX)
             };
             CellEnergy {
@@ -179,6 +180,11 @@ fn conductances(chip: &Chip, readout: &Readout<'_>, plane: Plane) -> [Conductanc
         return targets;
     }
     let mean = |target: Conductance| Conductance((device.mean_conductance(target.microsiemens()) * 1e6).round() as u64);
+    if plane == Plane::Stochastic && matches!(chip.sampler, Sampler::Comparator { .. }) {
+        // Both devices of a pair that is drawn from are near the middle; those of places without one are off.
+        let (middle, off) = (mean(Conductance(u64::midpoint(targets[0].0, targets[1].0))), mean(targets[1]));
+        return [Conductance((2 * middle.0).saturating_sub(off.0)), off];
+    }
     let latched = plane == Plane::Stochastic && matches!(chip.sampler, Sampler::Generator { .. });
     [mean(targets[0]), if latched { targets[1] } else { mean(targets[1]) }]
 }

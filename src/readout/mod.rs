@@ -84,7 +84,7 @@ impl<'a> Readout<'a> {
     #[must_use]
     pub fn new(chip: &'a Chip, plane: Plane) -> Self {
         let arrays = chip.plane(plane);
-        if let (Plane::Stochastic, Sampler::Comparator { noise_rows, sub_arrays }) = (plane, &chip.sampler) {
+        if let (Plane::Stochastic, Sampler::Comparator { noise_rows, sub_arrays, .. }) = (plane, &chip.sampler) {
             return row_serial::readout(chip, arrays, *noise_rows, *sub_arrays);
         }
         match arrays.array.readout {

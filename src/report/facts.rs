@@ -4,10 +4,10 @@
 
 use crate::config::Config;
 use crate::functional::metrics::Detection;
-use crate::functional::{Tried, UsedStatistics};
+use crate::functional::{MembersApart, Realised, Tried, UsedStatistics};
 use crate::mapping::{Placed, Replicated};
 use crate::meter::decimal;
-use crate::report::Setting;
+use crate::report::{ReferenceReads, Setting};
 use crate::trace::Component;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -34,6 +34,9 @@ pub struct RunFacts {
     pub stages: Vec<String>,
     /// Parts of the chip that the network occupies.
     pub inventory: Vec<InventoryItem>,
+    /// One measurement of the factors of drift compensation; none without compensation.
+    #[serde(default)]
+    pub reference_reads: Option<ReferenceReads>,
     /// Tiles in use.
     pub tiles: u32,
     /// Crossbar arrays in use, copies included.
@@ -158,6 +161,12 @@ pub struct OutputFacts {
     /// Correlation of the logits of two members over images and classes, mean over all pairs; none with one member.
     #[serde(default)]
     pub member_correlation: Option<f64>,
+    /// How far members are apart; none unless read noise follows the times of reads.
+    #[serde(default)]
+    pub members_apart: Option<MembersApart>,
+    /// Realised against intended probabilities by layer, where comparators draw from the noise of devices.
+    #[serde(default)]
+    pub realised: Vec<Option<Realised>>,
     /// Share of right predictions; none without labels.
     pub accuracy: Option<f64>,
     /// Expected calibration error; none without labels.

@@ -15,6 +15,7 @@ pub mod efficiency;
 pub mod utilisation;
 pub mod stalls;
 pub mod sampling;
+pub mod compensation;
 pub mod settings;
 pub mod sparsity;
 pub mod stored;
@@ -24,6 +25,7 @@ pub mod critical;
 
 pub use area::Area;
 pub use booked::Booked;
+pub use compensation::{CompensationCost, ReferenceReads};
 pub use efficiency::Efficiency;
 pub use energy::Energy;
 pub use facts::{
@@ -79,6 +81,9 @@ pub struct Report {
     pub stalls: Stalls,
     /// What is drawn at random.
     pub sampling: Sampling,
+    /// Reference reads of drift compensation, beside the run; none without compensation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compensation: Option<CompensationCost>,
     /// Events of the simulation.
     pub events: Events,
     /// What the network answers.
@@ -180,6 +185,7 @@ impl Report {
             utilisation: utilisation::utilisation(facts, &booked, ledger.makespan()),
             stalls: stalls::stalls(facts, &booked),
             sampling: sampling::sampling(facts),
+            compensation: compensation::cost(facts),
             events: Events {
                 count: events.count,
                 per_kind: events.per_kind.clone(),

@@ -1,6 +1,7 @@
 //! The report as a table for people: plain ASCII, at most 100 columns.
 
 use crate::config::{Config, Execution, Mode, Packing, Placement, Sampler};
+use crate::functional::Realised;
 use crate::functional::metrics::Detection;
 use crate::mapping::Placed;
 use crate::mapping::replicate::LayerCopies;
@@ -261,7 +262,28 @@ fn time(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     ]
     .map(|(name, run, steady_state)| [name.to_owned(), run, steady_state]);
     grid(f, ["", "mean of the run", "steady state"], &rows)?;
-    line(f, "", &format!("({GOPS_DEFINITION})"))
+    line(f, "", &format!("({GOPS_DEFINITION})"))?;
+    compensation(report, f)
+}
+
+/// What a measurement of compensation factors costs, beside the run.
+fn compensation(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Some(cost) = &report.compensation else { return Ok(()) };
+    let measured = format!(
+        "{} row reads of {} arrays in {} cycles, {}",
+        grouped(cost.reads),
+        grouped(cost.arrays),
+        grouped(cost.cycles),
+        si(cost.energy_j, "J")
+    );
+    let interval = report.config.arch.device.reference_interval;
+    let often = match (interval, cost.power_w, cost.time_share) {
+        (Some(interval), Some(power), Some(share)) => {
+            format!("every {interval}: {} and {} of the time", si(power, "W"), percent(share))
+        }
+        _ => "once a deployment".to_owned(),
+    };
+    line(f, "drift compensation", &format!("{measured}, {often}; beside the run"))
 }
 
 fn energy(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -505,6 +527,20 @@ fn answers(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     line(f, "mutual information", &format!("{:.4} nats (mean)", mean(&outputs.mutual_information)))?;
     if let Some(correlation) = outputs.member_correlation {
         line(f, "member correlation", &format!("{correlation:.4} (logits of two members; mean over pairs)"))?;
+    }
+    if let Some(apart) = outputs.members_apart {
+        let text =
+            format!("{} apart; their read noise correlates by {:.3}", si(apart.seconds, "s"), apart.noise_correlation);
+        line(f, "members", &text)?;
+    }
+    for (realised, layer) in outputs.realised.iter().zip(&report.mapping.per_layer) {
+        if let Some(realised) = realised {
+            let Realised { mean_intended, mean_realised, mean_error, worst, .. } = realised;
+            let text = format!(
+                "mean {mean_realised:.3} of p, intended {mean_intended:.3}; off by {mean_error:.3} (mean), {worst:.3} (worst)"
+            );
+            line(f, &format!("drawn in {}", cut(&layer.name)), &text)?;
+        }
     }
     if let Some(ood) = &outputs.ood {
         line(f, "out of distribution", &format!("{} images", ood.images))?;

@@ -53,7 +53,9 @@ pub fn tied() -> impl Strategy<Value = Config> {
             (chip.accumulator.depth, chip.digital.depth, chip.digital.lanes) = queues;
             let (mode, images, members, sampler, width_of_generator) = run;
             chip.sampler = match sampler {
-                0 | 1 => Sampler::Comparator { noise_rows: 1, sub_arrays: 1 + sampler as u32 },
+                0 | 1 => {
+                    Sampler::Comparator { noise_rows: 1, sub_arrays: 1 + sampler as u32, offset: Offset::default() }
+                }
                 _ => Sampler::Generator {
                     source: RandomSource::Ideal,
                     bits_per_cycle: width_of_generator,

@@ -169,6 +169,8 @@ fn facts(layers: u32, images: u32, members: u32, cycles: u64) -> RunFacts {
             mean_probabilities: vec![vec![0.1, 0.9]; answers],
             entropy: vec![0.1 + 0.2; answers],
             member_correlation: None,
+            members_apart: None,
+            realised: Vec::new(),
             mutual_information: vec![1.0 / 3.0; answers],
             accuracy: Some(0.975),
             ece: Some(0.0123),
@@ -193,6 +195,7 @@ fn facts(layers: u32, images: u32, members: u32, cycles: u64) -> RunFacts {
         config,
         layers,
         inventory,
+        reference_reads: None,
     }
 }
 

@@ -17,8 +17,10 @@ mod cells;
 mod frozen;
 mod lines;
 mod read;
+mod comparators;
 
 pub(super) use cells::{Latches, Setting, Synapses};
+pub(super) use comparators::{Circuit, Comparators, Noise, Place};
 pub(super) use frozen::Frozen;
 pub(super) use lines::PlaneLines;
 pub(super) use read::{At, CellPlane, Scratch};

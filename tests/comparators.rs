@@ -1,0 +1,94 @@
+//! Do comparators draw from the noise of devices as they really are?
+
+use crossbayes::config::{LoadRequest, load};
+use std::path::Path;
+use std::process::Command;
+
+const CELLS: [&str; 2] = ["arch.device.model=pcm_joshi", "values.answer=First(20)"];
+
+/// What a run on the chip with comparators reports.
+fn report(set: &[&str], threads: &str) -> serde_json::Value {
+    let chip = Path::new(env!("CARGO_MANIFEST_DIR")).join("arch/pcm_128_rowserial.ron");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crossbayes"));
+    command.args(["run", "--no-files", "--quiet", "--format", "json", "--threads", threads, "--arch"]).arg(chip);
+    command.args(CELLS.iter().chain(set).flat_map(|set| ["--set", set]));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+const WHITE: &str = "arch.device.read_noise=White";
+const IN_TIME: &str = "arch.device.read_noise=OneOverF";
+
+#[test]
+fn realised_probabilities_are_reported_and_repeat_with_the_seed() {
+    for noise in [WHITE, IN_TIME] {
+        let set = [noise, "ensemble.members=4"];
+        let one = report(&set, "1")["outputs"].clone();
+        assert_eq!(report(&set, "2")["outputs"], one, "{noise}");
+        let realised = &one["realised"];
+        assert!(realised[0].is_null(), "conv1 is deterministic: {realised}");
+        let fc1 = &realised[2];
+        assert_eq!(fc1["synapses"], 512 * 64);
+        let number = |key: &str| fc1[key].as_f64().unwrap();
+        assert!(number("mean_error") > 0.02 && number("worst") > 0.3, "{fc1}");
+        assert!(number("mean_error") < number("worst") && number("worst") <= 1.0, "{fc1}");
+        let counts = fc1["histogram"].as_array().unwrap();
+        assert_eq!(counts.iter().map(|count| count.as_u64().unwrap()).sum::<u64>(), 512 * 64);
+        assert_ne!(report(&[noise, "ensemble.members=4", "seed=2"], "2")["outputs"]["realised"], *realised);
+    }
+    assert!(report(&[WHITE], "2")["outputs"]["members_apart"].is_null());
+}
+
+#[test]
+fn a_faster_chip_gives_more_alike_members() {
+    let figures = |read_time: &str| {
+        let set = [
+            IN_TIME,
+            "arch.sampler=Comparator(noise_rows: 16, offset: (trim: (step: \"100 nS\", bits: 12)))",
+            "ensemble.members=5",
+            read_time,
+        ];
+        let outputs = report(&set, "2")["outputs"].clone();
+        let apart = &outputs["members_apart"];
+        let correlation = outputs["member_correlation"].as_f64().unwrap();
+        (apart["seconds"].as_f64().unwrap(), apart["noise_correlation"].as_f64().unwrap(), correlation)
+    };
+    let found =
+        ["arch.stochastic.read_time=10 ns", "arch.stochastic.read_time=10 us", "arch.stochastic.read_time=1 ms"]
+            .map(figures);
+    for pair in found.windows(2) {
+        let ((fast, noise, members), (slow, slow_noise, slow_members)) = (pair[0], pair[1]);
+        assert!(fast < slow && noise > slow_noise && members > slow_members, "{found:?}");
+    }
+}
+
+#[test]
+fn schedules_and_packings_do_not_change_draws_of_white_noise() {
+    let set = |more: &[&'static str]| [&[WHITE, "ensemble.members=3"], more].concat();
+    let outputs = |more: &[&'static str]| report(&set(more), "2")["outputs"].clone();
+    let first = outputs(&["mapping.scheme=Sparse(eps: Above(0.05))", "arch.adc.bits=9"]);
+    for more in [
+        &["mapping.scheme=Sparse(eps: Above(0.05))", "arch.adc.bits=9", "schedule.mode=Sequential"][..],
+        &["mapping.scheme=Sparse(eps: Above(0.05), packing: Lists())", "arch.adc.bits=9"],
+        &["mapping.scheme=Sparse(eps: Above(0.05), packing: Rows)", "arch.adc.bits=9"],
+    ] {
+        assert_eq!(outputs(more)["mean_probabilities"], first["mean_probabilities"], "{more:?}");
+    }
+}
+
+#[test]
+fn comparators_without_fresh_noise_are_refused() {
+    let chip = Path::new(env!("CARGO_MANIFEST_DIR")).join("arch/pcm_128_rowserial.ron").display().to_string();
+    let problems = |set: &[&str]| {
+        let set = set.iter().map(|&set| set.to_owned()).collect();
+        load(&LoadRequest { arch: Some(chip.clone()), set, ..LoadRequest::default() })
+            .err()
+            .map(|errors| errors.to_string())
+    };
+    let told = problems(&CELLS).unwrap();
+    assert!(told.contains("read noise is Frozen, and comparators draw weights from it"), "{told}");
+    assert_eq!(problems(&[CELLS[0], WHITE]), None);
+    assert_eq!(problems(&[CELLS[0], "mapping.scheme=Deterministic"]), None);
+    assert_eq!(problems(&[]), None);
+}
