@@ -4,7 +4,7 @@ use crossbayes::config::{LoadRequest, load};
 use std::path::Path;
 use std::process::Command;
 
-const CELLS: [&str; 2] = ["arch.device.model=pcm_joshi", "values.answer=First(20)"];
+const CELLS: [&str; 2] = ["arch.device.model=pcm_joshi", "values.answer=First(8)"];
 
 /// What a run on the chip with comparators reports.
 fn report(set: &[&str], threads: &str) -> serde_json::Value {
@@ -91,4 +91,38 @@ fn comparators_without_fresh_noise_are_refused() {
     assert_eq!(problems(&[CELLS[0], WHITE]), None);
     assert_eq!(problems(&[CELLS[0], "mapping.scheme=Deterministic"]), None);
     assert_eq!(problems(&[]), None);
+}
+
+#[test]
+fn show_sampler_prints_and_draws_what_becomes_of_p() {
+    let folder = tempfile::tempdir().unwrap();
+    let show = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_crossbayes"));
+        let output = command.args(["show", "sampler"]).args(more).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let shown: serde_json::Value = serde_json::from_str(&show(&["--format", "json"])).unwrap();
+    let of = |rows: u64, p: f64| {
+        let rows = shown["noise_rows"].as_array().unwrap().iter().find(|of| of["noise_rows"] == rows).unwrap();
+        let bent = rows["probabilities"].as_array().unwrap().iter().find(|bent| bent["intended"] == p).unwrap().clone();
+        (bent["mean"].as_f64().unwrap(), bent["std"].as_f64().unwrap())
+    };
+    // Comparators are not trimmed here: their noise rows are off by as much as the pair of a synapse, each.
+    for rows in [0, 4, 16] {
+        let ((low, _), (middle, spread), (high, _)) = (of(rows, 0.1), of(rows, 0.5), of(rows, 0.9));
+        // 1,024 comparators: a standard error of 0.35 / 32.
+        assert!((middle - 0.5).abs() < 0.045, "{rows}: {middle}");
+        assert!(low > 0.1 && high < 0.9, "errors pull towards the middle: {low}, {high}");
+        assert!((0.2..0.45).contains(&spread), "{rows}: {spread}");
+    }
+    // 1 - F(1 ms) = 1 - 0.66^2 = 0.566; the draws' correlation is 2 / pi asin of it: 0.383.
+    let between = &shown["between"][3];
+    assert!((between["noise_correlation"].as_f64().unwrap() - 0.566).abs() < 0.02, "{between}");
+    assert!((between["draw_correlation"].as_f64().unwrap() - 0.383).abs() < 0.02, "{between}");
+    show(&["--out", folder.path().join("pictures").to_str().unwrap()]);
+    for name in ["sampler_noise_rows.svg", "sampler_offset.svg", "sampler_members.svg"] {
+        let svg = std::fs::read_to_string(folder.path().join("pictures").join(name)).unwrap();
+        assert!(svg.contains("<svg") && svg.len() > 5_000, "{name}");
+    }
 }

@@ -18,6 +18,7 @@ mod posterior;
 mod progress;
 mod report;
 mod run;
+mod sampler;
 mod schema;
 mod show;
 mod sparsity;

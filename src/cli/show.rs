@@ -2,7 +2,7 @@
 
 use super::plot::Pictures;
 use super::text::{aligned, row, value};
-use super::{Failure, Format, Global, Target, device, posterior, print, sparsity};
+use super::{Failure, Format, Global, Target, device, posterior, print, sampler, sparsity};
 use crate::config::{Config, CostTable, Plane};
 use crate::dataflow::{check, to_dot};
 use crate::error::Error;
@@ -24,7 +24,8 @@ use std::fmt::Write as _;
   crossbayes show costs --arch pcm_128 --format json
   crossbayes show sparsity --eps 0.05,0.3 --array-rows 128,256
   crossbayes show sparsity --out plots/sparsity
-  crossbayes show device --g '10 uS' --t '3600 s' --devices 1000000")]
+  crossbayes show device --g '10 uS' --t '3600 s' --devices 1000000
+  crossbayes show sampler --arch pcm_128_rowserial --set arch.device.model=pcm_joshi --set arch.device.read_noise=White")]
 pub(super) struct Args {
     /// What to show.
     #[arg(value_enum)]
@@ -62,11 +63,16 @@ enum What {
     Sparsity,
     /// What is left of a conductance after programming, drift and reading.
     Device,
+    /// What comparators that draw from device noise make of a probability.
+    Sampler,
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     if args.what == What::Device {
         return Ok(print(&device::text(&args.device, &args.pictures, &args.target, global)?)?);
+    }
+    if args.what == What::Sampler {
+        return Ok(print(&sampler::text(&args.pictures, &args.target, global)?)?);
     }
     let loaded = args.target.load(global.seed)?;
     let config = &loaded.config;
@@ -79,7 +85,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
         What::Costs => costs(&config.arch.costs),
         What::Posterior => posterior::text(&loaded, json)?,
         What::Sparsity => sparsity::text(&args.sparsity, &args.pictures, &loaded, global)?,
-        What::Device => unreachable!("shown above"),
+        What::Device | What::Sampler => unreachable!("shown above"),
         What::Mapping | What::Dataflow => {
             let plan = run::planned(config, &loaded.workload_base).map_err(|error| match error {
                 Error::Problems(problems) => Failure::Config(loaded.locate(problems)),

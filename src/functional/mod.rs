@@ -29,6 +29,7 @@ mod run;
 pub mod record;
 pub mod times;
 pub mod realised;
+pub mod study;
 pub mod activity;
 pub mod choose;
 pub mod calibrate;

@@ -95,7 +95,7 @@ fn read_noise(device: &Device) -> Picture {
 }
 
 /// A chart with linear axes: x from 0 to 1, y from 0 to the end of its axis.
-struct Chart {
+pub(super) struct Chart {
     picture: Picture,
     max: f64,
     /// Heights of the notes at its right.
@@ -103,7 +103,7 @@ struct Chart {
 }
 
 impl Chart {
-    fn new(title: &str, subtitle: &str, axis: &Axis) -> Self {
+    pub(super) fn new(title: &str, subtitle: &str, axis: &Axis) -> Self {
         let picture = Picture { width: WIDTH, height: HEIGHT, shapes: Vec::new() };
         let mut chart = Self { picture, max: axis.max, notes: Vec::new() };
         chart.text(20.0, 27.0, title, 15.0, Anchor::Start, INK);
@@ -117,7 +117,7 @@ impl Chart {
     }
 
     /// Ticks at shares of the width, and the meaning of the axis.
-    fn below(&mut self, ticks: impl IntoIterator<Item = (f64, String)>, label: &str) {
+    pub(super) fn below(&mut self, ticks: impl IntoIterator<Item = (f64, String)>, label: &str) {
         for (share, text) in ticks {
             let x = self.x(share);
             self.picture.shapes.push(Mark::Line { from: (x, TOP), to: (x, BOTTOM + 5.0), colour: GRID });
@@ -141,7 +141,7 @@ impl Chart {
         self.picture.shapes.push(Mark::Rectangle { x, y, width, height, fill });
     }
 
-    fn line(&mut self, points: impl Iterator<Item = (f64, f64)>, colour: Colour) {
+    pub(super) fn line(&mut self, points: impl Iterator<Item = (f64, f64)>, colour: Colour) {
         let points: Vec<(f64, f64)> = points.map(|(share, value)| (self.x(share), self.y(value))).collect();
         for pair in points.windows(2) {
             self.picture.shapes.push(Mark::Line { from: pair[0], to: pair[1], colour });
@@ -158,7 +158,7 @@ impl Chart {
         self.text(RIGHT + 6.0, y, text, TEXT, Anchor::Start, colour);
     }
 
-    fn legend(&mut self, index: usize, text: &str, colour: Colour) {
+    pub(super) fn legend(&mut self, index: usize, text: &str, colour: Colour) {
         let y = TOP + 14.0 + 18.0 * index as f64;
         self.picture.shapes.push(Mark::Rectangle {
             x: RIGHT - 130.0,
@@ -175,7 +175,7 @@ impl Chart {
         self.picture.shapes.push(Mark::Text { x, y, text: text.to_owned(), size, bold, anchor, colour });
     }
 
-    fn finish(self) -> Picture {
+    pub(super) fn finish(self) -> Picture {
         self.picture
     }
 }

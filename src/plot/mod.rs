@@ -17,6 +17,7 @@ pub mod utilisation;
 pub mod critical;
 pub mod sparsity;
 pub mod device;
+pub mod sampler;
 
 pub use picture::Picture;
 

@@ -1,0 +1,100 @@
+//! `show sampler`: what comparators that draw from device noise make of p.
+
+use super::plot::Pictures;
+use super::text::{aligned, row, value};
+use super::{Failure, Format, Global, Target};
+use crate::config::load_device;
+use crate::device::one_over_f::Ladder;
+use crate::functional::study::{Bent, Study, draw_correlation};
+use crate::plot;
+use crate::plot::sampler::NOISE_ROWS;
+use crate::units::Time;
+use serde::Serialize;
+
+/// Probabilities that are shown.
+const PROBABILITIES: [f64; 7] = [0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95];
+/// Times between draws.
+const BETWEEN: [Time; 5] =
+    [Time(1_000_000), Time(10_000_000), Time(100_000_000), Time(1_000_000_000), Time(1_000_000_000_000)];
+
+#[derive(Debug, Serialize)]
+struct Shown {
+    model: String,
+    age_s: f64,
+    noise_rows: Vec<OfNoiseRows>,
+    between: Vec<Alike>,
+}
+
+#[derive(Debug, Serialize)]
+struct OfNoiseRows {
+    noise_rows: u32,
+    probabilities: Vec<Bent>,
+}
+
+#[derive(Debug, Serialize)]
+struct Alike {
+    dt_s: f64,
+    noise_correlation: f64,
+    draw_correlation: f64,
+}
+
+/// Realised probabilities for several numbers of noise rows and the chip's own, as a table or as JSON.
+pub(super) fn text(to: &Pictures, target: &Target, global: &Global) -> Result<String, Failure> {
+    let config = target.load(global.seed)?.config;
+    let mut study = Study::of(&config.arch, config.seed);
+    if study.device.is_ideal() {
+        study.device.model = load_device("pcm_joshi").map_err(Failure::Config)?;
+    }
+    let mut rows: Vec<u32> = NOISE_ROWS.into_iter().chain([study.noise_rows]).collect();
+    rows.sort_unstable();
+    rows.dedup();
+    let of = |noise_rows: u32| {
+        let study = Study { noise_rows, ..study.clone() };
+        OfNoiseRows { noise_rows, probabilities: PROBABILITIES.map(|p| study.bent(p)).to_vec() }
+    };
+    let model = &study.device.model;
+    let age = study.device.age.seconds();
+    let ladder = Ladder::new(model.since_programming(age), model.read_seconds());
+    let alike = |dt: Time| {
+        let dt_s = dt.0 as f64 / 1e12;
+        let noise_correlation = ladder.correlation(dt_s);
+        Alike { dt_s, noise_correlation, draw_correlation: draw_correlation(noise_correlation) }
+    };
+    let shown = Shown {
+        model: model.name.clone(),
+        age_s: age,
+        noise_rows: rows.into_iter().map(of).collect(),
+        between: BETWEEN.into_iter().map(alike).collect(),
+    };
+    to.draw(global, || plot::sampler::pictures(&study))?;
+    if global.format == Format::Json {
+        return Ok(value(&shown, true)?);
+    }
+    Ok(table(&shown, &study))
+}
+
+fn table(shown: &Shown, study: &Study) -> String {
+    let mut rows =
+        vec![std::iter::once("noise rows".to_owned()).chain(PROBABILITIES.map(|p| format!("p = {p}"))).collect()];
+    rows.extend(shown.noise_rows.iter().map(|of| {
+        let bent = of.probabilities.iter().map(|bent| format!("{:.3} +- {:.3}", bent.mean, bent.std));
+        std::iter::once(of.noise_rows.to_string()).chain(bent).collect::<Vec<String>>()
+    }));
+    let mut between = vec![row(["time between two draws", "correlation of noise", "of draws at p = 0.5"])];
+    between.extend(BETWEEN.iter().zip(&shown.between).map(|(dt, alike)| {
+        let number = |value: f64| format!("{value:.3}");
+        row([&dt.to_string(), &number(alike.noise_correlation), &number(alike.draw_correlation)])
+    }));
+    let trim = study.offset.trim.map_or_else(
+        || "not trimmed".to_owned(),
+        |trim| format!("trimmed in steps of {} with {} bits", trim.step, trim.bits),
+    );
+    format!(
+        "{}, aged {}; offsets of {}, {trim}\nrealised probabilities: mean and standard deviation\n\n{}\n{}",
+        shown.model,
+        study.device.age,
+        study.offset.spread,
+        aligned(&rows),
+        aligned(&between)
+    )
+}
