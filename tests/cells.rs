@@ -445,7 +445,8 @@ fn reference_reads_cost_what_a_count_by_hand_says() {
     let pair = (chip.device.mean_conductance(25.0) + chip.device.mean_conductance(0.0)) * 1e-6 * 0.04 * 10e-9;
     let costs = &chip.costs;
     let adc = costs.adc.iter().find(|adc| adc.bits == 8).unwrap().convert.energy.0;
-    let conversion = (adc + costs.sample_and_hold.energy.0 + costs.shift_add.energy.0) as f64 * 1e-18;
+    let conversion =
+        (adc + costs.multiplexer.energy.0 + costs.sample_and_hold.energy.0 + costs.shift_add.energy.0) as f64 * 1e-18;
     let drive = costs.wordline.energy.0 as f64 * 1e-18 * 729.0;
     let expected = conversions as f64 * (pair + conversion) + drive;
     let energy = cost["energy_j"].as_f64().unwrap();

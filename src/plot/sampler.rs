@@ -73,7 +73,7 @@ fn offset(study: &Study) -> Picture {
     let mut chart = Chart::new(
         "What offsets of comparators do to p = 1/2",
         &format!("{}, aged {}", study.device.model.name, study.device.age),
-        &Axis::in_unit("mean of |realised - 1/2|", "1", 1.0, 0.5),
+        &Axis::in_unit("mean of |realised - 1/2|", "1", 1.0, 0.6),
     );
     let ticks = (0..=5).map(|i| (f64::from(i) / 5.0, format!("{}", f64::from(i) / 5.0 * MOST_OFFSET)));
     chart.below(ticks, "spread of offsets (\u{b5}S)");
