@@ -463,6 +463,15 @@ proptest! {
                     all.map(|(_, entry)| entry.count).sum::<u128>()
                 };
                 prop_assert_eq!(of(Component::Driver), driven, "{} {:?}", &layer.name, plane);
+                // A code has a read of the register file, its index, and wires over half of the pitch of a tile.
+                let (costs, of_net) = (&case.config.arch.costs, &net.layers[l]);
+                let index = u64::from(of_net.rows.next_power_of_two().trailing_zeros().max(1)) * costs.index_bit.energy.0;
+                let code = costs.gather.energy.0 + index + costs.link.energy.0 * u64::from(of_net.input_bits) / 16;
+                for (_, entry) in both.ledger.entries().filter(|(of, _)| {
+                    (of.layer, of.plane, of.action) == (Some(l as u32), Some(plane), Action::Gather)
+                }) {
+                    prop_assert_eq!(entry.energy, entry.count * u128::from(code));
+                }
                 let passes = windows.0.iter().filter(|((layer, member, _), _)| {
                     *layer == l && (*member == 0 || !(keeps && plane == Plane::Deterministic))
                 });

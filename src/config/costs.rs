@@ -101,8 +101,8 @@ pub struct CostTable {
     pub probability_fetch: Cost,
     /// Fetching one bit of an index of a packed array; area and leakage of its storage.
     pub index_bit: Cost,
-    /// One input code gathered from a bank of the layer's register file into a packed array; area and leakage of the
-    /// selector of one bank. Time: one access.
+    /// One input code gathered from a bank of the layer's register file into a packed array, without its wires, which cost as
+    /// those of `link`; area and leakage of the selector of one bank. Time: one access.
     pub gather: Cost,
     /// One shift-and-add; area of one unit. Time: latency after the conversion, pipelined.
     pub shift_add: Cost,

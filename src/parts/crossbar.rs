@@ -183,7 +183,7 @@ impl CrossbarSpec {
         let readout = Readout::new(at.chip, group.plane);
         let block = at.block();
         let (packing, skips) = at.packing();
-        let gather = Gather::new(at.chip, layer.rows, plane, packing, group, &block).map(|gather| {
+        let gather = Gather::new(at.chip, layer, plane, packing, group, &block).map(|gather| {
             let job = at.job(Some(l), Component::Driver, Action::Gather, gather.cycles, gather.energy);
             (job.in_plane(group.plane), gather)
         });

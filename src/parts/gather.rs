@@ -11,6 +11,7 @@ use crate::kernel::Cycle;
 use crate::mapping::pack::index_bits;
 use crate::mapping::{ArrayGroup, Packing, PlaneMapping};
 use crate::readout::Block;
+use crate::workload::NetLayer;
 
 /// The gathers of a group for one position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,16 +22,16 @@ pub struct Gather {
     pub ahead: bool,
     /// Codes gathered in the group's arrays of one copy.
     pub codes: u64,
-    /// Attojoules of a code with its index.
+    /// Attojoules of a code, with its index and wires.
     pub energy: u64,
 }
 
 impl Gather {
-    /// None for a group whose arrays hold blocks of the layer's matrix. `rows` are those of the layer.
+    /// None for a group of `layer` whose arrays hold blocks of its matrix.
     #[must_use]
     pub fn new(
         chip: &Chip,
-        rows: u32,
+        layer: &NetLayer,
         plane: &PlaneMapping,
         packing: Packing,
         group: &ArrayGroup,
@@ -47,11 +48,15 @@ impl Gather {
             loads.map(|loads| loads.iter().map(late).sum()).max()
         };
         let of_group = &arrays[group.row_blocks.start as usize..group.row_blocks.end as usize];
+        let costs = &chip.costs;
+        // A link carries a byte over a whole pitch.
+        let wires = costs.link.energy.0 * u64::from(layer.input_bits) / 16;
+        let index = u64::from(index_bits(layer.rows)) * costs.index_bit.energy.0;
         Some(Self {
             cycles: cycles.unwrap_or(0),
             ahead,
             codes: of_group.iter().map(|array| array.indices()).sum(),
-            energy: chip.costs.gather.energy.0 + u64::from(index_bits(rows)) * chip.costs.index_bit.energy.0,
+            energy: costs.gather.energy.0 + index + wires,
         })
     }
 

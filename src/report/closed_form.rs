@@ -174,7 +174,7 @@ fn ideal_time(config: &Config, layer: &NetLayer, mapped: &LayerMapping, copies: 
             if group.plane == Plane::Stochastic { draw_cycles(&config.arch, mapped.draws_at_once(group)) } else { 0 };
         let plane = mapped.plane(group.plane).expect("a group belongs to a plane of its layer");
         let packing = config.mapping.scheme.choices().map_or(Packing::Full, |choices| choices.packing);
-        let gather = Gather::new(&config.arch, layer.rows, plane, packing, group, &block);
+        let gather = Gather::new(&config.arch, layer, plane, packing, group, &block);
         let time = plane_time(&config.arch.sampler, block, gather.as_ref(), positions, draw);
         PlaneTime { first_member_only: group.first_member_only, ..time }
     };
