@@ -61,11 +61,11 @@ pub fn posterior(net: &Net) -> LoadedPosterior {
     LoadedPosterior::synthetic(1, &vec![0.1; net.layers.len()], net).expect("one share a layer")
 }
 
-/// One convolution of 1 x 1 with 4608 rows and 512 columns, at 64 positions.
+/// One convolution of 1 x 1 with 4608 rows and 512 columns, at 64 positions, and a small layer that has one position.
 pub fn layer_of_4608_rows() -> Net {
     let input = Input { channels: 4608, height: 8, width: 8, bits: 8, signed: false };
     let op = Operation::Conv { channels: 512, kernel: 1, stride: 1, padding: 0 };
-    layers(input, vec![(op, 1)], 8)
+    layers(input, vec![(op, 8), (Operation::Linear { outputs: 1 }, 1)], 8)
 }
 
 /// One member on arrays of so many rows and synapse columns, all weights drawn.
