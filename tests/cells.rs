@@ -4,6 +4,7 @@ use crossbayes::config::{LoadRequest, load};
 use crossbayes::device::one_over_f::{Bank, Ladder, fresh_sigma};
 use crossbayes::device::population::population;
 use crossbayes::device::{Draws, Moment};
+use crossbayes::functional::kernels::Instructions;
 use crossbayes::functional::{FunctionalModel, FunctionalSpec, Outputs, ReadTimes};
 use crossbayes::random::{Purpose, StreamName};
 use crossbayes::workload::{LoadedImages, LoadedPosterior, resolve};
@@ -103,6 +104,27 @@ fn threads_do_not_change_what_real_cells_answer() {
         assert_eq!(answers(&set, 9, 4), one);
         // Another seed programs other cells.
         assert_ne!(answers(&with(&set, &["seed=2"]), 9, 2).logits, one.logits);
+    }
+}
+
+#[test]
+fn instructions_do_not_change_what_real_cells_answer() {
+    let cases: [&[&str]; 4] = [
+        &[],
+        &["mapping.scheme=Dense", "arch.adc.input=Column"],
+        // Levels of several bits; arrays that share no multiple with wide registers.
+        &["mapping.scheme=Dense", "arch.driver.bits_per_pulse=3", "arch.array.rows=37", "arch.array.columns=26"],
+        &["mapping.scheme=Sparse(first_ensembling_layer: First, eps: 0.05, packing: Rows)", "arch.adc.bits=5"],
+    ];
+    for case in cases {
+        for noise in ["Frozen", "White"] {
+            let noise = format!("arch.device.read_noise={noise}");
+            let set = [JOSHI, &noise, "arch.device.age=1 h", "arch.device.compensation=Arrays()", "ensemble.members=2"];
+            let (model, images) = digits(&with(&set, case));
+            let wide = model.run(&images, 0..3, 1, &|_| ()).unwrap();
+            let portable = model.with(Instructions::portable()).run(&images, 0..3, 2, &|_| ()).unwrap();
+            assert_eq!(wide, portable, "{case:?}, {noise}");
+        }
     }
 }
 
