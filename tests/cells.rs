@@ -113,8 +113,14 @@ fn instructions_do_not_change_what_real_cells_answer() {
         &[],
         &["mapping.scheme=Dense", "arch.adc.input=Column"],
         // Levels of several bits; arrays that share no multiple with wide registers.
-        &["mapping.scheme=Dense", "arch.driver.bits_per_pulse=3", "arch.array.rows=37", "arch.array.columns=26"],
-        &["mapping.scheme=Sparse(first_ensembling_layer: First, eps: 0.05, packing: Rows)", "arch.adc.bits=5"],
+        &[
+            "mapping.scheme=Dense",
+            "arch.driver.bits_per_pulse=3",
+            "arch.array.rows=37",
+            "arch.array.columns=26",
+            "arch.adc.columns_per_adc=13",
+        ],
+        &["mapping.scheme=Sparse(first_ensembling_layer: First, eps: Above(0.05), packing: Rows)", "arch.adc.bits=5"],
     ];
     for case in cases {
         for noise in ["Frozen", "White"] {
