@@ -139,7 +139,11 @@ impl PaddedMap {
         let bytes = if eight.in_a_row {
             self.bytes[row + eight.places[0]..].first_chunk().copied().unwrap_or_default()
         } else {
-            eight.places.map(|place| self.bytes[row + place])
+            let mut bytes = [0; 8];
+            for (byte, place) in bytes.iter_mut().zip(eight.places) {
+                *byte = self.bytes[row + place];
+            }
+            bytes
         };
         u64::from_le_bytes(bytes) & eight.mask
     }

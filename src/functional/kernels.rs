@@ -51,14 +51,14 @@ impl Lanes {
     #[must_use]
     #[inline(always)]
     pub fn of(lanes: [i32; 16]) -> Self {
-        Self { words: std::array::from_fn(|i| join(lanes[2 * i] as u32, lanes[2 * i + 1] as u32)) }
+        Self { words: pulp::cast(lanes) }
     }
 
     /// The same lanes.
     #[must_use]
     #[inline(always)]
     pub fn numbers(self) -> [i32; 16] {
-        std::array::from_fn(|i| (self.words[i / 2] >> (32 * (i % 2))) as i32)
+        pulp::cast(self.words)
     }
 
     /// Adds lane by lane; lanes of 8 or 16 bits may not overflow.
@@ -72,6 +72,7 @@ impl Lanes {
     }
 }
 
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn join(low: u32, high: u32) -> u64 {
     u64::from(low) | u64::from(high) << 32
@@ -380,7 +381,9 @@ fn look_up(tables: &Tables, mut patterns: u64, mut sum: Lanes) -> Lanes {
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn multiply_add_avx2(V3 { avx, avx2, .. }: V3, pairs: &Pairs, levels: [&Levels; 4], sums: &mut [Lanes; 4]) {
-    let mut of: [[__m256i; 2]; 4] = [0, 1, 2, 3].map(|i| pulp::cast(sums[i].words));
+    let [a, b, c, d] = *sums;
+    let mut of: [[__m256i; 2]; 4] =
+        [pulp::cast(a.words), pulp::cast(b.words), pulp::cast(c.words), pulp::cast(d.words)];
     for (i, pair) in pairs.iter().enumerate() {
         let pair: [__m256i; 2] = pulp::cast(pair.words);
         for (of, levels) in of.iter_mut().zip(levels) {
@@ -389,7 +392,9 @@ fn multiply_add_avx2(V3 { avx, avx2, .. }: V3, pairs: &Pairs, levels: [&Levels; 
             of[1] = avx2._mm256_add_epi32(of[1], avx2._mm256_madd_epi16(pair[1], level));
         }
     }
-    sums.iter_mut().zip(of).for_each(|(sum, of)| sum.words = pulp::cast(of));
+    for (sum, of) in sums.iter_mut().zip(of) {
+        sum.words = pulp::cast(of);
+    }
 }
 
 #[inline(always)]

@@ -303,31 +303,28 @@ struct Count {
 impl Count {
     const ZERO: Self = Self { recent: Lanes::ZERO, before: Wide::ZERO };
 
-    /// Adds a word of rows, the `word`-th of its block. Returns the count of the block if it is the last one.
+    /// Adds a word of rows, the `word`-th of its block but not the last one.
     #[inline(always)]
-    fn add(
-        &mut self,
-        instructions: Instructions,
-        tables: &Tables,
-        patterns: u64,
-        word: usize,
-        last: bool,
-    ) -> Option<Wide> {
+    fn add(&mut self, instructions: Instructions, tables: &Tables, patterns: u64, word: usize) {
+        let recent = if word.is_multiple_of(COUNTED) { Lanes::ZERO } else { self.recent };
+        self.recent = instructions.look_up(tables, patterns, recent);
+        if word % COUNTED == COUNTED - 1 {
+            self.before = self.counted(instructions, self.recent, word);
+        }
+    }
+
+    /// The count of a block with its last word, the `word`-th one.
+    #[inline(always)]
+    fn with(&self, instructions: Instructions, tables: &Tables, patterns: u64, word: usize) -> Wide {
         let recent = if word.is_multiple_of(COUNTED) { Lanes::ZERO } else { self.recent };
         let recent = instructions.look_up(tables, patterns, recent);
-        if !last && word % COUNTED != COUNTED - 1 {
-            self.recent = recent;
-            return None;
-        }
-        let mut count = instructions.widen(recent);
-        if word >= COUNTED {
-            count = instructions.add(self.before, count);
-        }
-        if last {
-            return Some(count);
-        }
-        self.before = count;
-        None
+        self.counted(instructions, recent, word)
+    }
+
+    #[inline(always)]
+    fn counted(&self, instructions: Instructions, recent: Lanes, word: usize) -> Wide {
+        let count = instructions.widen(recent);
+        if word < COUNTED { count } else { instructions.add(self.before, count) }
     }
 }
 
@@ -365,20 +362,25 @@ impl<const PRESENT: bool> Work for Conversions<'_, PRESENT> {
                 let all = instructions.widen(all);
                 driven = if of_block == 0 { all } else { instructions.add(driven, all) };
                 let present = present.as_mut().and_then(Iterator::next).unwrap_or(&[]);
-                for (column, ((&patterns, count), codes)) in selected.iter().zip(&mut on).zip(&mut codes).enumerate() {
-                    let on = count.add(instructions, &tables, patterns, of_block, last);
+                if !last {
+                    for (&patterns, count) in selected.iter().zip(&mut on) {
+                        count.add(instructions, &tables, patterns, of_block);
+                    }
+                    for (&patterns, count) in present.iter().zip(&mut of) {
+                        count.add(instructions, &tables, patterns, of_block);
+                    }
+                    continue;
+                }
+                for (column, ((&patterns, count), codes)) in selected.iter().zip(&on).zip(&mut codes).enumerate() {
+                    let on = count.with(instructions, &tables, patterns, of_block);
                     let of = if PRESENT {
-                        of[column].add(instructions, &tables, present[column], of_block, last)
+                        of[column].with(instructions, &tables, present[column], of_block)
                     } else {
-                        Some(driven)
+                        driven
                     };
-                    if let (Some(on), Some(of)) = (on, of)
-                        && last
-                    {
-                        self.converted.add(instructions, on, of, codes, &mut clips);
-                        if column % COUNTED_COLUMNS == COUNTED_COLUMNS - 1 {
-                            clipped += drain(&mut clips);
-                        }
+                    self.converted.add(instructions, on, of, codes, &mut clips);
+                    if column % COUNTED_COLUMNS == COUNTED_COLUMNS - 1 {
+                        clipped += drain(&mut clips);
                     }
                 }
                 if self.converted.highest.is_some() {

@@ -149,19 +149,17 @@ impl Driven {
     fn sums(&self, instructions: Instructions, line: &Line, all: usize, columns: std::ops::Range<usize>) -> Vec<Lanes> {
         let mut sums = vec![Lanes::ZERO; self.positions.next_multiple_of(FOUR) * self.pulses];
         let words = line.current.chunks(ROWS * all);
-        let currents = |row: &[i16]| {
-            let mut lanes = [0; COLUMNS];
-            lanes.iter_mut().zip(&row[columns.clone()]).for_each(|(lane, &current)| *lane = i32::from(current));
-            lanes
-        };
         match &self.levels {
             OfWords::Patterns(of_words) => {
                 let mut tables: Tables = [[Lanes::ZERO; 16]; 16];
                 for (word, patterns) in words.zip(of_words) {
                     let mut rows = word.chunks_exact(all);
                     for table in &mut tables {
-                        let mut of_row = || rows.next().map_or(Lanes::ZERO, |row| Lanes::of(currents(row)));
-                        fill(table, [of_row(), of_row(), of_row(), of_row()]);
+                        let mut of_rows = [Lanes::ZERO; 4];
+                        for (lanes, row) in of_rows.iter_mut().zip(&mut rows) {
+                            *lanes = Lanes::of(currents(&row[columns.clone()]));
+                        }
+                        fill(table, of_rows);
                     }
                     for (sum, &pattern) in sums.iter_mut().zip(patterns) {
                         if pattern != 0 {
@@ -175,8 +173,18 @@ impl Driven {
                 for (word, levels) in words.zip(of_words) {
                     let mut rows = word.chunks_exact(all);
                     for pair in &mut pairs {
-                        let [first, second] = [rows.next(), rows.next()].map(|row| row.map_or([0; COLUMNS], currents));
-                        *pair = Lanes::of(std::array::from_fn(|i| first[i] & 0xffff | second[i] << 16));
+                        let mut lanes = [0; COLUMNS];
+                        if let Some(row) = rows.next() {
+                            for (lane, &current) in lanes.iter_mut().zip(&row[columns.clone()]) {
+                                *lane = i32::from(current as u16);
+                            }
+                        }
+                        if let Some(row) = rows.next() {
+                            for (lane, &current) in lanes.iter_mut().zip(&row[columns.clone()]) {
+                                *lane |= i32::from(current) << 16;
+                            }
+                        }
+                        *pair = Lanes::of(lanes);
                     }
                     let fours = sums.as_chunks_mut::<FOUR>().0.iter_mut().zip(levels.as_chunks::<FOUR>().0);
                     for (sums, [a, b, c, d]) in fours {
@@ -187,4 +195,14 @@ impl Driven {
         }
         sums
     }
+}
+
+/// The currents of a row.
+#[inline(always)]
+fn currents(of_row: &[i16]) -> [i32; COLUMNS] {
+    let mut lanes = [0; COLUMNS];
+    for (lane, &current) in lanes.iter_mut().zip(of_row) {
+        *lane = i32::from(current);
+    }
+    lanes
 }
