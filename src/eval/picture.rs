@@ -71,8 +71,13 @@ pub fn pictures(of: &Evaluated) -> Vec<(&'static str, Picture)> {
         return pictures;
     };
     let subtitle = format!(
-        "{} on {}, {} cells, {} members, {} images",
-        of.table.workload, of.table.arch, of.table.device, row.members, row.images
+        "{} on {}, {} cells, {} member{}, {} images",
+        of.table.workload,
+        of.table.arch,
+        of.table.device,
+        row.members,
+        if row.members > 1 { "s" } else { "" },
+        row.images
     );
     let at = |set: usize, members: u32| -> Vec<Score> {
         scored.sets[set].iter().map(|of_image| of_image[members as usize - 1]).collect()
