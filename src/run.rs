@@ -264,7 +264,7 @@ fn read_times(config: &Config, plan: &Plan) -> Result<ReadTimes, Error> {
     config.schedule.images = config.schedule.images.max(TIMED_IMAGES);
     let assembly = plan.assemble(&config, None)?;
     let cycle = 1.0 / config.arch.clock.0 as f64;
-    let clock = ReadClock::new(&plan.net, config.schedule.images, plan.mapping.members, cycle);
+    let clock = ReadClock::new(&plan.net, config.schedule.images, config.members(), cycle);
     let (_, clock) = simulate(&config, assembly, clock, |_, _| ())?;
     Ok(clock.times())
 }

@@ -370,6 +370,9 @@ fn noise_in_time_follows_the_schedule_and_nothing_else() {
     ] {
         assert_eq!(outputs(set, "2"), first, "{set:?}");
     }
+    // Members side by side have devices of their own.
+    let spatial = outputs(&["ensemble.execution=Spatial"], "2");
+    assert!(spatial["members_apart"].is_null() && !first["members_apart"].is_null());
     // Other times, other noise.
     for set in [&["schedule.mode=Sequential"][..], &["arch.array.read_time=100 ns"], &["seed=2"]] {
         assert_ne!(outputs(set, "2"), first, "{set:?}");

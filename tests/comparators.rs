@@ -46,7 +46,7 @@ fn a_faster_chip_gives_more_alike_members() {
         let set = [
             IN_TIME,
             "arch.sampler=Comparator(noise_rows: 16, offset: (trim: (step: \"100 nS\", bits: 12)))",
-            "ensemble.members=5",
+            "ensemble.members=4",
             read_time,
         ];
         let outputs = report(&set, "2")["outputs"].clone();
@@ -54,13 +54,10 @@ fn a_faster_chip_gives_more_alike_members() {
         let correlation = outputs["member_correlation"].as_f64().unwrap();
         (apart["seconds"].as_f64().unwrap(), apart["noise_correlation"].as_f64().unwrap(), correlation)
     };
-    let found =
-        ["arch.stochastic.read_time=10 ns", "arch.stochastic.read_time=10 us", "arch.stochastic.read_time=1 ms"]
-            .map(figures);
-    for pair in found.windows(2) {
-        let ((fast, noise, members), (slow, slow_noise, slow_members)) = (pair[0], pair[1]);
-        assert!(fast < slow && noise > slow_noise && members > slow_members, "{found:?}");
-    }
+    let (fast, noise, members) = figures("arch.stochastic.read_time=10 ns");
+    let (slow, slow_noise, slow_members) = figures("arch.stochastic.read_time=100 us");
+    assert!(fast < slow && noise > slow_noise + 0.3, "{fast} s, {noise}; {slow} s, {slow_noise}");
+    assert!(members > slow_members + 0.01, "{members} at {fast} s, {slow_members} at {slow} s");
 }
 
 #[test]

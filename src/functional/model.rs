@@ -274,9 +274,9 @@ impl FunctionalSpec {
         self.ladder().map(|(ladder, times)| ladder.faster_than(FROZEN_LATENCIES * times.latency()))
     }
 
-    /// How far members are apart in a layer, and what they have in common of the noise.
+    /// How far members are apart in a layer, and what they have in common of the noise; none where each has arrays of its own.
     fn members_apart(&self, layer: usize) -> Option<MembersApart> {
-        let (ladder, times) = self.ladder().filter(|_| self.members > 1)?;
+        let (ladder, times) = self.ladder().filter(|_| self.members > 1 && !self.cells.spatial)?;
         let [first, second] = [0, 1].map(|member| times.of_pass(layer, Plane::Stochastic, 0, member)[0]);
         let seconds = (second - first).abs();
         Some(MembersApart { seconds, noise_correlation: ladder.correlation(seconds) })

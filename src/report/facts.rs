@@ -161,7 +161,7 @@ pub struct OutputFacts {
     /// Correlation of the logits of two members over images and classes, mean over all pairs; none with one member.
     #[serde(default)]
     pub member_correlation: Option<f64>,
-    /// How far members are apart; none unless read noise follows the times of reads.
+    /// How far members are apart; none unless read noise follows the times of reads and members share arrays.
     #[serde(default)]
     pub members_apart: Option<MembersApart>,
     /// Realised against intended probabilities by layer, where comparators draw from the noise of devices.
