@@ -357,7 +357,8 @@ mod tests {
         );
         assert!(matches!(Time::parse("0.5 ps"), Err(UnitError::OutOfRange { .. })));
         assert!(matches!(Time::parse("99999999999 s"), Err(UnitError::OutOfRange { .. })));
-        assert!(matches!(Time::parse("-1 ns"), Err(UnitError::NoNumber { .. })));
+        assert!(matches!(Time::parse("-1 ns"), Err(UnitError::Negative { .. })));
+        assert!(matches!(Time::parse("- ns"), Err(UnitError::NoNumber { .. })));
     }
 
     #[test]

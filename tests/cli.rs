@@ -399,12 +399,16 @@ fn a_report_names_the_settings_that_were_changed() {
     assert_eq!(settings[1], "arch.costs.comparator.energy = 1 pJ (files: 16 fJ)");
     assert!(settings[2].starts_with("probabilistic synapses"), "{reported}");
     assert!(!toy(&folder, &["--no-files"]).fine().contains("changed settings"));
-    // Where the files alone are no valid configuration, a setting is reported as it was given.
+    // A setting may mend what the files have out of range; where they cannot be read at all, it is reported as it was given.
     let network = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/workloads/toy_two_layers.ron")).unwrap();
-    fs::write(folder.path().join("broken.ron"), network.replace("activity: 0.5", "activity: 5.0")).unwrap();
     let mended =
         ["run", "--arch", "toy_2x2", "--workload", "broken.ron", "--no-files", "--set", "workload.activity=0.25"];
-    assert!(crossbayes(&folder, &mended).fine().contains("  changed settings        workload.activity = 0.25\n"));
+    for (broken, instead) in [("5.0", " (files: 5.0)"), ("\"much\"", "")] {
+        fs::write(folder.path().join("broken.ron"), network.replace("activity: 0.5", &format!("activity: {broken}")))
+            .unwrap();
+        let setting = format!("  changed settings        workload.activity = 0.25{instead}\n");
+        assert!(crossbayes(&folder, &mended).fine().contains(&setting), "{setting}");
+    }
 }
 
 #[test]

@@ -148,8 +148,8 @@ fn write(
     Ok((report, folder.finish()?))
 }
 
-/// What was set for the run: where it differs from what the files alone say, or as it was given where they alone are no
-/// valid configuration.
+/// What was set for the run: where it differs from what the files alone say, or as it was given where they alone cannot be
+/// read.
 fn changed(target: &Target, global: &Global, loaded: &Loaded, config: &Config) -> Vec<Setting> {
     let seed = global.seed.map(|seed| format!("seed={seed}"));
     if target.set.is_empty() && seed.is_none() {

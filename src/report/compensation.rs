@@ -10,7 +10,6 @@ use crate::mapping::{Mapping, Plane};
 use crate::meter::decimal;
 use crate::parts::energy::RowEnergy;
 use crate::readout::Readout;
-use crate::report::RunFacts;
 use crate::workload::Net;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -95,12 +94,12 @@ pub struct CompensationCost {
 
 /// The cost of compensation in a run.
 #[must_use]
-pub fn cost(facts: &RunFacts) -> Option<CompensationCost> {
-    let ReferenceReads { arrays, reads, conversions, cycles, energy } = *facts.reference_reads.as_ref()?;
+pub fn cost(of: &ReferenceReads, config: &Config) -> CompensationCost {
+    let ReferenceReads { arrays, reads, conversions, cycles, energy } = *of;
     let energy_j = energy as f64 / 1e18;
-    let interval_s = facts.config.arch.device.reference_interval.map(|interval| interval.seconds());
-    let seconds = cycles as f64 / facts.config.arch.clock.0 as f64;
-    Some(CompensationCost {
+    let interval_s = config.arch.device.reference_interval.map(|interval| interval.seconds());
+    let seconds = cycles as f64 / config.arch.clock.0 as f64;
+    CompensationCost {
         arrays,
         reads,
         conversions,
@@ -109,5 +108,5 @@ pub fn cost(facts: &RunFacts) -> Option<CompensationCost> {
         interval_s,
         power_w: interval_s.map(|interval| energy_j / interval),
         time_share: interval_s.map(|interval| seconds / interval),
-    })
+    }
 }

@@ -185,7 +185,7 @@ impl Report {
             utilisation: utilisation::utilisation(facts, &booked, ledger.makespan()),
             stalls: stalls::stalls(facts, &booked),
             sampling: sampling::sampling(facts),
-            compensation: compensation::cost(facts),
+            compensation: facts.reference_reads.as_ref().map(|of| compensation::cost(of, &facts.config)),
             events: Events {
                 count: events.count,
                 per_kind: events.per_kind.clone(),
