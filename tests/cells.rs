@@ -292,7 +292,7 @@ fn reads_in_time_have_the_fresh_share_of_their_distance() {
     // Groups are five times the longest period apart, and no multiple of any period. The last layer makes an image take 10 s:
     // no component is frozen.
     const APART: f64 = 97.123_456_789;
-    let within = |image: usize| if image % 6 == 0 { 0.0 } else { FRESH[image % 6 - 1].0 };
+    let within = |image: usize| if image.is_multiple_of(6) { 0.0 } else { FRESH[image % 6 - 1].0 };
     let start = |layer: usize, image: usize, _| match layer {
         0 => (image / 6) as f64 * APART,
         FC1 => (image / 6) as f64 * APART + within(image),

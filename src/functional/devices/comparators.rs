@@ -398,7 +398,7 @@ mod tests {
         let circuit = circuit(&device, 4, Offset { trim: FINE, ..Offset::default() });
         let (ladder, none) = Ladder::new(20.0, 250e-9).faster_than(1e3);
         assert_eq!(none, 0.0);
-        let p = |row: usize, _: usize| if row % 2 == 0 { 0.5 } else { 0.8 };
+        let p = |row: usize, _: usize| if row.is_multiple_of(2) { 0.5 } else { 0.8 };
         let comparators = Comparators::new(&circuit, PLACE, 1, Some((ladder, none)), p, |row, _| row != 63);
         let mut noise = comparators.noise(0).unwrap();
         let blocks = RowBlocks::new(64, 64);
