@@ -92,7 +92,7 @@ impl GroupInput {
         cx: &mut Context<'_, S, K>,
     ) {
         let copies = token.copies(&self.replicas);
-        let missing = if last { u64::from(token.idle) * self.of_sub_arrays } else { 0 };
+        let missing = if last { u64::from(token.reads.idle()) * self.of_sub_arrays } else { 0 };
         let results = u64::from(repeats) * self.results - missing;
         let (units, period) = (self.units.times(copies), self.period);
         let amount = Amount { units, repeats, period, count: results * u64::from(copies) };
@@ -105,10 +105,10 @@ impl GroupInput {
         // Only the last sample may have been held up.
         let (since, until) = cx.shared.refused[self.converter as usize];
         let converted = if until == cx.now { since } else { cx.now };
-        let first = converted - u64::from(token.pulses - 1) * self.period;
-        let even = if converted == cx.now { token.pulses } else { token.pulses - 1 };
+        let first = converted - u64::from(token.reads.pulses() - 1) * self.period;
+        let even = if converted == cx.now { token.reads.pulses() } else { token.reads.pulses() - 1 };
         let detail = cx.in_window(first, cx.now + self.shift_add.duration);
-        let mut left = token.pulses;
+        let mut left = token.reads.pulses();
         for (start, repeats) in rows(first, even, self.period, detail) {
             left -= repeats;
             self.add(start, repeats, token.is_last() && left == 0, token, cx);
@@ -273,7 +273,7 @@ impl Accumulator {
     fn accept<S: EventQueue, K: SpanSink>(&mut self, group: u32, cx: &mut Context<'_, S, K>) {
         let input = &self.spec.groups[group as usize];
         let token = cx.take(input.port).expect("the group has delivered");
-        if token.pulses == 1 {
+        if token.reads.pulses() == 1 {
             input.add(cx.now, 1, token.is_last(), token, cx);
         } else {
             input.add_burst(token, cx);

@@ -9,7 +9,7 @@ use super::build::Build;
 use super::context::{Context, Job, Units};
 use super::tag::tags;
 use super::timeline::Timeline;
-use super::token::Token;
+use super::token::{Reads, Token};
 use crate::config::Mode;
 use crate::dataflow::pixel_bytes;
 use crate::kernel::port::CREDIT;
@@ -213,9 +213,7 @@ impl Buffer {
             member: self.member,
             position: self.position,
             lanes: self.lanes(),
-            pulses: 0,
-            pulses_left: 0,
-            idle: 0,
+            reads: Reads::default(),
         }
     }
 

@@ -333,8 +333,8 @@ impl<S: EventQueue, K: SpanSink> Context<'_, S, K> {
         if !K::FOLLOWS {
             return;
         }
-        let Token { image, member, position, lanes, pulses, pulses_left, .. } = *token;
-        let pulses = pulses + pulses_left;
+        let Token { image, member, position, lanes, reads } = *token;
+        let pulses = reads.pulses() + reads.left();
         self.shared.sink.moved(&Moved { port, taken, at: self.now, image, member, position, lanes, pulses });
     }
 

@@ -73,7 +73,7 @@ impl ConverterSpec {
     /// Results of the last read of a position.
     #[inline]
     fn last_results(&self, token: Token) -> u32 {
-        self.results - token.idle * self.of_sub_array
+        self.results - token.reads.idle() * self.of_sub_array
     }
 
     fn build(at: &Build<'_>) -> Self {
@@ -207,7 +207,7 @@ impl Converter {
             self.between = false;
             self.begin_position(token, cx);
         }
-        if token.pulses == 1 {
+        if token.reads.pulses() == 1 {
             self.convert_samples(1, token, cx);
         } else {
             self.convert_burst(token, cx);
@@ -217,7 +217,7 @@ impl Converter {
     /// The samples of a burst, which come with one token.
     #[inline(never)]
     fn convert_burst<S: EventQueue, K: SpanSink>(&mut self, token: Token, cx: &mut Context<'_, S, K>) {
-        self.convert_samples(token.pulses, token, cx);
+        self.convert_samples(token.reads.pulses(), token, cx);
     }
 
     /// Converts samples that follow each other with the period.
@@ -251,7 +251,7 @@ impl Converter {
         let token = self.token;
         let samples = self.samples;
         let count = u64::from(samples.number);
-        for (pulse, (start, _)) in (1..).zip(rows(cx.now, token.pulses, self.spec.period, true)) {
+        for (pulse, (start, _)) in (1..).zip(rows(cx.now, token.reads.pulses(), self.spec.period, true)) {
             cx.work(&self.spec.sample, start, token, Amount::once(samples, count));
             if self.spec.fine {
                 // The finest grain has one read at a time.
@@ -259,7 +259,7 @@ impl Converter {
                 return;
             }
             for step in 0..self.spec.steps {
-                let last = token.is_last() && pulse == token.pulses;
+                let last = token.is_last() && pulse == token.reads.pulses();
                 self.convert(step, last, start + u64::from(step) * self.spec.convert.duration, cx);
             }
         }
@@ -326,7 +326,7 @@ impl Converter {
         });
         let (site, convert, period) = (spec.convert.site, spec.convert_all.duration, spec.period);
         let (all, units) = (self.all, self.converters);
-        let pulses = token.pulses + token.pulses_left;
+        let pulses = token.reads.pulses() + token.reads.left();
         let (mut first, mut gaps) = (cx.now + convert, pulses - 1);
         let follows = cx.now - self.idle_since == period - convert && units == all;
         if follows {

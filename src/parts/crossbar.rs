@@ -15,7 +15,7 @@ use super::energy::{CellEnergy, ReadEnergy, RowEnergy, Rows, Share, Working, spr
 use super::gather::Gather;
 use super::shared::Request;
 use super::tag::tags;
-use super::token::Token;
+use super::token::{Reads, Token};
 use crate::config::{Draws, Grain, Packing, ReadStart, Sampler};
 use crate::dataflow::Role;
 use crate::kernel::port::CREDIT;
@@ -158,8 +158,9 @@ pub struct Crossbar {
     /// What each pulse comes to in these arrays, where all pulses come to the same.
     each: Option<OfPulses>,
     pulse: u32,
-    /// Reads of the current position.
+    /// Reads of the current position, and the sub-arrays without a row in the last of them.
     pulses: u32,
+    idle: u32,
     /// Rows that it drives, where the others are skipped, and the weights on them, where they are counted.
     rows: u64,
     weights: u64,
@@ -226,7 +227,7 @@ impl CrossbarSpec {
             read: on_array(Component::Crossbar, Action::Read),
             last_pass: at.last_pass(),
             block,
-            burst: if at.config.schedule.grain == Grain::Op { block.pulses } else { 1 },
+            burst: if at.config.schedule.grain == Grain::Op { block.pulses.min(Reads::MOST) } else { 1 },
             gather,
             skips,
             late: block.overlapped && readout.arrays.array.read_start == ReadStart::Late,
@@ -278,6 +279,7 @@ impl Crossbar {
             each: None,
             pulse: 0,
             pulses: 0,
+            idle: 0,
             rows: 0,
             weights: 0,
             arrived: None,
@@ -390,7 +392,7 @@ impl Crossbar {
         self.each = self.alike();
         self.started = cx.now;
         self.pulse = 0;
-        (self.pulses, self.token.idle) =
+        (self.pulses, self.idle) =
             if self.spec.skips { self.reads_not_skipped() } else { (self.spec.block.pulses, self.spec.block.idle) };
         if fresh {
             self.used += 1;
@@ -584,7 +586,7 @@ impl Crossbar {
     fn hand_over<S: EventQueue, K: SpanSink>(&mut self, since: Cycle, cx: &mut Context<'_, S, K>) {
         let left = self.pulses - self.pulse;
         let pulses = self.spec.burst.min(left);
-        (self.token.pulses, self.token.pulses_left) = (pulses, left - pulses);
+        self.token.reads = Reads::new(pulses, left - pulses, self.idle);
         if !cx.send(self.wiring.output, &self.token, 1) {
             self.phase = Phase::Holding(since);
             return;

@@ -4,7 +4,7 @@ use super::build::Build;
 use super::context::{Context, Job, Units};
 use super::tag::tags;
 use super::timeline::Timeline;
-use super::token::Token;
+use super::token::{Reads, Token};
 use crate::dataflow::pixel_bytes;
 use crate::kernel::port::CREDIT;
 use crate::kernel::{Cycle, EventQueue, PortId};
@@ -107,15 +107,7 @@ impl Source {
 
     fn token(&self) -> Token {
         let width = self.spec.width;
-        Token {
-            image: self.image,
-            member: 0,
-            position: self.row * width,
-            lanes: width,
-            pulses: 0,
-            pulses_left: 0,
-            idle: 0,
-        }
+        Token { image: self.image, member: 0, position: self.row * width, lanes: width, reads: Reads::default() }
     }
 
     fn read<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
