@@ -12,6 +12,7 @@ use crate::config::tree::{self, Entry, Node, TextSpan, Value};
 use crate::config::{Chip, Config, CostTable, DeviceModel, Posterior, Workload};
 use crate::error::{Problem, nearest};
 use crate::network::resolve;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What to load.
@@ -85,8 +86,29 @@ pub struct Loaded {
     /// The tree that the configuration was decoded from, and the texts that its places point into.
     tree: Node,
     sources: Sources,
-    /// The tree of the files alone, and where paths in its chip start; only where there are overrides.
-    before: Option<(Node, Base)>,
+    /// What the files alone have; only where there are overrides.
+    before: Option<Before>,
+}
+
+/// Sections of a configuration as the files have them.
+#[derive(Debug, Clone, PartialEq)]
+struct Before {
+    /// Keys of the sections that overrides change.
+    changed: BTreeSet<String>,
+    /// Those of them that the files have.
+    entries: Vec<Entry>,
+    /// Where paths in the chip start.
+    arch: Base,
+}
+
+impl Before {
+    fn new(root: &Node, arch: &Base, set: &[String]) -> Self {
+        let section = |text: &String| text.split(['.', '=']).next().unwrap_or_default().trim().to_owned();
+        let changed: BTreeSet<String> = set.iter().map(section).collect();
+        let entries = root.entries().unwrap_or_default();
+        let entries = entries.iter().filter(|entry| changed.contains(&entry.key)).cloned().collect();
+        Self { changed, entries, arch: arch.clone() }
+    }
 }
 
 impl Loaded {
@@ -94,11 +116,14 @@ impl Loaded {
     /// alone are no configuration.
     #[must_use]
     pub fn without_overrides(&self) -> Option<Self> {
-        let Some((before, arch)) = &self.before else { return Some(self.clone()) };
+        let Some(before) = &self.before else { return Some(self.clone()) };
+        let mut tree = self.tree.clone();
+        let Value::Struct { entries, .. } = &mut tree.value else { return None };
+        entries.retain(|entry| !before.changed.contains(&entry.key));
+        entries.extend(before.entries.iter().cloned());
         let mut reading = Reading { sources: self.sources.clone(), files: self.files.clone(), ..Reading::default() };
-        let mut tree = before.clone();
         if let Some(chip) = entry_mut(&mut tree, "arch") {
-            reading.expand(chip, arch);
+            reading.expand(chip, &before.arch);
         }
         // What is only shown needs no walk along the schema.
         let config = from_node::<Config>(&tree).ok()?;
@@ -408,7 +433,7 @@ impl Reading {
         workload_base: Base,
         set: &[String],
     ) -> Result<Loaded, ConfigErrors> {
-        let before = (!set.is_empty()).then(|| (root.clone(), arch.clone()));
+        let before = (!set.is_empty()).then(|| Before::new(&root, arch, set));
         for text in set {
             let name = format!("--set {text}");
             let source = self.sources.add(SourceText { name, text: text.clone(), is_override: true });
@@ -451,7 +476,7 @@ impl Reading {
     }
 
     /// What was read, with the first ensembling layer by its name.
-    fn loaded(self, mut config: Config, tree: Node, workload_base: Base, before: Option<(Node, Base)>) -> Loaded {
+    fn loaded(self, mut config: Config, tree: Node, workload_base: Base, before: Option<Before>) -> Loaded {
         if let Ok(net) = resolve(&config.workload) {
             config.mapping.scheme.name_first_layer(&net);
         }

@@ -116,8 +116,7 @@ pub struct Converter {
     /// The current sample, if they are busy with one.
     token: Token,
     busy: bool,
-    /// What has a part in the current position: arrays, inputs and converters.
-    arrays: Units,
+    /// What has a part in the current position: inputs and converters.
     samples: Units,
     converters: Units,
     /// Converters in use of all arrays of all copies.
@@ -159,7 +158,6 @@ impl Converter {
     pub fn new(spec: Arc<ConverterSpec>, wiring: Wiring) -> Self {
         Self {
             all: wiring.arrays.times(wiring.replicas.len() as u32 * spec.converters),
-            arrays: wiring.arrays.times(0),
             samples: wiring.arrays.times(0),
             converters: wiring.arrays.times(0),
             places: u32::from(wiring.shared.is_none()),
@@ -278,7 +276,7 @@ impl Converter {
         // Converter j has results j * steps and up; only the last one may have fewer than `steps`.
         let results = if last { self.spec.last_results(self.token) } else { self.spec.results };
         let used = results / self.spec.steps + u32::from(step < results % self.spec.steps);
-        let count = u64::from(self.arrays.number) * u64::from(used);
+        let count = u64::from(self.converters.number / self.spec.converters) * u64::from(used);
         cx.work(&self.spec.convert, start, self.token, Amount::once(self.converters, count));
     }
 
@@ -317,11 +315,11 @@ impl Converter {
     #[inline(never)]
     fn begin_position<S: EventQueue, K: SpanSink>(&mut self, token: Token, cx: &mut Context<'_, S, K>) {
         let spec = &*self.spec;
-        self.arrays = self.wiring.arrays.times(token.copies(&self.wiring.replicas));
-        self.samples = self.arrays.times(spec.results);
-        self.converters = self.arrays.times(spec.converters);
+        let arrays = self.wiring.arrays.times(token.copies(&self.wiring.replicas));
+        self.samples = arrays.times(spec.results);
+        self.converters = arrays.times(spec.converters);
         self.each = [spec.results, spec.last_results(token)].map(|results| {
-            let count = u64::from(self.arrays.number) * u64::from(results);
+            let count = u64::from(arrays.number) * u64::from(results);
             OfSample { count, sample: spec.sample.energy_of(count), convert: spec.convert_all.energy_of(count) }
         });
         let (site, convert, period) = (spec.convert.site, spec.convert_all.duration, spec.period);

@@ -171,9 +171,8 @@ pub struct Crossbar {
     /// Cycle at which the converters finish what they have received, if nothing delays them.
     converted: Cycle,
     idle_since: Cycle,
-    /// Number of weight samples drawn, and used, so far.
-    drawn: u64,
-    used: u64,
+    /// Number of weight samples that are drawn and not yet used.
+    ahead: u64,
 }
 
 impl CrossbarSpec {
@@ -286,8 +285,7 @@ impl Crossbar {
             started: 0,
             converted: 0,
             idle_since: 0,
-            drawn: 1,
-            used: 0,
+            ahead: 1,
         }
     }
 
@@ -325,7 +323,7 @@ impl Crossbar {
 
     #[inline(never)]
     fn drawn<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
-        self.drawn += 1;
+        self.ahead += 1;
         self.begin(cx);
     }
 
@@ -354,7 +352,7 @@ impl Crossbar {
             Refresh::Pass => token.position == 0,
             Refresh::Position => true,
         };
-        if fresh && self.drawn <= self.used {
+        if fresh && self.ahead == 0 {
             self.phase = Phase::Starved(since);
             return;
         }
@@ -395,7 +393,7 @@ impl Crossbar {
         (self.pulses, self.idle) =
             if self.spec.skips { self.reads_not_skipped() } else { (self.spec.block.pulses, self.spec.block.idle) };
         if fresh {
-            self.used += 1;
+            self.ahead -= 1;
             if self.spec.double_buffered {
                 self.ask_for_weights(cx);
             }
