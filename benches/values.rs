@@ -5,11 +5,18 @@
 
 mod networks;
 
-use crossbayes::config::{ReadNoise, Scheme, load_device};
+use crossbayes::config::{Input, Operation, ReadNoise, Scheme, load_device};
 use crossbayes::functional::{FunctionalModel, FunctionalSpec};
 use crossbayes::workload::Net;
-use networks::{cifar10_quarter, image, layer_of_4608_rows, model, spec, vgg_binaryconnect};
+use networks::{cifar10_quarter, image, layers, model, spec, vgg_binaryconnect};
 use std::time::Instant;
+
+/// One convolution of 1 x 1 with 4608 rows and 512 columns, at 64 positions, and a small layer that has one position.
+fn layer_of_4608_rows() -> Net {
+    let input = Input { channels: 4608, height: 8, width: 8, bits: 8, signed: false };
+    let op = Operation::Conv { channels: 512, kernel: 1, stride: 1, padding: 0 };
+    layers(input, vec![(op, 8), (Operation::Linear { outputs: 1 }, 1)], 8)
+}
 
 /// The network of a case, its model, and passes of a run.
 fn case(name: &str) -> Option<(Net, FunctionalModel, u32)> {

@@ -25,7 +25,7 @@ use crate::trace::SpanSink;
 use crate::workload::pack::{NewSet, with_set};
 use crate::workload::posterior::{is_frozen, is_probabilistic};
 use crate::workload::{LayerPosterior, LoadedImages, LoadedPosterior, Net, NetLayer, resolve, tensors};
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -156,7 +156,8 @@ pub struct CalibrationLayer {
 /// images, and adds them to its posterior as the set `name`: one for all members, or with `per_member` one for each.
 ///
 /// # Errors
-/// Returns [`Error::Problems`] for a workload without calibration images or posterior file, and for members that hold no weights of their own; otherwise as [`prepare`].
+/// Returns [`Error::Problems`] for a workload without calibration images or posterior file, and for members that hold no
+/// weights of their own; otherwise as [`prepare`].
 pub fn calibrate(
     config: &Config,
     base: &Base,
@@ -250,10 +251,17 @@ pub fn calibrate(
 /// # Errors
 /// As [`plan_split`], and [`Error::Deadlock`] if parts wait for each other.
 pub fn timed_spec(config: &Config, posterior: &LoadedPosterior) -> Result<FunctionalSpec, Error> {
+    spec_with_times(config, || plan_split(config, Some(posterior)).map_err(Error::Problems))
+}
+
+/// The same with a plan at hand, or to be made if times are needed.
+fn spec_with_times<P: Borrow<Plan>>(
+    config: &Config,
+    plan: impl FnOnce() -> Result<P, Error>,
+) -> Result<FunctionalSpec, Error> {
     let mut spec = FunctionalSpec::of(config);
     if spec.cells.needs_times() {
-        let plan = plan_split(config, Some(posterior)).map_err(Error::Problems)?;
-        spec.times = Some(Arc::new(read_times(config, &plan)?));
+        spec.times = Some(Arc::new(read_times(config, plan()?.borrow())?));
     }
     Ok(spec)
 }
@@ -499,10 +507,7 @@ impl Shared {
         let images = self.sets.images.load(&self.workload, &self.net, &self.base)?;
         let (Some((Some(posterior), _)), Some(images)) = (&self.posterior, images) else { return Ok(None) };
         let timed = config.schedule.images;
-        let mut spec = FunctionalSpec::of(config);
-        if spec.cells.needs_times() {
-            spec.times = Some(Arc::new(read_times(config, plan)?));
-        }
+        let spec = spec_with_times(config, || Ok(plan))?;
         let key = ValuesKey { spec, values: config.values.clone(), timed };
         if let Some((_, values)) = self.values.iter().find(|(of, _)| *of == key) {
             return Ok(Some(values.clone()));

@@ -421,33 +421,11 @@ fn images_may_have_no_labels() {
 
 #[test]
 fn too_few_stored_samples_are_told() {
-    use crossbayes::config::{Adc, AdcInput, AdcRange, Draws, RandomSource, Sampler, Samples, Scheme};
-    use crossbayes::functional::{ArraySpec, FunctionalModel, FunctionalSpec};
+    use crossbayes::config::Samples;
+    use crossbayes::functional::{FunctionalModel, FunctionalSpec};
     let workload = workload();
     let net = resolve(&workload).unwrap();
-    let arrays = ArraySpec {
-        rows: 128,
-        columns: 64,
-        adc: Some(Adc { bits: 10, columns_per_adc: 8, input: AdcInput::Pair, range: AdcRange::FullScale }),
-    };
-    let spec = FunctionalSpec {
-        cells: crossbayes::functional::MemoryCells::default(),
-        deterministic: arrays.clone(),
-        stochastic: arrays,
-        bits_per_pulse: 1,
-        sampler: Sampler::Generator {
-            source: RandomSource::Ideal,
-            bits_per_cycle: 32,
-            probability_bits: 8,
-            double_buffered: false,
-            draws: Draws::PerMember,
-        },
-        scheme: Scheme::Dense,
-        members: 3,
-        samples: Samples::Stored,
-        times: None,
-        seed: 0,
-    };
+    let spec = FunctionalSpec { members: 3, samples: Samples::Stored, seed: 0, ..common::functional_spec(128, 64, 10) };
     let message = |tensors: &Tensors| {
         let posterior = read_posterior(&file(tensors), &workload.posterior, &net).unwrap();
         FunctionalModel::new(&spec, &net, &posterior).unwrap_err().to_string()

@@ -207,16 +207,28 @@ fn neither_arrays_nor_packing_change_a_device() {
     }
 }
 
+/// Rows that [`driven`] drives.
+const DRIVEN: usize = 100;
+
+/// Codes with which one pulse drives the first rows of `fc1`.
+fn driven() -> Vec<u16> {
+    (0..ROWS).map(|row| u16::from(row < DRIVEN)).collect()
+}
+
+/// A mode network on converters that hardly round.
+const FINE: [&str; 4] = [
+    "mapping.scheme=Deterministic",
+    "arch.adc.bits=14",
+    "arch.adc.range=Fixed(128)",
+    "arch.costs.adc=[(bits: 14, convert: (time: \"1 ns\", energy: \"1 pJ\", area: \"1 um2\", leakage: \"0 fW\", \
+     source: \"test\", accuracy: \"test\"))]",
+];
+
 #[test]
 fn noise_of_a_conversion_is_that_of_its_devices() {
-    // The first 100 rows are driven by one pulse.
-    const DRIVEN: usize = 100;
     const READS: usize = 400;
-    let codes: Vec<u16> = (0..ROWS).map(|row| u16::from(row < DRIVEN)).collect();
-    let costs = "arch.costs.adc=[(bits: 14, convert: (time: \"1 ns\", energy: \"1 pJ\", area: \"1 um2\", \
-                 leakage: \"0 fW\", source: \"test\", accuracy: \"test\"))]";
-    let fine = ["mapping.scheme=Deterministic", "arch.adc.bits=14", "arch.adc.range=Fixed(128)", costs];
-    let (model, _) = digits(&with(&fine, &[JOSHI, "arch.device.read_noise=White"]));
+    let codes = driven();
+    let (model, _) = digits(&with(&FINE, &[JOSHI, "arch.device.read_noise=White"]));
     let step = model.step(FC1);
     let reads: Vec<Vec<i32>> = (0..READS).map(|image| model.accumulate(FC1, image, 0, &codes, &mut ()).0).collect();
     let spread = |column: usize| {
@@ -253,7 +265,7 @@ fn noise_of_a_conversion_is_that_of_its_devices() {
     // Standard error of each of both: 1 / sqrt(2 * 400 * 64) = 0.44 %.
     assert!((found / by_devices - 1.0).abs() < 0.02, "{found} by conversions, {by_devices} by devices");
     // A frozen read is the same in every read.
-    let (frozen, _) = digits(&with(&fine, &[JOSHI]));
+    let (frozen, _) = digits(&with(&FINE, &[JOSHI]));
     let of = |image| frozen.accumulate(FC1, image, 0, &codes, &mut ()).0;
     assert_eq!(of(0), of(1));
     assert_ne!(reads[0], reads[1]);
@@ -283,11 +295,7 @@ fn fresh_shares(groups: &[Vec<Vec<f64>>]) -> Vec<f64> {
 #[test]
 fn reads_in_time_have_the_fresh_share_of_their_distance() {
     const GROUPS: usize = 400;
-    const DRIVEN: usize = 100;
-    let codes: Vec<u16> = (0..ROWS).map(|row| u16::from(row < DRIVEN)).collect();
-    let costs = "arch.costs.adc=[(bits: 14, convert: (time: \"1 ns\", energy: \"1 pJ\", area: \"1 um2\", \
-                 leakage: \"0 fW\", source: \"test\", accuracy: \"test\"))]";
-    let fine = ["mapping.scheme=Deterministic", "arch.adc.bits=14", "arch.adc.range=Fixed(128)", costs];
+    let codes = driven();
     let noise = "arch.device.read_noise=OneOverF";
     // Groups are five times the longest period apart, and no multiple of any period. The last layer makes an image take 10 s:
     // no component is frozen.
@@ -300,7 +308,7 @@ fn reads_in_time_have_the_fresh_share_of_their_distance() {
     };
     let times = ReadTimes::given(4, 6 * GROUPS, 1, start);
     assert_eq!(times.latency(), 10.0);
-    let (model, _) = timed_digits(&with(&fine, &[JOSHI, noise]), Some(times));
+    let (model, _) = timed_digits(&with(&FINE, &[JOSHI, noise]), Some(times));
     let step = model.step(FC1);
     let read = |image| -> Vec<f64> {
         model.accumulate(FC1, image, 0, &codes, &mut ()).0.iter().map(|&sum| f64::from(sum) * step).collect()

@@ -5,11 +5,9 @@
 mod common;
 mod shared;
 
-use crossbayes::config::{
-    Adc, AdcInput, AdcRange, Draws, Images, Posterior, RandomSource, Sampler, Samples, Scheme, Workload,
-};
+use crossbayes::config::{Images, Posterior, Samples, Workload};
 use crossbayes::functional::post::max_pool;
-use crossbayes::functional::{ArraySpec, FunctionalModel, FunctionalSpec, MemoryCells, Observer};
+use crossbayes::functional::{FunctionalModel, FunctionalSpec, Observer};
 use crossbayes::workload::{LoadedImages, LoadedPosterior, resolve};
 use safetensors::SafeTensors;
 use shared::shared;
@@ -47,29 +45,7 @@ fn cifar10(bits: u32) -> Workload {
 
 /// The trainer's own ten weight samples on arrays of 128 rows with a wide converter.
 fn spec() -> FunctionalSpec {
-    let arrays = ArraySpec {
-        rows: 128,
-        columns: 64,
-        adc: Some(Adc { bits: 10, columns_per_adc: 8, input: AdcInput::Pair, range: AdcRange::FullScale }),
-    };
-    FunctionalSpec {
-        cells: MemoryCells::default(),
-        deterministic: arrays.clone(),
-        stochastic: arrays,
-        bits_per_pulse: 1,
-        sampler: Sampler::Generator {
-            source: RandomSource::Ideal,
-            bits_per_cycle: 32,
-            probability_bits: 8,
-            double_buffered: true,
-            draws: Draws::PerMember,
-        },
-        scheme: Scheme::Dense,
-        members: 10,
-        samples: Samples::Stored,
-        times: None,
-        seed: 0,
-    }
+    FunctionalSpec { members: 10, samples: Samples::Stored, seed: 0, ..common::functional_spec(128, 64, 10) }
 }
 
 fn u16_codes(tensors: &SafeTensors, name: &str) -> Vec<u16> {

@@ -1,11 +1,11 @@
 //! Networks and chips of the benches.
-#![allow(dead_code)]
 
-use crossbayes::config::{
-    Adc, AdcInput, AdcRange, Draws, Input, Layer, Operation, Posterior, RandomSource, Sampler, Samples, Scheme,
-    Workload,
-};
-use crossbayes::functional::{ArraySpec, FunctionalModel, FunctionalSpec, MemoryCells};
+#[path = "../../tests/common/mod.rs"]
+mod common;
+
+pub use common::functional_spec as spec;
+use crossbayes::config::{Input, Layer, Operation, Posterior, Workload};
+use crossbayes::functional::{FunctionalModel, FunctionalSpec};
 use crossbayes::workload::{LoadedImages, LoadedPosterior, Net, resolve};
 
 /// 3x3 convolutions with their pools, then fully connected layers, on square 8-bit images.
@@ -18,7 +18,7 @@ pub fn network(channels: u32, side: u32, convs: &[(u32, u32)], linears: &[u32], 
 }
 
 /// Layers, each with its pool.
-fn layers(input: Input, layers: Vec<(Operation, u32)>, activation_bits: u32) -> Net {
+pub fn layers(input: Input, layers: Vec<(Operation, u32)>, activation_bits: u32) -> Net {
     let workload = Workload {
         name: "bench".to_owned(),
         description: String::new(),
@@ -59,40 +59,6 @@ pub fn cifar10_quarter() -> Net {
 
 pub fn posterior(net: &Net) -> LoadedPosterior {
     LoadedPosterior::synthetic(1, &vec![0.1; net.layers.len()], net).expect("one share a layer")
-}
-
-/// One convolution of 1 x 1 with 4608 rows and 512 columns, at 64 positions, and a small layer that has one position.
-pub fn layer_of_4608_rows() -> Net {
-    let input = Input { channels: 4608, height: 8, width: 8, bits: 8, signed: false };
-    let op = Operation::Conv { channels: 512, kernel: 1, stride: 1, padding: 0 };
-    layers(input, vec![(op, 8), (Operation::Linear { outputs: 1 }, 1)], 8)
-}
-
-/// One member on arrays of so many rows and synapse columns, all weights drawn.
-pub fn spec(rows: u32, columns: u32, adc_bits: u32) -> FunctionalSpec {
-    let arrays = ArraySpec {
-        rows,
-        columns,
-        adc: Some(Adc { bits: adc_bits, columns_per_adc: 8, input: AdcInput::Pair, range: AdcRange::FullScale }),
-    };
-    FunctionalSpec {
-        cells: MemoryCells::default(),
-        deterministic: arrays.clone(),
-        stochastic: arrays,
-        bits_per_pulse: 1,
-        sampler: Sampler::Generator {
-            source: RandomSource::Ideal,
-            bits_per_cycle: 32,
-            probability_bits: 8,
-            double_buffered: true,
-            draws: Draws::PerMember,
-        },
-        scheme: Scheme::Dense,
-        members: 1,
-        samples: Samples::Drawn,
-        times: None,
-        seed: 1,
-    }
 }
 
 pub fn model(spec: &FunctionalSpec, net: &Net) -> FunctionalModel {

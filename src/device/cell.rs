@@ -59,6 +59,12 @@ impl Cell {
         self.programmed * libm::exp(-self.exponent * moment.drift)
     }
 
+    /// Standard deviation of the conductance from read to read, microsiemens.
+    #[must_use]
+    pub fn read_deviation(&self, model: &DeviceModel, moment: Moment) -> f64 {
+        self.drifted(moment) * model.read_sigma(self.programmed, moment)
+    }
+
     /// Conductance of a read whose noise is `normal`, microsiemens: `max(0, drifted (1 + sigma N))`.
     #[must_use]
     pub fn read(&self, model: &DeviceModel, moment: Moment, normal: f64) -> f64 {

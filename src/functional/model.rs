@@ -73,9 +73,7 @@ impl MemoryCells {
             spatial: config.ensemble.execution == Execution::Spatial,
         }
     }
-}
 
-impl MemoryCells {
     /// Whether values depend on when arrays are read.
     #[must_use]
     pub fn needs_times(&self) -> bool {

@@ -405,9 +405,7 @@ impl PlaneProduct {
             Weights::PerPosition(_) => None,
         }
     }
-}
 
-impl PlaneProduct {
     /// What reads of real cells find that have no noise of their own and are the same at all positions.
     fn frozen(&self, member: usize) -> Option<(&CellPlane, &PlaneLines, &Quantiser)> {
         let (Some(cells), Sums::Quantised(quantiser)) = (&self.cells, &self.sums) else { return None };

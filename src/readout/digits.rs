@@ -42,6 +42,14 @@ impl Digits {
         }
     }
 
+    /// The level at which a pulse drives a row whose input has this code.
+    #[must_use]
+    #[inline(always)]
+    pub fn level(self, code: u16, pulse: u32) -> u16 {
+        let bits = self.of_pulse(pulse);
+        code >> bits.start & (u16::MAX >> (16 - bits.len()))
+    }
+
     /// What level 1 of a pulse is worth in a code: 2^(its lowest bit), negative for the sign bit.
     #[must_use]
     pub fn weight(self, pulse: u32) -> i32 {
@@ -98,8 +106,7 @@ mod tests {
     use super::*;
 
     fn level(digits: Digits, code: i32, pulse: u32) -> i32 {
-        let bits = digits.of_pulse(pulse);
-        code >> bits.start & ((1 << bits.len()) - 1)
+        digits.level(code as u16, pulse).into()
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod booked;
 pub mod tied;
 
 use crossbayes::config::*;
+use crossbayes::functional::{ArraySpec, FunctionalSpec, MemoryCells};
 use crossbayes::meter::Ledger;
 use crossbayes::parts::{Outcome, RowActivity};
 use crossbayes::simulate::{Plan, plan, simulate};
@@ -273,4 +274,31 @@ pub fn pointwise_toy(width: u32) -> Config {
     let mut workload = workload(layers);
     workload.input = Input { channels: 2, height: 1, width, bits: 2, signed: false };
     config(arch, workload)
+}
+
+/// One member on arrays of so many rows and synapse columns, all weights drawn.
+pub fn functional_spec(rows: u32, columns: u32, adc_bits: u32) -> FunctionalSpec {
+    let arrays = ArraySpec {
+        rows,
+        columns,
+        adc: Some(Adc { bits: adc_bits, columns_per_adc: 8, input: AdcInput::Pair, range: AdcRange::FullScale }),
+    };
+    FunctionalSpec {
+        cells: MemoryCells::default(),
+        deterministic: arrays.clone(),
+        stochastic: arrays,
+        bits_per_pulse: 1,
+        sampler: Sampler::Generator {
+            source: RandomSource::Ideal,
+            bits_per_cycle: 32,
+            probability_bits: 8,
+            double_buffered: true,
+            draws: Draws::PerMember,
+        },
+        scheme: Scheme::Dense,
+        members: 1,
+        samples: Samples::Drawn,
+        times: None,
+        seed: 1,
+    }
 }

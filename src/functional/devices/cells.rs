@@ -134,7 +134,7 @@ impl Setting<'_> {
             for i in 0..2 {
                 found.conductance[i] = pair[i].read(model, moment, self.frozen * normals[i]);
                 if noisy {
-                    let sigma = pair[i].drifted(moment) * model.read_sigma(pair[i].programmed, moment);
+                    let sigma = pair[i].read_deviation(model, moment);
                     found.variance[i] = sigma * sigma;
                 }
             }

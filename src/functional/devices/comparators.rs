@@ -15,8 +15,9 @@
 use crate::config::{Device, Offset};
 use crate::device::one_over_f::{Bank, COMPONENT_BITS, Ladder};
 use crate::device::{Cell, Draws, Moment};
+use crate::functional::devices::read::replica_of;
 use crate::functional::weights::BitMatrix;
-use crate::random::{Purpose, StreamName};
+use crate::random::{Purpose, Stream, StreamName};
 
 /// Points of the table from differences to probabilities.
 const POINTS: usize = 4096;
@@ -94,12 +95,18 @@ impl Circuit<'_> {
         [self.middle() + 0.5 * difference, (self.middle() - 0.5 * difference).max(0.0)]
     }
 
+    /// The next pair of a stream, programmed to these targets, and what is compared of it at a moment.
+    fn programmed(&self, targets: [f64; 2], stream: &mut Stream, moment: Moment) -> ([Cell; 2], Compared) {
+        let draws = [Draws::new(stream), Draws::new(stream)];
+        let pair = [0, 1].map(|i| self.device.program(targets[i], &draws[i]));
+        (pair, self.compared(pair, draws.map(|draws| draws.read), moment))
+    }
+
     fn compared(&self, pair: [Cell; 2], normals: [f64; 2], moment: Moment) -> Compared {
         let mut compared = Compared::default();
         for ((cell, normal), sign) in pair.iter().zip(normals).zip([1.0, -1.0]) {
-            let drifted = cell.drifted(moment);
-            let sigma = drifted * self.device.model.read_sigma(cell.programmed, moment);
-            compared.difference += sign * drifted;
+            let sigma = cell.read_deviation(&self.device.model, moment);
+            compared.difference += sign * cell.drifted(moment);
             compared.frozen += sign * sigma * normal;
             compared.variance += sigma * sigma;
         }
@@ -115,9 +122,7 @@ impl Circuit<'_> {
             let offset = self.offset.spread.microsiemens() * stream.normal();
             let (mut sum, mut fresh) = (Compared::default(), 0.0);
             for _ in 0..self.noise_rows {
-                let draws = [Draws::new(&mut stream), Draws::new(&mut stream)];
-                let pair = [0, 1].map(|i| self.device.program(self.middle(), &draws[i]));
-                let of = self.compared(pair, [draws[0].read, draws[1].read], moment);
+                let (pair, of) = self.programmed([self.middle(); 2], &mut stream, moment);
                 sum.difference += of.difference;
                 sum.frozen += of.frozen;
                 sum.variance += of.variance;
@@ -142,12 +147,7 @@ impl Circuit<'_> {
     ) -> Vec<Compared> {
         let name = StreamName { layer: place.layer, array: 1, member: replica, ..StreamName::new(Purpose::Device) };
         let mut stream = StreamName { position: row as u64, ..name }.open(self.seed);
-        let synapse = |column: usize| {
-            let draws = [Draws::new(&mut stream), Draws::new(&mut stream)];
-            let targets = self.pair(nominal.difference(p(column)));
-            let pair = [0, 1].map(|i| self.device.program(targets[i], &draws[i]));
-            self.compared(pair, [draws[0].read, draws[1].read], moment)
-        };
+        let synapse = |column: usize| self.programmed(self.pair(nominal.difference(p(column))), &mut stream, moment).1;
         (0..place.columns).map(synapse).collect()
     }
 }
@@ -230,7 +230,7 @@ impl Comparators {
     /// The noise of a pass of a member.
     pub(in crate::functional) fn noise(&self, member: usize) -> Option<Noise> {
         let (fast, frozen) = self.fast.as_ref()?;
-        let replica = if self.replicas.len() > 1 { member } else { 0 };
+        let replica = replica_of(self.replicas.len(), member);
         let name = StreamName { layer: self.place.layer, array: 2, ..StreamName::new(Purpose::Fluctuation) };
         let bank = |array: u32, number: usize| {
             let name = StreamName { array, member: replica as u32, bit: (number as u32) << COMPONENT_BITS, ..name };

@@ -4,7 +4,7 @@
 //! tabulated once for all pulses and positions. Levels of more bits are multiplied, two rows at a time.
 
 use super::lines::{Line, PlaneLines};
-use super::read::{Block, CellPlane, FACTOR_BITS};
+use super::read::{Block, CellPlane, whole_codes};
 use crate::functional::adc::Quantiser;
 use crate::functional::input::transpose;
 use crate::functional::kernels::{Instructions, Lanes, Levels, Pairs, Tables, Work};
@@ -59,9 +59,7 @@ impl Work for Frozen<'_> {
                 }
             }
         }
-        for (sum, total) in self.sums.iter_mut().zip(&totals) {
-            *sum = ((total + (1 << (FACTOR_BITS - 1))) >> FACTOR_BITS) as i32;
-        }
+        whole_codes(self.sums, &totals);
         clipped
     }
 }
@@ -125,8 +123,7 @@ impl Driven {
                     continue;
                 }
                 for pulse in 0..pulses {
-                    let bits = digits.of_pulse(pulse as u32);
-                    let level = |code: u16| u32::from(code) >> bits.start & ((1 << bits.len()) - 1);
+                    let level = |code: u16| u32::from(digits.level(code, pulse as u32));
                     let of_pulse = &mut levels[position * pulses + pulse];
                     for (pair, codes) in of_pulse.iter_mut().zip(codes.chunks(2)) {
                         *pair = level(codes[0]) | level(codes.get(1).copied().unwrap_or(0)) << 16;
@@ -173,18 +170,9 @@ impl Driven {
                 for (word, levels) in words.zip(of_words) {
                     let mut rows = word.chunks_exact(all);
                     for pair in &mut pairs {
-                        let mut lanes = [0; COLUMNS];
-                        if let Some(row) = rows.next() {
-                            for (lane, &current) in lanes.iter_mut().zip(&row[columns.clone()]) {
-                                *lane = i32::from(current as u16);
-                            }
-                        }
-                        if let Some(row) = rows.next() {
-                            for (lane, &current) in lanes.iter_mut().zip(&row[columns.clone()]) {
-                                *lane |= i32::from(current) << 16;
-                            }
-                        }
-                        *pair = Lanes::of(lanes);
+                        let mut next = || rows.next().map_or([0; COLUMNS], |row| currents(&row[columns.clone()]));
+                        let (first, second) = (next(), next());
+                        *pair = Lanes::of(std::array::from_fn(|i| (first[i] & 0xffff) | second[i] << 16));
                     }
                     let fours = sums.as_chunks_mut::<FOUR>().0.iter_mut().zip(levels.as_chunks::<FOUR>().0);
                     for (sums, [a, b, c, d]) in fours {

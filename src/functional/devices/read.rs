@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 /// Binary places of a compensation factor.
-pub(super) const FACTOR_BITS: u32 = 16;
+const FACTOR_BITS: u32 = 16;
 
 /// A row block of a plane, or an array with rows of its own.
 #[derive(Debug, Clone)]
@@ -255,10 +255,7 @@ impl CellPlane {
             }
         }
         scratch.banks = banks;
-        for (sum, total) in sums.iter_mut().zip(&scratch.totals) {
-            let rounded = (total + (1 << (FACTOR_BITS - 1))) >> FACTOR_BITS;
-            *sum = rounded as i32;
-        }
+        whole_codes(sums, &scratch.totals);
         clipped
     }
 
@@ -272,14 +269,11 @@ impl CellPlane {
 
     /// 1/f noise of each line of each block in the arrays of a member.
     fn banks(&self, fast: &Ladder, lines: &PlaneLines, member: usize) -> Vec<Bank> {
-        let replicas = match &self.factors[..] {
-            [_] => 0,
-            _ => member as u32,
-        };
+        let replica = replica_of(self.factors.len(), member) as u32;
         let of_block = |(block, lines): (usize, &Vec<Line>)| {
             let bank = move |line: usize| {
                 let bit = ((2 * block + line) as u32) << COMPONENT_BITS;
-                let name = StreamName { member: replicas, bit, ..self.name(Purpose::Fluctuation) };
+                let name = StreamName { member: replica, bit, ..self.name(Purpose::Fluctuation) };
                 Bank::new(fast, name, self.seed, self.blocks[block].columns.len())
             };
             (0..lines.len()).map(bank)
@@ -327,9 +321,22 @@ impl CellPlane {
     }
 }
 
-/// What belongs to the replica of a member: the only one, or its own.
+/// The replica of a member, of so many: the only one, or its own.
+pub(super) fn replica_of(replicas: usize, member: usize) -> usize {
+    member.min(replicas - 1)
+}
+
+/// What belongs to it.
 fn of_replica<T>(replicas: &[T], member: usize) -> &T {
-    &replicas[member.min(replicas.len() - 1)]
+    &replicas[replica_of(replicas.len(), member)]
+}
+
+/// Sums of codes times compensation factors, in whole codes.
+#[inline(always)]
+pub(super) fn whole_codes(sums: &mut [i32], totals: &[i64]) {
+    for (sum, total) in sums.iter_mut().zip(totals) {
+        *sum = ((total + (1 << (FACTOR_BITS - 1))) >> FACTOR_BITS) as i32;
+    }
 }
 
 /// Binary places of currents whose largest magnitude is about `reach` weights, so that 16 bits hold one and 32 bits the sum of
@@ -365,10 +372,9 @@ fn drive(block: &Block, digits: Digits, window: &[u16], driven: &mut Vec<Vec<Dri
             continue;
         }
         for (pulse, driven) in (0..).zip(&mut *driven) {
-            let bits = digits.of_pulse(pulse);
-            let level = i32::from(code >> bits.start) & ((1 << bits.len()) - 1);
+            let level = digits.level(code, pulse);
             if level > 0 {
-                driven.push(Driven { row, level });
+                driven.push(Driven { row, level: level.into() });
             }
         }
     }
