@@ -237,7 +237,7 @@ fn draws_that_are_not_hidden_follow_their_recurrence() {
     let mut config = config(chip(128, 128), digits_like());
     config.schedule.mode = Mode::Sequential;
     // 8192 synapses of 8 bits take fc1 8192 cycles at 8 bits a cycle; the turns of all layers take 5856.
-    for (bits_per_cycle, formula) in [(8, "start(l,g,q) = max("), (16, "images (load + sum_")] {
+    for (bits_per_cycle, formula) in [(8, "start(l,g,k) = max("), (16, "images (load + sum_")] {
         config.arch.sampler = Sampler::Generator {
             source: RandomSource::Ideal,
             bits_per_cycle,
@@ -279,7 +279,7 @@ proptest! {
         for mode in [Mode::Sequential, Mode::Layer] {
             config.schedule.mode = mode;
             let form = predicted(&config);
-            let recurrence = form.formula.starts_with("start(l,g,q)");
+            let recurrence = form.formula.starts_with("start(l,g,k)");
             let expected = written_out(&config, load);
             let shown = form.predicted_cycles.checked_sub(expected);
             prop_assert!(if recurrence { shown.is_some() } else { shown == Some(0) }, "{:?}: {} {:?}", mode, expected, form);

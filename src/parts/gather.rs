@@ -59,10 +59,4 @@ impl Gather {
             energy: costs.gather.energy.0 + index + wires,
         })
     }
-
-    /// Cycles from one position to the next, of which the reads take `reads`.
-    #[must_use]
-    pub fn interval(&self, reads: Cycle) -> Cycle {
-        if self.ahead { reads.max(self.cycles) } else { reads + self.cycles }
-    }
 }

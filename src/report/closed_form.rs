@@ -3,25 +3,32 @@
 //! For a layer of P positions on r copies, with B pulses of a position, tau is the back-to-back time of p = ceil(P/r)
 //! positions: `p B max(t_read, m t_adc) + min(t_read, m t_adc)` with a sample-and-hold, `p B (t_read + m t_adc)` without;
 //! `p rows (t_read + t_compare)` for a row-serial plane. Passes of the `sequential` and `layer` schedules do not overlap
-//! within a layer, so pass q of layer l follows from maxima and sums alone, a closed form in the (max, +) algebra:
+//! within a layer, and all its groups g of arrays get a window at the same time, once each has taken the one before. So
+//! position k of a pass follows from maxima and sums alone, a closed form in the (max, +) algebra:
 //!
 //! ```text
-//! start(l, g, q) = max(max(input(l, q) + fetch(l), done(l, q-1)) + gather(g), drawn(l, g, q))     of each group g of arrays
-//! done(l, q) = max over g of max(start(l, g, q) + reads(l, g), second(l, q) + gather(g) + rest(l, g))
-//! second(l, q) = max over g of start(l, g, q);     tau(l) = done(l, q) - max(input(l, q) + fetch(l), done(l, q-1)) where all is drawn
-//! drawn(l, g, q+1) = start(l, g, q) + redraw(l, g)              drawn(l, g, 0) = 0: the first sample is preloaded
+//! window(l, 0)   = max(input(l) + fetch(l), done(l) of the pass before)
+//! window(l, k)   = max over g of start(l, g, k-1)
+//! start(l, g, k) = max(window(l, k) + gather(g), free(l, g, k-1), drawn(l, g))
+//! free(l, g, k)  = max(start(l, g, k) + t_read, free(l, g, k-1) + t_convert) + (B - 1) t_period     with a sample-and-hold
+//! free(l, g, k)  = start(l, g, k) + B t_period                                                      without
+//! done(l)        = max over g of free(l, g, p-1), and t_convert with a sample-and-hold
+//! drawn(l, g)    = start + t_draw where samples are double-buffered, else free + t_draw, of the last position that
+//!                  had a sample of its own; the first sample is preloaded
 //! ```
-//! All groups get a window at the same time, once each has taken the one before: rest is what a group takes from the second
-//! position on, where there is one. A group whose sums are kept takes part in the first member's passes only. Where the group that takes longest also draws
-//! longest, or no draw takes longer than a pass, the slowest group stands for its layer.
+//! A gather that is not made ahead starts when the array is free. A group whose sums are kept takes part in the first
+//! member's passes only. From the position on at which all groups move by the same time from one position to the next,
+//! the rest of the pass follows at once.
 //!
 //! Input is there when the turn has come (`sequential`), or the source's pass is done (`layer`). Written out, with fixed =
-//! fetch + after and interval = max(tau, redraw):
+//! fetch + after, redraw = the time from a pass's first windows to the sample of the next one, less the gather, and
+//! interval = max(tau, redraw):
 //! - sequential, where the turns of the other layers hide every draw: `load + sum over l < L0 of (tau + fixed) + T * sum
 //!   over l >= L0 of (tau + fixed)`, for each image;
 //!   Where L0 keeps the sums of its deterministic plane, tau is that of the first member once and that of the others T - 1
 //!   times;
-//! - layer, where no sums are kept: `load + sum of (tau + fixed) + (T - 1) max over l >= L0 of interval`, then `II` for each further image with
+//! - layer, where no sums are kept, and in each layer the groups differ in nothing but their draws or no redraw takes longer
+//!   than tau: `load + sum of (tau + fixed) + (T - 1) max over l >= L0 of interval`, then `II` for each further image with
 //!   `II = max(max over l < L0 of interval, T max over l >= L0 of interval)`.
 //!
 //! Streaming has no closed form. Its passes follow each other without a gap, so the work of the busiest layer, all passes
@@ -39,47 +46,115 @@ use crate::readout::{Block, Readout};
 use crate::report::facts::ClosedForm;
 use crate::workload::{LayerInput, Net, NetLayer};
 
-/// Times of the arrays of a plane where nothing contends, cycles.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PlaneTime {
-    /// Runs of one pass that weights are held for: 1, or the positions where each has a sample of its own.
-    pub runs: u64,
-    /// Gathering the inputs of the first position of a pass; 0 where rows have those of the layer's matrix.
-    pub gather: u64,
-    /// From the first read of a run to its last conversion.
-    pub run: u64,
-    /// Least distance between the starts of two runs that follow each other without a gap.
-    pub step: u64,
-    /// From the first read of a pass to the sample of the next one; 0 where none is drawn.
-    pub redraw: u64,
-    /// From the first read of the second position of a pass to the last conversion; 0 where there is one position.
-    pub rest: u64,
+/// Times of a group of arrays where nothing contends, cycles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroupTime {
+    /// How its arrays are read.
+    block: Block,
+    /// Gathering the inputs of a position, and whether that is done while the position before is read.
+    gather: u64,
+    ahead: bool,
+    /// Drawing a sample of its weights, where they are drawn.
+    draw: Option<DrawTime>,
     /// Whether it works for the first member only.
-    pub first_member_only: bool,
+    first_member_only: bool,
 }
 
-impl PlaneTime {
+/// Drawing the weights of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct DrawTime {
+    cycles: u64,
+    /// Whether each position has a sample of its own, not each pass.
+    each_position: bool,
+    double_buffered: bool,
+}
+
+/// A group at a position of a pass: cycles at which its first read starts, its arrays are free, and its next sample is drawn.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct AtPosition {
+    start: u64,
+    free: u64,
+    drawn: u64,
+}
+
+impl GroupTime {
     /// Whether it works for a member.
     fn takes_part(&self, member: u32) -> bool {
         member == 0 || !self.first_member_only
     }
 
-    /// `passes` passes without a gap, from the first read to the last conversion.
-    fn reads(&self, passes: u64) -> u64 {
-        (passes * self.runs).checked_sub(1).map_or(0, |gaps| gaps * self.step + self.run)
+    /// Cycles for which conversions go on when the arrays are free.
+    fn converting(&self) -> u64 {
+        if self.block.overlapped { self.block.convert } else { 0 }
     }
 
-    /// The same with the gather before them.
-    fn back_to_back(&self, passes: u64) -> u64 {
-        self.gather + self.reads(passes)
+    /// From the first read of a position to when its arrays are free, if no conversion of the one before is in the way.
+    fn occupied(&self) -> u64 {
+        self.block.back_to_back(1) - self.converting()
+    }
+
+    /// From the start of the position or pass that has a sample of its own, whose arrays are free `until_free` cycles later, to
+    /// the next sample.
+    fn redraw(draw: &DrawTime, until_free: u64) -> u64 {
+        if draw.double_buffered { draw.cycles } else { until_free + draw.cycles }
+    }
+
+    /// The next position, whose window comes at `window`; `first`: of the pass.
+    fn next(&self, before: AtPosition, window: u64, first: bool) -> AtPosition {
+        let gathered = if self.ahead { window } else { window.max(before.free) } + self.gather;
+        let mut start = gathered.max(before.free);
+        let fresh = self.draw.is_some_and(|draw| first || draw.each_position);
+        if fresh {
+            start = start.max(before.drawn);
+        }
+        let block = &self.block;
+        // The first sample is taken once the converters are done with the position before.
+        let sampled = (start + block.read).max(if first { 0 } else { before.free + self.converting() });
+        let free = sampled + self.occupied() - block.read;
+        // With one set of latches the last position that uses a sample decides.
+        let drawn = match self.draw {
+            Some(draw) if !draw.double_buffered => free + draw.cycles,
+            Some(draw) if fresh => start + draw.cycles,
+            _ => before.drawn,
+        };
+        AtPosition { start, free, drawn }
+    }
+
+    /// The same position, were the pass `by` cycles later from its second position on.
+    fn moved(&self, at: AtPosition, by: u64) -> AtPosition {
+        let moves = self.draw.is_some_and(|draw| draw.each_position || !draw.double_buffered);
+        AtPosition { start: at.start + by, free: at.free + by, drawn: at.drawn + if moves { by } else { 0 } }
+    }
+
+    /// Least distance between the starts of two positions.
+    fn step(&self) -> u64 {
+        let one = u64::from(self.block.pulses) * self.block.period();
+        let reads = if self.ahead { one.max(self.gather) } else { one + self.gather };
+        let fresh = self.draw.filter(|draw| draw.each_position);
+        reads.max(fresh.map_or(0, |draw| Self::redraw(&draw, self.occupied())))
+    }
+
+    /// Least distance between the starts of two passes of `positions` positions that follow each other without a gap.
+    fn step_of_pass(&self, positions: u64) -> u64 {
+        let fresh = self.draw.filter(|draw| !draw.each_position);
+        let until_free = (positions - 1) * self.step() + self.occupied();
+        (positions * self.step()).max(fresh.map_or(0, |draw| Self::redraw(&draw, until_free)))
+    }
+
+    /// `passes` passes of `positions` positions without a gap, from the gather before them to the last conversion.
+    fn back_to_back(&self, passes: u64, positions: u64) -> u64 {
+        let of_pass = (positions - 1) * self.step() + self.block.back_to_back(1);
+        passes.checked_sub(1).map_or(0, |gaps| self.gather + gaps * self.step_of_pass(positions) + of_pass)
     }
 }
 
 /// Times of a layer where nothing contends, cycles. Its groups of arrays work side by side: the slowest counts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerTime {
     /// Times of the groups.
-    pub groups: Vec<PlaneTime>,
+    groups: Vec<GroupTime>,
+    /// Positions of a pass, one after another.
+    positions: u64,
     /// Fetching the first window of a pass.
     pub fetch: u64,
     /// What accumulation, post-processing and transfer add to a pass.
@@ -87,13 +162,14 @@ pub struct LayerTime {
 }
 
 impl LayerTime {
-    fn most(&self, of: impl Fn(&PlaneTime) -> u64) -> u64 {
+    fn most(&self, of: impl Fn(&GroupTime) -> u64) -> u64 {
         self.groups.iter().map(of).max().unwrap_or(0)
     }
 
     /// `images` times `members` passes without a gap, from the first read to the last conversion.
     fn back_to_back(&self, images: u64, members: u64) -> u64 {
-        self.most(|group| group.back_to_back(images * if group.first_member_only { 1 } else { members }))
+        let passes = |group: &GroupTime| images * if group.first_member_only { 1 } else { members };
+        self.most(|group| group.back_to_back(passes(group), self.positions))
     }
 
     /// One pass of a member whose weights are drawn, from the first windows to the last conversion (tau).
@@ -105,24 +181,42 @@ impl LayerTime {
     /// The end of the pass of a member whose first windows come at `start`; `drawn` has for each group when its weights
     /// are drawn, and then when those of its next pass are.
     fn done(&self, start: u64, drawn: &mut [u64], member: u32) -> u64 {
-        let groups = || self.groups.iter().enumerate().filter(|(_, group)| group.takes_part(member));
-        let reads = |group: &PlaneTime, drawn: u64| (start + group.gather).max(drawn);
-        // The second windows come to all groups when each has taken its first one.
-        let second = groups().map(|(g, group)| reads(group, drawn[g])).max().unwrap_or(start);
+        let taking_part = || self.groups.iter().enumerate().filter(|(_, group)| group.takes_part(member));
+        let mut at: Vec<AtPosition> =
+            taking_part().map(|(g, _)| AtPosition { start, free: start, drawn: drawn[g] }).collect();
+        let mut next = at.clone();
+        let mut window = start;
+        for position in 0..self.positions {
+            for (((_, group), at), next) in taking_part().zip(&at).zip(&mut next) {
+                *next = group.next(*at, window, position == 0);
+            }
+            let Some(by) = next.iter().zip(&at).map(|(next, at)| next.start - at.start).max() else { return start };
+            let alike =
+                || taking_part().zip(&at).zip(&next).all(|(((_, group), at), next)| group.moved(*at, by) == *next);
+            if position > 0 && alike() {
+                for ((_, group), next) in taking_part().zip(&mut next) {
+                    *next = group.moved(*next, by * (self.positions - 1 - position));
+                }
+                at.clone_from(&next);
+                break;
+            }
+            std::mem::swap(&mut at, &mut next);
+            window = at.iter().map(|at| at.start).max().unwrap_or(start);
+        }
         let mut done = start;
-        for (g, group) in groups() {
-            let begun = reads(group, drawn[g]);
-            let rest = if group.rest > 0 { second + group.gather + group.rest } else { 0 };
-            done = done.max(begun + group.reads(1)).max(rest);
-            drawn[g] = begun + group.redraw;
+        for ((g, group), at) in taking_part().zip(&at) {
+            drawn[g] = at.drawn;
+            done = done.max(at.free + group.converting());
         }
         done
     }
 
-    /// From the start of a pass to the sample of the next one; 0 where none is drawn.
+    /// From the first windows of a pass to the sample of the next one, less the gather before it is used; 0 where none is drawn.
     #[must_use]
     pub fn redraw(&self) -> u64 {
-        self.most(|group| group.redraw)
+        let mut drawn = vec![0; self.groups.len()];
+        self.done(0, &mut drawn, 0);
+        self.groups.iter().zip(drawn).map(|(group, drawn)| drawn.saturating_sub(group.gather)).max().unwrap_or(0)
     }
 
     /// Least distance between the starts of a member's pass and of the next one, which do not overlap.
@@ -136,12 +230,11 @@ impl LayerTime {
         self.pass(1) < self.pass(0)
     }
 
-    /// Whether one group takes longest and draws longest, or draws do not show.
-    fn slowest_is_one(&self) -> bool {
-        let (pass, redraw) = (self.pass(1), self.redraw());
-        let gather = self.most(|group| group.gather);
-        let slowest = |group: &PlaneTime| (group.back_to_back(1), group.redraw, group.gather) == (pass, redraw, gather);
-        redraw <= pass || self.groups.iter().any(slowest)
+    /// Whether a pass starts an interval after the one before, or when its input is there: draws do not show, or the groups
+    /// differ in nothing else.
+    fn is_one(&self) -> bool {
+        let reads = |group: &GroupTime| GroupTime { draw: None, ..*group };
+        self.redraw() <= self.pass(1) || self.groups.windows(2).all(|pair| reads(&pair[0]) == reads(&pair[1]))
     }
 
     /// The same for the passes of all members of an image.
@@ -151,11 +244,8 @@ impl LayerTime {
 
     /// Work of `passes` passes for an image that follow those of the image before without a gap.
     fn streaming(&self, passes: u32) -> u64 {
-        let of = |group: &PlaneTime| {
-            let passes = if group.first_member_only { 1 } else { u64::from(passes) };
-            passes * group.runs * group.step
-        };
-        self.most(of)
+        let passes_of = |group: &GroupTime| if group.first_member_only { 1 } else { u64::from(passes) };
+        self.most(|group| passes_of(group) * group.step_of_pass(self.positions))
     }
 
     /// The same layer with a periphery that takes no time.
@@ -166,19 +256,34 @@ impl LayerTime {
 
 /// Times of a layer on `copies` copies, with a periphery that takes no time.
 fn ideal_time(config: &Config, layer: &NetLayer, mapped: &LayerMapping, copies: u32) -> LayerTime {
-    let positions = u64::from(layer.positions.div_ceil(copies));
     let of_group = |group: &ArrayGroup| {
         let readout = Readout::new(&config.arch, group.plane);
         let block = readout.block(group.rows, group.columns, layer);
-        let draw =
-            if group.plane == Plane::Stochastic { draw_cycles(&config.arch, mapped.draws_at_once(group)) } else { 0 };
+        let draw = match &config.arch.sampler {
+            Sampler::Generator { draws, double_buffered, .. } if group.plane == Plane::Stochastic => Some(DrawTime {
+                cycles: draw_cycles(&config.arch, mapped.draws_at_once(group)),
+                each_position: *draws == Draws::PerPosition,
+                double_buffered: *double_buffered,
+            }),
+            _ => None,
+        };
         let plane = mapped.plane(group.plane).expect("a group belongs to a plane of its layer");
         let packing = config.mapping.scheme.choices().map_or(Packing::Full, |choices| choices.packing);
         let gather = Gather::new(&config.arch, layer, plane, packing, group, &block);
-        let time = plane_time(&config.arch.sampler, block, gather.as_ref(), positions, draw);
-        PlaneTime { first_member_only: group.first_member_only, ..time }
+        GroupTime {
+            block,
+            gather: gather.map_or(0, |gather| gather.cycles),
+            ahead: gather.is_none_or(|gather| gather.ahead),
+            draw: draw.filter(|draw| draw.cycles > 0),
+            first_member_only: group.first_member_only,
+        }
     };
-    LayerTime { groups: mapped.groups.iter().map(of_group).collect(), ..LayerTime::default() }
+    LayerTime {
+        groups: mapped.groups.iter().map(of_group).collect(),
+        positions: u64::from(layer.positions.div_ceil(copies)),
+        fetch: 0,
+        after: 0,
+    }
 }
 
 /// Cycles from one image to the next that a layer on `copies` copies takes, in the schedules `layer` and `streaming`.
@@ -240,34 +345,6 @@ fn message_cycles(link: &crate::parts::link::LinkSpec, pixels: u32, assembly: &A
     read + assembly.network.latency(link.route.len(), bytes) + link.spread + write
 }
 
-/// Reads and draws of a group whose samples take `draw` cycles to draw (0: none are drawn).
-fn plane_time(sampler: &Sampler, block: Block, gather: Option<&Gather>, positions: u64, draw: u64) -> PlaneTime {
-    let (runs, length, double_buffered) = match sampler {
-        Sampler::Generator { double_buffered, draws: Draws::PerPosition, .. } if draw > 0 => {
-            (positions, 1, *double_buffered)
-        }
-        Sampler::Generator { double_buffered, .. } => (1, positions, *double_buffered),
-        Sampler::Comparator { .. } => (1, positions, false),
-    };
-    // With gathers: the first position waits for its own, and later ones follow as fast as reads and gathers allow.
-    let one = u64::from(block.pulses) * block.period();
-    let (gather, interval) = gather.map_or((0, one), |gather| (gather.cycles, gather.interval(one)));
-    let run = block.back_to_back(length) + (length - 1) * (interval - one);
-    let reads = length * interval;
-    let mut time = PlaneTime { runs, gather, run, step: reads, ..PlaneTime::default() };
-    if draw > 0 {
-        // The array is free once the last sample is taken, or converted where nothing holds it.
-        let converting = if block.overlapped { block.convert } else { 0 };
-        let drawn = if double_buffered { draw } else { run - converting + draw };
-        time.step = reads.max(drawn);
-        time.redraw = (runs - 1) * time.step + drawn;
-    }
-    if positions > 1 {
-        time.rest = time.reads(1) - if runs > 1 { time.step } else { interval };
-    }
-    time
-}
-
 /// Cycles at which each image is done.
 fn finish(times: &[LayerTime], load: u64, config: &Config, net: &Net, mapping: &Mapping) -> Vec<u64> {
     let mut layers: Vec<Passes<'_>> =
@@ -324,6 +401,18 @@ impl Passes<'_> {
     }
 }
 
+/// The recurrence over the positions of a pass, whose first window comes as `first` says.
+macro_rules! recurrence {
+    ($first:literal) => {
+        concat!(
+            "start(l,g,k) = max(window(l,k) + gather_g, free(l,g,k-1), drawn(l,g)); free = max(start + t_read, ",
+            "conversions of position k-1) + other reads; window(l,k) = max_g start(l,g,k-1), window(l,0) = ",
+            $first,
+            "; input = done + after of the pass before it, load for an image"
+        )
+    };
+}
+
 /// The formula that gives the prediction.
 fn formula(mode: Mode, times: &[LayerTime], first_sampled: usize) -> &'static str {
     let sampled = &times[first_sampled..];
@@ -333,9 +422,7 @@ fn formula(mode: Mode, times: &[LayerTime], first_sampled: usize) -> &'static st
             // From a layer's pass to its next one all sampled layers have a turn.
             let turns: u64 = sampled.iter().map(|time| time.pass(1)).sum();
             if sampled.iter().any(|time| time.redraw() > turns) {
-                "start(l,g,q) = max(turn(l,q) + fetch_l + gather_g, start(l,g,q-1) + redraw_g); turn = done + after of the \
-                 pass whose turn was before, load for an image; done(l,q) = max_g max(start(l,g,q) + reads_g, max_g \
-                 start(l,g,q) + gather_g + rest_g)"
+                recurrence!("input + fetch")
             } else if keeps {
                 "images (load + sum_l (tau_l + fixed_l) + (T-1) sum_{l>=L0} (tau'_l + fixed_l)); tau' without the plane whose \
                  sums are kept"
@@ -343,10 +430,8 @@ fn formula(mode: Mode, times: &[LayerTime], first_sampled: usize) -> &'static st
                 "images (load + sum_{l<L0} (tau_l + fixed_l) + T sum_{l>=L0} (tau_l + fixed_l))"
             }
         }
-        Mode::Layer if keeps || !sampled.iter().all(LayerTime::slowest_is_one) => {
-            "start(l,g,q) = max(max(input(l,q) + fetch_l, done(l,q-1)) + gather_g, start(l,g,q-1) + redraw_g); done(l,q) = max_g \
-             max(start(l,g,q) + reads_g, max_g start(l,g,q) + gather_g + rest_g); input = done + after of the pass before \
-             it, load for an image"
+        Mode::Layer if keeps || !sampled.iter().all(LayerTime::is_one) => {
+            recurrence!("max(input + fetch, done)")
         }
         Mode::Layer => {
             "load + sum_l (tau_l + fixed_l) + (T-1) max_{l>=L0} interval_l + (images-1) max(max_{l<L0} interval_l, \
