@@ -2,7 +2,7 @@
 
 use crate::config::{
     Answer, Base, Config, Copies, Described, Images, Location, Plane, Posterior, ReadNoise, Record, Sampler, Samples,
-    Scheme, ValuesSpec, Workload, embedded,
+    Scheme, ValuesSpec, Workload, embedded, ranges_without_images,
 };
 use crate::critical::Flow;
 use crate::error::{Error, Problem};
@@ -10,8 +10,8 @@ use crate::functional::choose::{CANDIDATES, ChoiceImages, Tried, choose};
 use crate::functional::metrics::{Detection, Scores};
 use crate::functional::times::TIMED_IMAGES;
 use crate::functional::{
-    CalibratedLayer, Evaluation, FunctionalModel, FunctionalSpec, Keep, Outputs, ReadClock, ReadTimes, Recorded,
-    metrics,
+    CalibratedLayer, Clipping, Evaluation, FunctionalModel, FunctionalSpec, Keep, LayerClipping, Outputs, PlaneRange,
+    ReadClock, ReadTimes, Recorded, metrics, with_ranges,
 };
 use crate::mapping::{Split, is_sampled};
 use crate::meter::{Ledger, Tally};
@@ -19,7 +19,7 @@ use crate::parts::{At, Outcome, RowActivity};
 use crate::report::closed_form::closed_form;
 use crate::report::compensation::reference_reads;
 use crate::report::inventory::inventory;
-use crate::report::{DetectionFacts, EventFacts, LayerFacts, OutputFacts, RunFacts, content_hash};
+use crate::report::{ConverterFacts, DetectionFacts, EventFacts, LayerFacts, OutputFacts, RunFacts, content_hash};
 use crate::simulate::{Critical, Plan, network, plan_split, plan_with, simulate};
 use crate::trace::SpanSink;
 use crate::workload::pack::{NewSet, with_set};
@@ -179,7 +179,8 @@ pub fn calibrate(
     let posterior = LoadedPosterior::from_bytes(&file, &file_path, &config.workload.posterior, &net)?;
     let mut sets = ImageSets::default();
     resolve_scheme(&mut config, &net, Some(&posterior), &mut sets, base, threads, progress)?;
-    let spec = timed_spec(&config, &posterior)?;
+    let timed = timed_spec(&config, &posterior)?;
+    let spec = calibrated(timed, &config, &net, &posterior, &mut sets, base, threads)?;
     let (key, read_by) = (spec.statistics_key(&net)?, spec.read_by());
     let first = key.first_ensembling_layer.map(|first| net.layers[first].name.as_str());
     if per_member && first.is_none() {
@@ -207,7 +208,7 @@ pub fn calibrate(
     let before = scores(&model)?;
     let total = net.layers.len() as u64;
     let tell = |done: usize| progress(RunPhase::Calibrating, done as u64, total);
-    let made = model.calibrate(&net, &posterior, images, per_member, threads, &tell)?;
+    let made = model.calibrate(&spec, &net, &posterior, images, per_member, threads, &tell)?;
     let after = scores(&model)?;
     let change = |(l, (layer, made)): (usize, (&NetLayer, &CalibratedLayer))| {
         let old = posterior.statistics(l, &key, &read_by).batch_norm;
@@ -264,6 +265,28 @@ fn spec_with_times<P: Borrow<Plan>>(
         spec.times = Some(Arc::new(read_times(config, plan()?.borrow())?));
     }
     Ok(spec)
+}
+
+/// The same with its `Percentile` ranges calibrated on the network's calibration images.
+fn calibrated(
+    spec: FunctionalSpec,
+    config: &Config,
+    net: &Net,
+    posterior: &LoadedPosterior,
+    sets: &mut ImageSets,
+    base: &Base,
+    threads: usize,
+) -> Result<FunctionalSpec, Error> {
+    if spec.percentiles() == [None; 2] {
+        return Ok(spec);
+    }
+    if let Some(problem) = ranges_without_images(config) {
+        return Err(Error::Problems(vec![problem]));
+    }
+    match sets.calibration.load(&config.workload, net, base)? {
+        Some(images) => with_ranges(spec, net, posterior, images, threads),
+        None => Ok(spec),
+    }
 }
 
 /// When arrays are read in the schedule of a plan.
@@ -429,6 +452,7 @@ impl Shared {
         }
         // Their contents are part of the network's hash, whether they are answered or not.
         let posterior = self.posterior.as_ref().and_then(|(_, hash)| hash.clone());
+        let chosen = chosen || FunctionalSpec::of(&config).percentiles() != [None; 2];
         let workload_hash = workload_hash(&config.workload, posterior, &mut self.sets, chosen, &self.base)?;
         let values = if answers { self.values(&config, &plan, threads, progress)? } else { None };
         Ok(Prepared { config, net: self.net.clone(), plan, workload_hash, values, probabilistic, frozen, tried })
@@ -503,7 +527,7 @@ impl Shared {
     ) -> Result<Option<Values>, Error> {
         self.sets.out_of_distribution.hash(&self.workload, &self.base)?;
         self.sets.images.differs(&self.sets.out_of_distribution, &self.workload, "images", &self.base)?;
-        let outside = self.sets.out_of_distribution.load(&self.workload, &self.net, &self.base)?;
+        self.sets.out_of_distribution.load(&self.workload, &self.net, &self.base)?;
         let images = self.sets.images.load(&self.workload, &self.net, &self.base)?;
         let (Some((Some(posterior), _)), Some(images)) = (&self.posterior, images) else { return Ok(None) };
         let timed = config.schedule.images;
@@ -518,7 +542,12 @@ impl Shared {
         if !problems.is_empty() {
             return Err(Error::Problems(problems));
         }
-        let model = FunctionalModel::new(&key.spec, &self.net, posterior)?;
+        let spec = key.spec.clone();
+        let spec = calibrated(spec, config, &self.net, posterior, &mut self.sets, &self.base, threads)?;
+        let (Some(images), outside) = (self.sets.images.loaded(), self.sets.out_of_distribution.loaded()) else {
+            return Ok(None);
+        };
+        let model = FunctionalModel::new(&spec, &self.net, posterior)?;
         let record = config.values.record;
         let keep = Keep { activity: timed, accumulators: record == Record::Accumulators };
         let (answers, further) = (count.max(timed), outside.map_or(0, LoadedImages::len));
@@ -708,6 +737,11 @@ impl ImageSet {
         Ok(())
     }
 
+    /// The images, once they are loaded.
+    fn loaded(&self) -> Option<&LoadedImages> {
+        self.images.as_ref()
+    }
+
     /// The images.
     pub(crate) fn load(&mut self, workload: &Workload, net: &Net, base: &Base) -> Result<Option<&LoadedImages>, Error> {
         self.hash(workload, base)?;
@@ -755,7 +789,7 @@ fn too_much_to_record(config: &Config, net: &Net, images: usize) -> Option<Probl
 }
 
 /// Hash of a network: of the files that it names the contents count and not the paths; the hash of the posterior's file is
-/// given. Calibration images change a result only where the scheme was chosen by them.
+/// given. Calibration images change a result only where the scheme, or ranges of converters, were chosen by them.
 fn workload_hash(
     workload: &Workload,
     posterior: Option<String>,
@@ -943,6 +977,15 @@ impl Prepared {
     }
 }
 
+/// The converters of a layer, plane by plane.
+fn converter_facts(ranges: &[PlaneRange], clipping: &LayerClipping) -> Vec<ConverterFacts> {
+    let of_plane = |range: &PlaneRange| {
+        let clipping = clipping[range.plane as usize];
+        ConverterFacts { range: *range, clipping, clipped_share: clipping.share() }
+    };
+    ranges.iter().map(of_plane).collect()
+}
+
 fn output_facts(outputs: &Outputs, images: &LoadedImages, model: &FunctionalModel) -> OutputFacts {
     let labels = images.labels().map(|labels| &labels[outputs.images.clone()]);
     let probabilities = &outputs.mean_probabilities;
@@ -965,10 +1008,9 @@ fn output_facts(outputs: &Outputs, images: &LoadedImages, model: &FunctionalMode
         ood: None,
         statistics: model.statistics.clone(),
         statistics_of_others: model.passed_over.clone(),
-        clipped_share: outputs
-            .clipping
-            .iter()
-            .map(|c| if c.conversions == 0 { 0.0 } else { c.clipped as f64 / c.conversions as f64 })
+        clipped_share: outputs.clipping.iter().map(|of| Clipping::of_layer(of).share()).collect(),
+        converters: (0..outputs.clipping.len())
+            .map(|layer| converter_facts(model.ranges(layer), &outputs.clipping[layer]))
             .collect(),
         adc_step: (0..outputs.clipping.len()).map(|layer| model.step(layer)).collect(),
     }

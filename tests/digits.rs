@@ -6,7 +6,7 @@
 use crossbayes::config::{LoadRequest, Loaded, Samples, Scheme, load};
 use crossbayes::functional::adc::Quantiser;
 use crossbayes::functional::input::Planes;
-use crossbayes::functional::{FunctionalModel, FunctionalSpec, Keep, Observer};
+use crossbayes::functional::{Clipping, FunctionalModel, FunctionalSpec, Keep, Observer};
 use crossbayes::report::OutputFacts;
 use crossbayes::run::prepare;
 use crossbayes::workload::{LoadedImages, LoadedPosterior, Net, NetLayer, resolve};
@@ -171,14 +171,15 @@ fn check(arch: &str, set: &[&str], exact: bool, scheme: Scheme) {
     let chip = &loaded.config.arch;
     let (model, net, images) = model(&loaded);
     let spec = FunctionalSpec::of(&loaded.config);
-    let converter = |layer: &NetLayer| Quantiser::new(&chip.adc, layer.rows.min(chip.array.rows), spec.digits(layer));
+    let converter =
+        |layer: &NetLayer| Quantiser::new(&chip.adc, layer.rows.min(chip.array.rows), spec.digits(layer), None);
     let converters: Vec<Quantiser> = net.layers.iter().map(converter).collect();
     assert_eq!(converters.iter().all(Quantiser::is_exact), exact, "{set:?}");
     assert!(converters.iter().all(|converter| converter.step() == 1.0), "{set:?}");
     assert_eq!(model.members(), members);
 
     let clipping = model.run(&images, 0..IN_FULL, 2, &|_| ()).unwrap().clipping;
-    for (layer, clipping) in clipping.iter().enumerate() {
+    for (layer, clipping) in clipping.iter().map(Clipping::of_layer).enumerate() {
         assert_eq!(clipping.clipped, 0, "{} of {set:?}", LAYERS[layer]);
         assert!(clipping.conversions > 0);
     }

@@ -6,7 +6,7 @@ use crossbayes::config::{
 };
 use crossbayes::functional::kernels::Instructions;
 use crossbayes::functional::post::max_pool;
-use crossbayes::functional::{ArraySpec, FunctionalModel, FunctionalSpec, Keep, MemoryCells, Observer};
+use crossbayes::functional::{ArraySpec, Clipping, FunctionalModel, FunctionalSpec, Keep, MemoryCells, Observer};
 use crossbayes::workload::posterior::is_probabilistic;
 use crossbayes::workload::{BatchNorm, LayerPosterior, Learned, LoadedImages, LoadedPosterior, Net, Shape, resolve};
 use proptest::prelude::*;
@@ -30,6 +30,7 @@ fn spec(array_rows: u32, bits: u32, input: AdcInput) -> FunctionalSpec {
         members: 2,
         samples: Samples::Drawn,
         times: None,
+        ranges: None,
         seed: 11,
     }
 }
@@ -352,6 +353,7 @@ proptest! {
             }
         }
         prop_assert_eq!(accumulators, expected);
+        let clipping = Clipping::of_layer(&clipping);
         prop_assert_eq!(clipping.clipped, clipped);
         let blocks = u64::from(layer.rows.div_ceil(array_rows));
         let results = blocks * u64::from(layer.columns) * if column { 2 } else { 1 };
@@ -480,6 +482,7 @@ fn a_pulse_of_two_bits_sums_levels() {
         }
         let model = FunctionalModel::new(&spec, &net, &posterior).unwrap();
         let (accumulators, clipping) = model.accumulate(0, 0, 0, &codes, &mut ());
+        let clipping = Clipping::of_layer(&clipping);
         (accumulators[0], model.step(0), clipping.clipped, clipping.conversions)
     };
     use AdcRange::{Fixed, FullScale};
@@ -509,7 +512,7 @@ fn comparators_do_not_go_through_the_converter() {
     let value = |spec: &FunctionalSpec| {
         let model = FunctionalModel::new(spec, &net, &posterior).unwrap();
         let (accumulators, clipping) = model.accumulate(0, 0, 0, &[3; 200], &mut ());
-        (f64::from(accumulators[0]) * model.step(0), clipping.conversions)
+        (f64::from(accumulators[0]) * model.step(0), Clipping::of_layer(&clipping).conversions)
     };
     assert_eq!(value(&compare), (600.0, 0));
     // 2 bits, 2 blocks, 1 column.

@@ -3,9 +3,9 @@
 use crate::config::de::from_node;
 use crate::config::tree::Node;
 use crate::config::{
-    Adc, AdcInput, Array, ArrayReadout, Chip, Config, Copies, CostTable, Device, DeviceModel, Execution, MAX_PASSES,
-    Mode, Packing, Plane, Posterior, RandomSource, ReadNoise, Sampler, Samples, ScheduleSpec, Scheme, TraceWindow,
-    Workload,
+    Adc, AdcInput, AdcRange, Answer, Array, ArrayReadout, Chip, Config, Copies, CostTable, Device, DeviceModel,
+    Execution, MAX_PASSES, Mode, Packing, Plane, Posterior, RandomSource, ReadNoise, Sampler, Samples, ScheduleSpec,
+    Scheme, TraceWindow, Workload,
 };
 use crate::error::{MOST_COMPARED, Problem, nearest};
 use crate::lfsr::{MOST_BITS, has_full_period};
@@ -203,10 +203,7 @@ fn targets(chip: &Chip) -> Option<Problem> {
 /// Drivers of more than one bit have a digital-to-analogue converter in the cost table, where arrays are driven by them.
 fn drivers(chip: &Chip) -> Option<Problem> {
     let bits = chip.driver.bits_per_pulse;
-    let by_converters = |plane: &Plane| {
-        let compared = *plane == Plane::Stochastic && matches!(chip.sampler, Sampler::Comparator { .. });
-        !compared && chip.plane(*plane).array.readout == ArrayReadout::Adc
-    };
+    let by_converters = |plane: &Plane| by_converters(chip, *plane, &chip.plane(*plane).array);
     let known: Vec<u32> = chip.costs.dac.iter().map(|entry| entry.bits).collect();
     // What is out of range has a message of its own.
     if !(2..=8).contains(&bits) || known.contains(&bits) || !Plane::ALL.iter().any(by_converters) {
@@ -406,6 +403,27 @@ fn nothing_to_draw_from(config: &Config) -> Option<Problem> {
     (drawn && frozen).then(|| Problem::new("arch.device.read_noise", message).hint("expected OneOverF or White"))
 }
 
+/// The problem of a converter whose range is to be calibrated for a network without calibration images.
+pub(crate) fn ranges_without_images(config: &Config) -> Option<Problem> {
+    let calibrated = |plane: &Plane| {
+        let arrays = config.arch.plane(*plane);
+        by_converters(&config.arch, *plane, &arrays.array) && matches!(arrays.adc.range, AdcRange::Percentile(_))
+    };
+    let plane = Plane::ALL.iter().find(|plane| calibrated(plane)).filter(|_| config.workload.calibration.is_none())?;
+    let path = match (plane, config.arch.stochastic.adc_range) {
+        (Plane::Stochastic, Some(_)) => "arch.stochastic.adc_range",
+        _ => "arch.adc.range",
+    };
+    let message = "the range is Percentile, which is calibrated on the network's calibration images, and it has none";
+    Some(Problem::new(path, message).hint("expected FullScale or Fixed(..), or a network with calibration images"))
+}
+
+/// Whether the arrays of a plane are read by converters.
+fn by_converters(chip: &Chip, plane: Plane, array: &Array) -> bool {
+    let compared = plane == Plane::Stochastic && matches!(chip.sampler, Sampler::Comparator { .. });
+    !compared && array.readout == ArrayReadout::Adc
+}
+
 /// What a run asks of its chip and network.
 pub(crate) fn config(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -428,6 +446,9 @@ pub(crate) fn config(config: &Config) -> Vec<Problem> {
     problems.extend(scheme(config, &names));
     problems.extend(chosen_copies(config));
     problems.extend(nothing_to_draw_from(config));
+    if config.values.answer != Answer::Nothing && config.workload.images.is_some() {
+        problems.extend(ranges_without_images(config));
+    }
     if config.passes() > MAX_PASSES {
         let images_ask_for_more = config.schedule.images >= config.ensemble.members;
         problems.push(Problem::new(

@@ -283,6 +283,9 @@ pub enum AdcRange {
     /// A fixed range, in cell currents (to either side for `Pair`), the same for all layers; the extreme codes
     /// stand for its ends, and larger sums clip there.
     Fixed(#[schemars(range(min = 0.5, max = 1e9))] f64),
+    /// Calibrated layer by layer on the network's calibration images, which it needs: the smallest range within which
+    /// lies this percentage of the conversions, at most full scale.
+    Percentile(#[schemars(range(min = 1.0, max = 100.0))] f64),
 }
 
 /// How the probabilistic synapses of a stochastic plane are drawn.

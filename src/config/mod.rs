@@ -25,7 +25,7 @@ pub mod run;
 pub use crate::device::{Compensation, Device, DeviceModel, PairSemantics, ReadNoise, Reference};
 pub use crate::network::{Images, Input, Layer, Operation, Posterior, Workload};
 pub(crate) use check::config as check_config;
-pub(crate) use check::no_first_layer;
+pub(crate) use check::{no_first_layer, ranges_without_images};
 pub use chip::*;
 pub use costs::{AdcCost, Cost, CostTable, DacCost};
 pub use diagnostic::ConfigErrors;

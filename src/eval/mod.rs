@@ -19,10 +19,10 @@ pub use picture::pictures;
 pub use scores::{Measures, OutOfDistribution, Score};
 pub use table::{Row, Scaled, Spread, Summary, Table};
 
-use crate::config::{Base, Config, Posterior, Scheme};
+use crate::config::{Base, Config, Posterior, Scheme, ranges_without_images};
 use crate::device::{Compensation, Reference};
 use crate::error::{Error, Problem};
-use crate::functional::{FunctionalModel, FunctionalSpec, ReadTimes};
+use crate::functional::{Clipping, FunctionalModel, FunctionalSpec, LayerClipping, ReadTimes, with_ranges};
 use crate::network::Net;
 use crate::random::{Purpose, StreamName};
 use crate::report::content_hash;
@@ -136,6 +136,8 @@ pub(crate) struct Answered {
 #[derive(Debug)]
 pub(crate) struct Scored {
     pub(crate) temperatures: Vec<f64>,
+    /// Conversions of each layer for the first set, all members that ran together.
+    pub(crate) clipping: Vec<LayerClipping>,
     /// Of each set, image by image: the scores of 1 to T members, then with temperatures those of the numbers asked for.
     pub(crate) sets: Vec<Vec<Vec<Score>>>,
 }
@@ -237,7 +239,11 @@ fn set_up(request: &Request) -> Result<(Config, Setup), Error> {
     let remedies = listed(&request.compensation, Remedy::Chip);
     let anew = remedies.iter().any(|remedy| matches!(remedy, Remedy::Statistics { .. }));
     let mut calibration = None;
-    if request.temperature || anew {
+    let calibrated = spec.percentiles() != [None; 2];
+    if let Some(problem) = ranges_without_images(&config) {
+        return Err(Error::Problems(vec![problem]));
+    }
+    if request.temperature || anew || calibrated {
         calibration = of_workload(&mut named.calibration)?;
         if calibration.is_none() {
             let what = if request.temperature { "a temperature is fitted" } else { "statistics are estimated" };
@@ -327,7 +333,8 @@ pub fn evaluate(
     let (config, setup) = set_up(request)?;
     let most = config.members() as usize;
     let scaled = if request.temperature { setup.members.len() } else { 0 };
-    let numbers = (most + scaled) * NUMBERS;
+    let of_scores = (most + scaled) * NUMBERS;
+    let numbers = of_scores + setup.net.layers.len() * COUNTS;
     let (mut journal, mut known) = match folder {
         Some(folder) => {
             let path = folder.join(JOURNAL);
@@ -372,14 +379,16 @@ pub fn evaluate(
                     let tell = |more: usize| progress(RunPhase::Values, done + (more * family.len()) as u64, total);
                     let of_models = first.run_together(&others, images, batch.clone(), threads, &tell)?;
                     let mut records: Vec<(Place, Vec<f64>)> = Vec::with_capacity(batch.len() * family.len());
-                    for (&condition, logits) in family.iter().zip(&of_models) {
+                    for (&condition, (logits, clipping)) in family.iter().zip(&of_models) {
                         let temperatures = known.get(&temperatures_of(condition)).map_or(&[][..], |of| &of[..scaled]);
-                        for (image, logits) in batch.clone().zip(logits.chunks_exact(most * classes)) {
+                        let of_images = logits.chunks_exact(most * classes).zip(clipping);
+                        for (image, (logits, clipping)) in batch.clone().zip(of_images) {
                             let place = at(condition, set, image);
                             if !known.contains_key(&place) {
                                 let label = images.labels().map(|labels| labels[image]);
                                 let scores = setup.scores(logits, classes, label, temperatures);
-                                records.push((place, scores.iter().flat_map(Score::numbers).collect()));
+                                let scores = scores.iter().flat_map(Score::numbers);
+                                records.push((place, scores.chain(counts(clipping)).collect()));
                             }
                         }
                     }
@@ -391,15 +400,21 @@ pub fn evaluate(
         }
         for &condition in &family {
             let temperatures = known.remove(&temperatures_of(condition)).unwrap_or_default();
+            let mut clipping = vec![LayerClipping::default(); setup.net.layers.len()];
             let sets = sizes.iter().enumerate().map(|(set, &size)| {
                 let of_image = |image: usize| {
                     let numbers = known.remove(&at(condition, set, image)).unwrap_or_default();
-                    numbers.chunks_exact(NUMBERS).map(Score::of_numbers).collect()
+                    let (scores, counted) = numbers.split_at_checked(of_scores).unwrap_or_default();
+                    if set == 0 {
+                        add_counts(&mut clipping, counted);
+                    }
+                    scores.chunks_exact(NUMBERS).map(Score::of_numbers).collect()
                 };
                 (0..size).map(of_image).collect()
             });
             let temperatures = temperatures.into_iter().take(scaled).collect();
-            scored[condition] = Some(Scored { temperatures, sets: sets.collect() });
+            let sets = sets.collect();
+            scored[condition] = Some(Scored { temperatures, clipping, sets });
         }
     }
     let scored: Vec<Scored> = scored.into_iter().flatten().collect();
@@ -411,6 +426,20 @@ pub fn evaluate(
 
 /// In place of a set: fitted temperatures.
 const TEMPERATURES: u32 = u32::MAX;
+
+/// Numbers of a layer in a journal: those of both planes' conversions.
+const COUNTS: usize = 4;
+
+/// The conversions of layers as numbers, and added up from them.
+fn counts(clipping: &[LayerClipping]) -> impl Iterator<Item = f64> {
+    clipping.as_flattened().iter().flat_map(|of| [of.clipped as f64, of.conversions as f64])
+}
+
+fn add_counts(clipping: &mut [LayerClipping], numbers: &[f64]) {
+    for (sum, [clipped, conversions]) in clipping.as_flattened_mut().iter_mut().zip(numbers.as_chunks().0) {
+        sum.add(Clipping { clipped: *clipped as u64, conversions: *conversions as u64 });
+    }
+}
 
 /// Consecutive images of a sorted list, at most `most` at a time.
 fn batches(images: &[usize], most: usize) -> Vec<std::ops::Range<usize>> {
@@ -455,16 +484,23 @@ impl Setup {
     /// The models of a family.
     fn models(&self, config: &Config, family: &[usize], threads: usize) -> Result<Vec<FunctionalModel>, Error> {
         let mut models: Vec<FunctionalModel> = Vec::with_capacity(family.len());
-        let first = self.spec(config, &self.conditions[family[0]]);
+        let ranged = |condition: &Condition| {
+            let spec = self.spec(config, condition);
+            match &self.calibration {
+                Some(images) => with_ranges(spec, &self.net, &self.posterior, images, threads),
+                None => Ok(spec),
+            }
+        };
+        let first = ranged(&self.conditions[family[0]])?;
         for &condition in family {
             let condition = &self.conditions[condition];
-            let spec = self.spec(config, condition);
+            let spec = if models.is_empty() { first.clone() } else { ranged(condition)? };
             let mut model = match models.first() {
                 None => FunctionalModel::new(&spec, &self.net, &self.posterior)?,
                 Some(beside) => beside.beside(&first, &spec, &self.net, &self.posterior)?,
             };
             if let (Remedy::Statistics { per_member }, Some(images)) = (condition.remedy, &self.calibration) {
-                model.calibrate(&self.net, &self.posterior, images, per_member, threads, &|_| ())?;
+                model.calibrate(&spec, &self.net, &self.posterior, images, per_member, threads, &|_| ())?;
             }
             models.push(model);
         }

@@ -1,11 +1,12 @@
 //! The figures of an evaluation: rows, their means over deployments, as table, JSON and CSV.
 
 use crate::compare::csv::to_csv;
-use crate::config::Config;
+use crate::config::{Config, Plane};
 use crate::error::Error;
 use crate::eval::scores::{Measures, OutOfDistribution, Score};
 use crate::eval::{Request, Scored, Setup};
-use crate::functional::UsedStatistics;
+use crate::functional::{Clipping, LayerClipping, UsedStatistics};
+use crate::network::{Net, NetLayer};
 use crate::report::quantity::{grouped, percent};
 use crate::report::table::aligned;
 use serde::Serialize;
@@ -33,10 +34,46 @@ pub struct Row {
     /// Measures of the answers.
     #[serde(flatten)]
     pub measures: Measures,
+    /// Largest share of conversions of a plane of a layer that clipped.
+    pub clipped_share: f64,
+    /// Conversions of each plane of each layer that converters read.
+    pub converters: Vec<Converters>,
     /// With logits divided by a fitted temperature, where one was asked for.
     pub scaled: Option<Scaled>,
     /// Detection of out-of-distribution images, where there are any.
     pub ood: Option<OutOfDistribution>,
+}
+
+/// The conversions of a plane of a layer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Converters {
+    /// The layer's name.
+    pub layer: String,
+    /// The plane.
+    pub plane: Plane,
+    /// Conversions, and those that clipped.
+    #[serde(flatten)]
+    pub clipping: Clipping,
+    /// Share of conversions that clipped.
+    pub clipped_share: f64,
+}
+
+impl Converters {
+    /// Those of each plane with conversions.
+    fn of_layers(net: &Net, clipping: &[LayerClipping]) -> Vec<Self> {
+        let layers = net.layers.iter().zip(clipping);
+        let of_layer = |(layer, planes): (&NetLayer, &LayerClipping)| {
+            let planes = Plane::ALL.iter().zip(*planes).filter(|(_, clipping)| clipping.conversions > 0);
+            let name = layer.name.clone();
+            planes.map(move |(&plane, clipping)| Self {
+                layer: name.clone(),
+                plane,
+                clipping,
+                clipped_share: clipping.share(),
+            })
+        };
+        layers.flat_map(of_layer).collect()
+    }
 }
 
 /// Measures with a fitted temperature.
@@ -157,6 +194,8 @@ impl Table {
                     members,
                     images: within.len(),
                     measures: Measures::new(&within, labels),
+                    clipped_share: scored.clipping.as_flattened().iter().map(Clipping::share).fold(0.0, f64::max),
+                    converters: Converters::of_layers(&setup.net, &scored.clipping),
                     scaled: scored.temperatures.get(index).map(scaled),
                     ood: (setup.sets.len() > 1).then(|| OutOfDistribution::new(&within, &at(1, place))),
                 });
@@ -172,6 +211,10 @@ impl Table {
                 "means over images, nats; aleatoric: mean entropy of the members",
             ),
             ("members", "the first of those that ran"),
+            (
+                "clipped_share, converters",
+                "conversions for the images, by all members that ran; clipped_share: largest",
+            ),
             ("ood", "out of distribution is positive; auroc, aupr (average precision) and fpr95 by entropy"),
             ("ood.fpr95", "share of out-of-distribution images accepted where 95% of the others are"),
             ("scaled", "logits divided by the temperature with the least nll on the calibration images"),
@@ -214,7 +257,7 @@ impl Table {
     }
 }
 
-const COLUMNS: [&str; 25] = [
+const COLUMNS: [&str; 26] = [
     "drift_s",
     "compensation",
     "deployment",
@@ -228,6 +271,7 @@ const COLUMNS: [&str; 25] = [
     "entropy",
     "aleatoric",
     "mutual_information",
+    "clipped_share",
     "scaled.temperature",
     "scaled.accuracy",
     "scaled.ece",
@@ -294,6 +338,8 @@ impl fmt::Display for Table {
         let mut head = vec!["drift", "compensation"];
         head.extend(several.then_some("seed"));
         head.extend(["T", "accuracy", "ECE", "NLL", "Brier", "entropy", "mutual inf."]);
+        let clips = self.rows.iter().any(|row| row.clipped_share > 0.0);
+        head.extend(clips.then_some("clipped"));
         if scaled {
             head.extend(["temperature", "scaled ECE", "scaled NLL"]);
         }
@@ -309,6 +355,7 @@ impl fmt::Display for Table {
             cells.extend(several.then(|| row.seed.to_string()));
             cells.extend([row.members.to_string(), share(of.accuracy), number(of.ece), number(of.nll)]);
             cells.extend([of.brier, Some(of.entropy), Some(of.mutual_information)].map(number));
+            cells.extend(clips.then(|| percent(row.clipped_share)));
             if let Some(scaled) = row.scaled {
                 cells.extend([Some(scaled.temperature), scaled.measures.ece, scaled.measures.nll].map(number));
             }
@@ -342,6 +389,12 @@ impl fmt::Display for Table {
             writeln!(
                 f,
                 "Batch-norm statistics are the nearest that the posterior has, not those of this scheme, in {layers}."
+            )?;
+        }
+        if clips {
+            writeln!(
+                f,
+                "clipped: conversions beyond the range, in the plane of a layer that clips most; all members."
             )?;
         }
         if outside.is_some() {

@@ -13,6 +13,8 @@
 //! - `FullScale`: `step = max(1, rows level / c)` for the rows in use in the layer's largest row block and the highest level
 //!   of its inputs: the reference is set layer by layer so that one code is one cell current where the bits suffice, and no
 //!   sum clips.
+//! - `Percentile(p)`: `step = max(1, r / c)` for a range of r cell currents at level 1, which is [found](super::ranges) layer
+//!   by layer.
 
 use crate::config::{Adc, AdcInput, AdcRange};
 use crate::functional::kernels::Multiplication;
@@ -84,22 +86,37 @@ fn narrow(step: f64, first: i32, codes: &[i32]) -> Option<Multiplication> {
     factors.map(|factor| Multiplication { shift, factor: factor as i16, top }).into_iter().find(agrees)
 }
 
+/// The largest sum of ideal cells in a block of so many rows.
+#[must_use]
+pub fn largest_current(rows: u32, digits: Digits) -> u32 {
+    rows * digits.highest_level()
+}
+
+/// The highest code of a converter.
+#[must_use]
+pub fn top_code(adc: &Adc) -> i32 {
+    match adc.input {
+        AdcInput::Pair => (1 << (adc.bits - 1)) - 1,
+        AdcInput::Column => (1 << adc.bits) - 1,
+    }
+}
+
 impl Quantiser {
-    /// The converter of a layer whose largest row block uses `rows` rows, driven by `digits`.
+    /// The converter of a layer whose largest row block uses `rows` rows, driven by `digits`. `calibrated` is the range of a
+    /// `Percentile`; none: full scale.
     #[must_use]
-    pub fn new(adc: &Adc, rows: u32, digits: Digits) -> Self {
-        let most = (rows * digits.highest_level()) as i32;
-        let (bottom, top, sums) = match adc.input {
+    pub fn new(adc: &Adc, rows: u32, digits: Digits, calibrated: Option<u32>) -> Self {
+        let most = largest_current(rows, digits) as i32;
+        let top = top_code(adc);
+        let (bottom, sums) = match adc.input {
             // One bit has no positive code; its step spans the range.
-            AdcInput::Pair => {
-                let top = (1i32 << (adc.bits - 1)) - 1;
-                (-top.max(1), top, -most..=most)
-            }
-            AdcInput::Column => (0, (1 << adc.bits) - 1, 0..=most),
+            AdcInput::Pair => (-top.max(1), -most..=most),
+            AdcInput::Column => (0, 0..=most),
         };
         let codes = f64::from(top.max(1));
         let step = match adc.range {
             AdcRange::FullScale => (f64::from(most) / codes).max(1.0),
+            AdcRange::Percentile(_) => (calibrated.map_or(f64::from(most), f64::from) / codes).max(1.0),
             AdcRange::Fixed(range) => range * f64::from(digits.full_level()) / codes,
         };
         let code = |sum: i32| (f64::from(sum) / step).round() as i32;
@@ -216,7 +233,7 @@ mod tests {
     }
 
     fn levels(bits: u32, input: AdcInput, range: AdcRange, rows: u32, digits: Digits) -> Quantiser {
-        Quantiser::new(&Adc { bits, columns_per_adc: 8, input, range }, rows, digits)
+        Quantiser::new(&Adc { bits, columns_per_adc: 8, input, range }, rows, digits, None)
     }
 
     /// Every shipped resolution is found, and what is found gives the same codes.

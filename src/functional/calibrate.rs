@@ -5,10 +5,11 @@
 //! them, the one with the least squared error of quantising; and the codes of that scale are the next layer's input.
 
 use crate::error::Error;
-use crate::functional::FunctionalModel;
+use crate::functional::maps::Maps;
 use crate::functional::post::{Affine, CodeRange, max_pool};
-use crate::parallel::in_order;
-use crate::workload::{BatchNorm, LayerInput, LoadedImages, LoadedPosterior, Net};
+use crate::functional::ranges::next_layer;
+use crate::functional::{FunctionalModel, FunctionalSpec};
+use crate::workload::{BatchNorm, LoadedImages, LoadedPosterior, Net};
 use std::sync::Arc;
 
 /// Statistics of a layer in the configuration of a model.
@@ -29,13 +30,16 @@ const SCALES: usize = 200;
 impl FunctionalModel {
     /// Estimates the statistics of every layer, and the scales of all inputs but that of the network, on `images`. All
     /// members share the scales, and with `per_member` each member has statistics of its own in the layers that run for it.
-    /// The model itself is left with them. `progress` is called with the number of layers done.
+    /// The model itself, which was made by `spec`, is left with them; calibrated ranges of converters are found anew, layer by
+    /// layer, on the first of the images. `progress` is called with the number of layers done.
     ///
     /// # Errors
     /// Returns [`Error::Config`] if the images do not have the network's input shape, there are none, or so many that the
     /// codes of a layer take more than 2 GiB.
+    #[expect(clippy::too_many_arguments, reason = "a calibration has as many")]
     pub fn calibrate(
         &mut self,
+        spec: &FunctionalSpec,
         net: &Net,
         posterior: &LoadedPosterior,
         images: &LoadedImages,
@@ -44,11 +48,8 @@ impl FunctionalModel {
         progress: &dyn Fn(usize),
     ) -> Result<Vec<CalibratedLayer>, Error> {
         self.check_images(images, &(0..images.len()))?;
-        let passes = |layer: usize| if layer < self.first_ensembling { 1 } else { self.members };
-        let of_layer = |(l, layer): (usize, &crate::workload::NetLayer)| {
-            u128::from(layer.output.len()) * 2 * passes(l) as u128 * images.len() as u128
-        };
-        let bytes = net.layers.iter().enumerate().map(of_layer).max().unwrap_or(0);
+        let mut maps = Maps::new(net, images, self.members, self.first_ensembling);
+        let bytes = maps.bytes();
         if images.is_empty() || bytes > MOST {
             let message = format!(
                 "{} calibration images need {bytes} B; expected 1 image or more and at most {MOST} B",
@@ -56,23 +57,17 @@ impl FunctionalModel {
             );
             return Err(Error::Config(message));
         }
-        let passes: Vec<usize> = (0..net.layers.len()).map(passes).collect();
+        let mut spec = spec.clone();
         let mut scales: Vec<f32> = posterior.layers.iter().map(|layer| layer.input_scale).collect();
-        // Codes that each layer puts out: member by member, image by image.
-        let mut maps: Vec<Vec<Vec<u16>>> = Vec::with_capacity(net.layers.len());
         let mut calibrated = Vec::with_capacity(net.layers.len());
         for (l, layer) in net.layers.iter().enumerate() {
-            let inputs = |job: usize| -> &[u16] {
-                let (member, image) = (job / images.len(), job % images.len());
-                match layer.source {
-                    LayerInput::Input => images.codes(image),
-                    LayerInput::Layer(source) => &maps[source][member.min(passes[source] - 1) * images.len() + image],
-                }
-            };
-            let jobs = passes[l] * images.len();
-            let pooled = in_order(0..jobs, threads, &|job| {
-                let (member, image) = (job / images.len(), job % images.len());
-                let (accumulators, _) = self.accumulate(l, image, member, inputs(job), &mut ());
+            if spec.ranges.is_some() {
+                let before = Self { layers: self.layers[..l].to_vec(), ..self.clone() };
+                let with = next_layer(&mut spec, &before, net, posterior, &maps, threads)?;
+                self.layers[l] = Arc::clone(&with.layers[l]);
+            }
+            let pooled = maps.each(l, images.len(), threads, &|image, member, input| {
+                let (accumulators, _) = self.accumulate(l, image, member, input, &mut ());
                 max_pool(&accumulators, layer.linear, layer.pool)
             });
             let unit = self.step(l) * f64::from(scales[l]);
@@ -111,12 +106,6 @@ impl FunctionalModel {
             Arc::make_mut(&mut self.layers[l]).affines = affines;
             if consumers.is_empty() {
                 maps.push(Vec::new());
-            }
-            // Maps that no later layer reads are not kept.
-            for (source, map) in maps.iter_mut().enumerate() {
-                if net.consumers(source).all(|consumer| consumer <= l) {
-                    *map = Vec::new();
-                }
             }
             calibrated.push(CalibratedLayer { statistics, input_scale: scales[l] });
             progress(l + 1);

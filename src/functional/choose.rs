@@ -11,7 +11,7 @@
 use crate::config::{Eps, FirstLayer, Scheme, Tolerance};
 use crate::error::{Error, Problem};
 use crate::functional::metrics::{Scores, auroc};
-use crate::functional::{FunctionalModel, FunctionalSpec};
+use crate::functional::{FunctionalModel, FunctionalSpec, with_ranges};
 use crate::mapping::{Split, first_ensembling_layer};
 use crate::workload::{LoadedImages, LoadedPosterior, Net};
 use serde::{Deserialize, Serialize};
@@ -140,6 +140,7 @@ impl Trial<'_> {
         });
         let sampled_synapses = sampled.sum();
         let spec = FunctionalSpec { scheme: scheme.clone(), ..self.spec.clone() };
+        let spec = with_ranges(spec, self.net, self.posterior, self.images.calibration, self.threads)?;
         let model = FunctionalModel::new(&spec, self.net, self.posterior)?;
         let answers = |images: &LoadedImages| model.run(images, 0..images.len(), self.threads, &|_| ());
         let outputs = answers(self.images.calibration)?;

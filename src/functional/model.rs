@@ -6,7 +6,7 @@ use crate::config::{
 };
 use crate::device::one_over_f::Ladder;
 use crate::error::Error;
-use crate::functional::adc::Quantiser;
+use crate::functional::adc::{Quantiser, largest_current, top_code};
 use crate::functional::blocks::RowBlocks;
 use crate::functional::devices::{CellPlane, Circuit, Comparators, Latches, Place, Setting, Synapses};
 use crate::functional::input::Windows;
@@ -88,6 +88,9 @@ impl Default for MemoryCells {
     }
 }
 
+/// Ranges of the converters of both planes of a layer, in the order of [`Plane::ALL`], in cell currents of rows at level 1.
+pub type LayerRanges = [Option<u32>; 2];
+
 /// What of a configuration decides values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FunctionalSpec {
@@ -109,6 +112,9 @@ pub struct FunctionalSpec {
     pub samples: Samples,
     /// When arrays are read; needed where read noise is `OneOverF`.
     pub times: Option<Arc<ReadTimes>>,
+    /// Calibrated ranges of each layer; needed where the range of a converter is `Percentile`. Layers beyond them, and planes
+    /// without one, are at full scale.
+    pub ranges: Option<Arc<Vec<LayerRanges>>>,
     /// Master seed.
     pub seed: u64,
 }
@@ -127,8 +133,18 @@ impl FunctionalSpec {
             members: config.ensemble.members,
             samples: config.ensemble.samples,
             times: None,
+            ranges: None,
             seed: config.seed,
         }
+    }
+
+    /// The planes whose converters have a range that is calibrated, and the percentage of conversions that lie within it.
+    #[must_use]
+    pub fn percentiles(&self) -> [Option<f64>; 2] {
+        [Plane::Deterministic, Plane::Stochastic].map(|plane| match self.arrays(plane).adc.as_ref()?.range {
+            AdcRange::Percentile(percentage) => Some(percentage),
+            AdcRange::FullScale | AdcRange::Fixed(_) => None,
+        })
     }
 
     /// The sampling configuration that batch-norm statistics belong to.
@@ -153,6 +169,10 @@ impl FunctionalSpec {
             let first = first_ensembling_layer(&like.scheme, net).unwrap_or(0);
             common = if drawn_alone { first } else { 0 };
             like.seed = other.seed;
+        }
+        if let (Some(own), Some(others)) = (&like.ranges, &other.ranges) {
+            common = common.min(own.iter().zip(&**others).take_while(|(own, other)| own == other).count());
+            like.ranges = other.ranges.clone();
         }
         let compensation = other.cells.device.compensation;
         if like.cells.device.compensation != compensation {
@@ -280,7 +300,7 @@ impl FunctionalSpec {
         Some(MembersApart { seconds, noise_correlation: ladder.correlation(seconds) })
     }
 
-    fn arrays(&self, plane: Plane) -> &ArraySpec {
+    pub(super) fn arrays(&self, plane: Plane) -> &ArraySpec {
         match plane {
             Plane::Deterministic => &self.deterministic,
             Plane::Stochastic => &self.stochastic,
@@ -353,6 +373,8 @@ pub(super) enum ByNoise {
 /// A plane of a layer as it is multiplied.
 #[derive(Debug, Clone)]
 pub(super) struct PlaneProduct {
+    /// The plane; that of the drawn synapses where it stands for both.
+    pub(super) plane: Plane,
     /// How the rows of its matrices fall onto words.
     pub(super) blocks: RowBlocks,
     /// Its weights; where others are present, those of absent synapses are -1.
@@ -439,7 +461,9 @@ impl PackedProduct {
 }
 
 impl PlaneProduct {
+    #[expect(clippy::too_many_arguments, reason = "a plane has as many properties")]
     fn new(
+        plane: Plane,
         layer: &NetLayer,
         blocks: RowBlocks,
         weights: Weights<BitMatrix>,
@@ -449,6 +473,7 @@ impl PlaneProduct {
         cells: Option<CellPlane>,
     ) -> Self {
         let product = Self {
+            plane,
             blocks,
             weights: Weights::PerMember(Vec::new()),
             present: None,
@@ -507,7 +532,10 @@ pub(super) struct Layer {
     pub(super) row_sets: Vec<PlaneRows>,
     /// Cell currents, of rows at level 1, in one unit of its accumulators.
     pub(super) step: f64,
-    pub(super) conversions_per_position: u64,
+    /// Of each plane.
+    pub(super) conversions_per_position: [u64; 2],
+    /// The ranges of its converters.
+    pub(super) ranges: Vec<PlaneRange>,
     /// Batch norm of each member, or of one for all.
     pub(super) affines: Vec<Affine>,
     /// None in the last layer.
@@ -519,6 +547,19 @@ impl Layer {
     pub(super) fn affine(&self, member: usize) -> &Affine {
         &self.affines[member.min(self.affines.len() - 1)]
     }
+}
+
+/// Range of the converters of a plane of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PlaneRange {
+    /// The plane.
+    pub plane: Plane,
+    /// Cell currents, of rows at level 1, in one step.
+    pub step: f64,
+    /// Cell currents that the highest code stands for.
+    pub range: f64,
+    /// The largest sum of ideal cells.
+    pub full_scale: u32,
 }
 
 /// Which batch-norm statistics a layer uses.
@@ -627,7 +668,7 @@ impl FunctionalModel {
     /// for and there are none, when layers that read the same output expect different scales, when an accumulator could
     /// need more than 32 bits, or when a size that the configuration's check bounds is out of bounds.
     pub fn new(spec: &FunctionalSpec, net: &Net, posterior: &LoadedPosterior) -> Result<Self, Error> {
-        Self::prepare(spec, net, posterior, &[])
+        Self::prepare(spec, net, posterior, &[], net.layers.len())
     }
 
     /// As [`new`](Self::new), beside the model that was made from `other` for the same network and posterior: the first layers
@@ -642,15 +683,17 @@ impl FunctionalModel {
         net: &Net,
         posterior: &LoadedPosterior,
     ) -> Result<Self, Error> {
-        Self::prepare(spec, net, posterior, &self.layers[..spec.layers_in_common(other, net, posterior)])
+        let common = &self.layers[..spec.layers_in_common(other, net, posterior)];
+        Self::prepare(spec, net, posterior, common, net.layers.len())
     }
 
-    /// With these first layers.
-    fn prepare(
+    /// With these first layers, and only so many in all.
+    pub(super) fn prepare(
         spec: &FunctionalSpec,
         net: &Net,
         posterior: &LoadedPosterior,
         common: &[Arc<Layer>],
+        number: usize,
     ) -> Result<Self, Error> {
         check_sizes(spec, net)?;
         let members = if spec.scheme == Scheme::Deterministic { 1 } else { spec.members };
@@ -660,7 +703,7 @@ impl FunctionalModel {
         let sets = Sets::new(posterior, key, spec.read_by(), || spec.weight_hashes(net, posterior))?;
         let mut used = Vec::with_capacity(net.layers.len());
         let mut layers = Vec::with_capacity(net.layers.len());
-        for (index, (layer, of_layer)) in net.layers.iter().zip(&posterior.layers).enumerate() {
+        for (index, (layer, of_layer)) in net.layers.iter().zip(&posterior.layers).take(number).enumerate() {
             let (statistics, of_layer_used) = sets.statistics(index, &layer.name);
             used.push(of_layer_used);
             if let Some(common) = common.get(index) {
@@ -670,7 +713,7 @@ impl FunctionalModel {
             let sampled = index >= first_ensembling;
             let (first, last) = (index == first_ensembling, index == net.output);
             let planes = Planes { spec, index, layer, posterior, sampled, first, last };
-            let Built { products, row_sets, step } = planes.build()?;
+            let Built { products, row_sets, ranges, step } = planes.build()?;
             let (bn_eps, scale, learned) = (posterior.bn_eps, sets.input_scale(index), &of_layer.learned);
             let output_scale = output_scale(index, net, &sets)?;
             let affine = |statistics: &BatchNorm| match output_scale {
@@ -693,6 +736,7 @@ impl FunctionalModel {
                 products,
                 conversions_per_position: conversions_per_position(spec, layer, &row_sets),
                 row_sets,
+                ranges,
                 step,
                 affines,
                 codes,
@@ -757,6 +801,15 @@ impl FunctionalModel {
     pub fn step(&self, layer: usize) -> f64 {
         self.layers[layer].step
     }
+
+    /// The ranges of a layer's converters, plane by plane; of none where the layer is read without.
+    ///
+    /// # Panics
+    /// Panics if there is no such layer.
+    #[must_use]
+    pub fn ranges(&self, layer: usize) -> &[PlaneRange] {
+        &self.layers[layer].ranges
+    }
 }
 
 /// Refuses sizes that would not fit the numbers used here. The configuration's own check says the same with places.
@@ -775,6 +828,11 @@ fn check_sizes(spec: &FunctionalSpec, net: &Net) -> Result<(), Error> {
             && (range.is_nan() || *range <= 0.0)
         {
             return refuse(format!("arch.adc.range is {range}; expected a positive number of cell currents"));
+        }
+        if let Some(Adc { range: AdcRange::Percentile(percentage), .. }) = adc
+            && !(0.0..=100.0).contains(percentage)
+        {
+            return refuse(format!("arch.adc.range is Percentile({percentage}); expected 0..=100"));
         }
         if *columns == 0 {
             return refuse("arch.array.columns holds no synapse".to_owned());
@@ -796,6 +854,9 @@ fn check_sizes(spec: &FunctionalSpec, net: &Net) -> Result<(), Error> {
     }
     if spec.cells.needs_times() && spec.times.is_none() {
         return refuse("arch.device.read_noise is OneOverF, and the times of reads are not given".to_owned());
+    }
+    if spec.percentiles() != [None; 2] && spec.ranges.is_none() {
+        return refuse("arch.adc.range is Percentile, and no ranges are calibrated".to_owned());
     }
     if spec.members == 0 {
         return refuse("ensemble.members is 0; expected at least 1".to_owned());
@@ -853,8 +914,8 @@ fn check_both(layer: &NetLayer, products: &[PlaneProduct], largest: &[u64]) -> R
     Ok(())
 }
 
-/// Conversions of all arrays at one output position.
-fn conversions_per_position(spec: &FunctionalSpec, layer: &NetLayer, row_sets: &[PlaneRows]) -> u64 {
+/// Conversions of all arrays of each plane at one output position.
+fn conversions_per_position(spec: &FunctionalSpec, layer: &NetLayer, row_sets: &[PlaneRows]) -> [u64; 2] {
     let of_plane = |rows: &PlaneRows| {
         let per_column = match &spec.arrays(rows.plane).adc {
             None => return 0,
@@ -867,7 +928,9 @@ fn conversions_per_position(spec: &FunctionalSpec, layer: &NetLayer, row_sets: &
         };
         columns * per_column * u64::from(spec.digits(layer).pulses())
     };
-    row_sets.iter().map(of_plane).sum()
+    let mut conversions = [0; 2];
+    row_sets.iter().for_each(|rows| conversions[rows.plane as usize] += of_plane(rows));
+    conversions
 }
 
 /// Scale of the codes that layer `index` puts out: the input scale of the layers that read it; None for the last layer.
@@ -910,7 +973,16 @@ pub const FROZEN_LATENCIES: f64 = 10.0;
 struct Built {
     products: Vec<PlaneProduct>,
     row_sets: Vec<PlaneRows>,
+    ranges: Vec<PlaneRange>,
     step: f64,
+}
+
+/// How the sums of a plane are converted.
+struct Converting {
+    sums: Sums,
+    /// The largest of them in units of its step.
+    largest: u64,
+    range: Option<PlaneRange>,
 }
 
 impl Planes<'_> {
@@ -922,18 +994,24 @@ impl Planes<'_> {
         RowBlocks::new(self.layer.rows, self.spec.arrays(plane).rows)
     }
 
-    /// How a plane's sums are converted, and the largest of them in units of its step.
-    fn sums(&self, plane: Plane, largest_block: usize, blocks: usize) -> Result<(Sums, u64), Error> {
-        let digits = self.spec.digits(self.layer);
+    /// How a plane's sums are converted.
+    fn sums(&self, plane: Plane, largest_block: usize, blocks: usize) -> Result<Converting, Error> {
         let real = !self.spec.cells.device.is_ideal();
         let adc = self.spec.arrays(plane).adc.as_ref();
-        let sums = match adc.filter(|_| real) {
-            // The currents of real cells are no whole numbers: no converter is exact for them.
-            Some(adc) => Sums::Quantised(Quantiser::new(adc, largest_block as u32, digits)),
-            None => Sums::new(adc, largest_block as u32, digits),
-        };
+        let ranges = self.spec.ranges.as_ref().and_then(|ranges| ranges.get(self.index));
+        let calibrated = ranges.and_then(|ranges| ranges[plane as usize]);
+        let quantiser =
+            adc.map(|adc| Quantiser::new(adc, largest_block as u32, self.spec.digits(self.layer), calibrated));
+        let range = quantiser.as_ref().zip(adc).map(|(quantiser, adc)| {
+            let step = quantiser.step();
+            let full_scale = largest_current(largest_block as u32, self.spec.digits(self.layer));
+            PlaneRange { plane, step, range: step * f64::from(top_code(adc).max(1)), full_scale }
+        });
+        // The currents of real cells are no whole numbers: no converter is exact for them.
+        let quantiser = quantiser.filter(|quantiser| real || !quantiser.is_exact());
+        let sums = quantiser.map_or(Sums::Exact, Sums::Quantised);
         let largest = largest_sum(self.layer, &sums, blocks, real)?;
-        Ok((sums, largest))
+        Ok(Converting { sums, largest, range })
     }
 
     /// How its synapses are split between planes, where they are.
@@ -964,15 +1042,16 @@ impl Planes<'_> {
         }
         let plane = self.plane();
         let blocks = self.blocks(plane);
-        let (sums, largest) = self.sums(plane, blocks.rows_per_block(), blocks.count())?;
+        let Converting { sums, largest, range } = self.sums(plane, blocks.rows_per_block(), blocks.count())?;
         let weights = self.whole(None)?;
         let step = sums.step();
         let cells = self.cells(plane, &weights, None, &blocked(blocks, self.layer.columns), &sums);
-        let product = PlaneProduct::new(self.layer, blocks, weights, None, None, sums, cells);
+        let product = PlaneProduct::new(plane, self.layer, blocks, weights, None, None, sums, cells);
         check_both(self.layer, std::slice::from_ref(&product), &[largest])?;
         Ok(Built {
             products: vec![product],
             row_sets: vec![PlaneRows { plane, sets: RowSets::Blocks(blocks), weights: None }],
+            ranges: range.into_iter().collect(),
             step,
         })
     }
@@ -1007,29 +1086,32 @@ impl Planes<'_> {
             row_sets.push(rows(Plane::Stochastic, packed.unwrap_or(RowSets::Blocks(sampled_blocks))));
         }
         let mode = || BitMatrix::mode(self.of_layer(), fixed_blocks, columns);
-        if [&fixed_sums, &sampled_sums].into_iter().flatten().all(|(sums, _)| matches!(sums, Sums::Exact)) {
+        let both = || [&fixed_sums, &sampled_sums].into_iter().flatten();
+        let ranges = both().filter_map(|of| of.range).collect();
+        if both().all(|of| matches!(of.sums, Sums::Exact)) {
             // Integers add up the same in one plane as in two.
-            let (blocks, weights) = if sampled_sums.is_some() {
-                (sampled_blocks, self.whole(Some(split))?)
+            let (plane, blocks, weights) = if sampled_sums.is_some() {
+                (Plane::Stochastic, sampled_blocks, self.whole(Some(split))?)
             } else {
-                (fixed_blocks, Weights::Shared(mode()))
+                (Plane::Deterministic, fixed_blocks, Weights::Shared(mode()))
             };
-            let product = PlaneProduct::new(self.layer, blocks, weights, None, None, Sums::Exact, None);
-            return Ok(Built { products: vec![product], row_sets, step: 1.0 });
+            let product = PlaneProduct::new(plane, self.layer, blocks, weights, None, None, Sums::Exact, None);
+            return Ok(Built { products: vec![product], row_sets, ranges, step: 1.0 });
         }
         let (mut products, mut largest_sums) = (Vec::new(), Vec::new());
-        let mut add = |blocks, weights, present, packed, (sums, largest): (Sums, _), cells| {
-            products.push(PlaneProduct::new(self.layer, blocks, weights, Some(present), packed, sums, cells));
-            largest_sums.push(largest);
+        let mut add = |plane, blocks, weights, present, packed, of: Converting, cells| {
+            let product = PlaneProduct::new(plane, self.layer, blocks, weights, Some(present), packed, of.sums, cells);
+            products.push(product);
+            largest_sums.push(of.largest);
         };
-        if let Some(sums) = fixed_sums {
+        if let Some(of) = fixed_sums {
             let present = BitMatrix::of_split(split, fixed_blocks, false);
             let weights = Weights::Shared(mode().masked(&present));
             let rows = blocked(fixed_blocks, self.layer.columns);
-            let cells = self.cells(Plane::Deterministic, &weights, Some(&present), &rows, &sums.0);
-            add(fixed_blocks, weights, present, None, sums, cells);
+            let cells = self.cells(Plane::Deterministic, &weights, Some(&present), &rows, &of.sums);
+            add(Plane::Deterministic, fixed_blocks, weights, present, None, of, cells);
         }
-        if let Some(sums) = sampled_sums {
+        if let Some(of) = sampled_sums {
             let present = BitMatrix::of_split(split, sampled_blocks, true);
             // An absent synapse is never +1.
             let mut weights = self.drawn(&self.forced(split, |_| 0.0), sampled_blocks, Some(split))?;
@@ -1042,14 +1124,14 @@ impl Planes<'_> {
                 || blocked(sampled_blocks, self.layer.columns),
                 |arrays| arrays.iter().map(|array| (array.inputs.clone(), columns_of(array))).collect(),
             );
-            let cells = self.cells(Plane::Stochastic, &weights, Some(&present), &rows, &sums.0);
-            let quantised = matches!(sums.0, Sums::Quantised(_)) && cells.is_none();
+            let cells = self.cells(Plane::Stochastic, &weights, Some(&present), &rows, &of.sums);
+            let quantised = matches!(of.sums, Sums::Quantised(_)) && cells.is_none();
             let packed = packed.filter(|_| quantised).map(|arrays| self.packed(split, &arrays));
-            add(sampled_blocks, weights, present, packed, sums, cells);
+            add(Plane::Stochastic, sampled_blocks, weights, present, packed, of, cells);
         }
         let step = common_step(self.layer, &mut products);
         check_both(self.layer, &products, &largest_sums)?;
-        Ok(Built { products, row_sets, step })
+        Ok(Built { products, row_sets, ranges, step })
     }
 
     /// The memory cells of a plane whose blocks have these rows and columns, where they are not ideal and converters read

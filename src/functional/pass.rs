@@ -12,9 +12,9 @@ use crate::functional::post::{Codes, max_pool};
 use crate::functional::product::{Sums, multiply};
 use crate::functional::registers::Generator;
 use crate::functional::weights::BitMatrix;
-use crate::mapping::Plane;
 use crate::random::{Purpose, StreamName};
 use crate::workload::LayerInput;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -47,11 +47,44 @@ impl Observer for () {}
 /// Output positions of planes of real cells that are computed together, where no read has noise of its own.
 const FROZEN_POSITIONS: usize = 32;
 
-/// Conversions of a layer, and how many of them clipped.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// Conversions of a plane of a layer, and how many of them lay beyond the range.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Clipping {
     pub clipped: u64,
     pub conversions: u64,
+}
+
+/// Those of both planes of a layer, in the order of [`Plane::ALL`].
+pub type LayerClipping = [Clipping; 2];
+
+impl Clipping {
+    /// That of both planes together.
+    #[must_use]
+    pub fn of_layer(planes: &LayerClipping) -> Self {
+        planes.iter().fold(Self::default(), |mut sum, plane| {
+            sum.add(*plane);
+            sum
+        })
+    }
+
+    /// Counts further conversions.
+    pub fn add(&mut self, further: Self) {
+        self.clipped += further.clipped;
+        self.conversions += further.conversions;
+    }
+
+    /// Share of conversions that clipped; 0 without any.
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        if self.conversions == 0 { 0.0 } else { self.clipped as f64 / self.conversions as f64 }
+    }
+}
+
+/// Counts the conversions of further passes, layer by layer.
+pub(super) fn add_clipping(sums: &mut [LayerClipping], further: &[LayerClipping]) {
+    for (sum, further) in sums.as_flattened_mut().iter_mut().zip(further.as_flattened()) {
+        sum.add(*further);
+    }
 }
 
 impl FunctionalModel {
@@ -67,7 +100,7 @@ impl FunctionalModel {
         member: usize,
         codes: &[u16],
         observer: &mut O,
-    ) -> (Vec<i32>, Clipping) {
+    ) -> (Vec<i32>, LayerClipping) {
         let index = layer;
         let layer = &self.layers[index];
         if O::WATCHES_INPUTS {
@@ -81,18 +114,33 @@ impl FunctionalModel {
             }
         }
         let mut accumulators = vec![0; layer.columns * layer.positions];
-        let mut clipped = self.multiply_serially(index, image, member, codes, &mut accumulators);
+        let mut clipped = [0; 2];
+        self.multiply_serially(index, image, member, codes, &mut accumulators, &mut clipped);
         for product in &layer.products {
             if let (Some(how), Some(LaidOut::Together(weights))) = (product.together, product.held(member)) {
-                clipped += layer.multiply_together(self.instructions, product, how, weights, codes, &mut accumulators);
+                clipped[product.plane as usize] +=
+                    layer.multiply_together(self.instructions, product, how, weights, codes, &mut accumulators);
             }
         }
-        clipped += self.multiply_frozen(layer, member, codes, &mut accumulators);
+        self.multiply_frozen(layer, member, codes, &mut accumulators, &mut clipped);
         observer.accumulators(index, image, member, &accumulators);
-        (accumulators, Clipping { clipped, conversions: layer.conversions_per_position * layer.positions as u64 })
+        let of_plane = |plane: usize| {
+            let conversions = layer.conversions_per_position[plane] * layer.positions as u64;
+            Clipping { clipped: clipped[plane], conversions }
+        };
+        (accumulators, [0, 1].map(of_plane))
     }
 
-    /// Adds the products of the planes that are read position by position; returns how many conversions clipped.
+    /// What a layer puts out for a pass, from its input codes; nothing of the last layer, which puts out logits.
+    pub(super) fn codes(&self, index: usize, image: usize, member: usize, input: &[u16]) -> Vec<u16> {
+        let layer = &self.layers[index];
+        let (accumulators, _) = self.accumulate(index, image, member, input, &mut ());
+        let pooled = max_pool(&accumulators, layer.linear, layer.pool);
+        let codes = |range| Codes { affine: layer.affine(member), range, accumulators: &pooled };
+        layer.codes.map_or_else(Vec::new, |range| self.instructions.run(codes(range)))
+    }
+
+    /// Adds the products of the planes that are read position by position, and how many of each plane's conversions clipped.
     fn multiply_serially(
         &self,
         index: usize,
@@ -100,7 +148,8 @@ impl FunctionalModel {
         member: usize,
         codes: &[u16],
         accumulators: &mut [i32],
-    ) -> u64 {
+        clipped: &mut [u64; 2],
+    ) {
         let layer = &self.layers[index];
         let (bits, signed) = (layer.input_bits, layer.input_signed);
         let serial =
@@ -108,11 +157,10 @@ impl FunctionalModel {
         let mut products: Vec<Running<'_>> =
             serial.map(|product| Running::new(self, index, product, image, member)).collect();
         if products.is_empty() {
-            return 0;
+            return;
         }
         let mut window = Vec::with_capacity(layer.rows);
         let mut sums = vec![0; layer.columns];
-        let mut clipped = 0;
         // The arrays of planes with equal row blocks are driven alike.
         let mut planes: Vec<Planes> = Vec::new();
         for Running { product, .. } in &products {
@@ -128,18 +176,24 @@ impl FunctionalModel {
                 running.draw(self, index, image, member, position);
                 let time = running.time(position, layer.positions);
                 let at = devices::At { member, position: (image * layer.positions + position) as u64, time };
-                clipped += running.multiply(self.instructions, &planes, &window, at, &mut sums);
+                clipped[running.product.plane as usize] +=
+                    running.multiply(self.instructions, &planes, &window, at, &mut sums);
                 let maps = accumulators.chunks_exact_mut(layer.positions).zip(&sums);
                 maps.for_each(|(map, &sum)| map[position] += running.product.scaled(sum));
             }
         }
-        clipped
     }
 
-    /// Adds the products of the planes of real cells whose reads have no noise of their own; returns how many conversions
-    /// clipped.
-    fn multiply_frozen(&self, layer: &Layer, member: usize, codes: &[u16], accumulators: &mut [i32]) -> u64 {
-        let mut clipped = 0;
+    /// Adds the products of the planes of real cells whose reads have no noise of their own, and how many of each plane's
+    /// conversions clipped.
+    fn multiply_frozen(
+        &self,
+        layer: &Layer,
+        member: usize,
+        codes: &[u16],
+        accumulators: &mut [i32],
+        clipped: &mut [u64; 2],
+    ) {
         let (mut windows, mut window) = (Vec::new(), Vec::with_capacity(layer.rows));
         for product in &layer.products {
             let Some((cells, lines, quantiser)) = product.frozen(member) else { continue };
@@ -153,14 +207,13 @@ impl FunctionalModel {
                 }
                 let (rows, sums) = (layer.rows, &mut sums[..number * layer.columns]);
                 let frozen = Frozen { cells, lines, quantiser, member, windows: &windows, rows, sums };
-                clipped += self.instructions.run(frozen);
+                clipped[product.plane as usize] += self.instructions.run(frozen);
                 for (at, sums) in sums.chunks_exact(layer.columns).enumerate() {
                     let maps = accumulators.chunks_exact_mut(layer.positions).zip(sums);
                     maps.for_each(|(map, &sum)| map[first + at] += product.scaled(sum));
                 }
             }
         }
-        clipped
     }
 
     /// Answers one image with all members: logits `[member][class]`. Adds each layer's conversions to `clipping`.
@@ -170,7 +223,7 @@ impl FunctionalModel {
         &self,
         image: usize,
         codes: &[u16],
-        clipping: &mut [Clipping],
+        clipping: &mut [LayerClipping],
         observer: &mut impl Observer,
     ) -> Vec<f64> {
         let mut pass = Pass::new(self, 0);
@@ -180,28 +233,37 @@ impl FunctionalModel {
         pass.logits
     }
 
-    /// The same of this model and of others with as many members, model by model. First layers that another one holds
-    /// together with this one are run once.
-    pub(super) fn answer_together(&self, others: &[&FunctionalModel], image: usize, codes: &[u16]) -> Vec<Vec<f64>> {
+    /// The same of this model and of others with as many members, model by model, with the conversions of their layers. First
+    /// layers that another one holds together with this one are run once.
+    pub(super) fn answer_together(
+        &self,
+        others: &[&FunctionalModel],
+        image: usize,
+        codes: &[u16],
+    ) -> Vec<(Vec<f64>, Vec<LayerClipping>)> {
         let in_common = |other: &FunctionalModel| {
             let pairs = self.layers.iter().zip(&other.layers);
             pairs.take_while(|(own, other)| Arc::ptr_eq(own, other)).count()
         };
         let mut own = Pass::new(self, 0);
-        let mut passes: Vec<Pass<'_>> = others.iter().map(|other| Pass::new(other, in_common(other))).collect();
-        let mut clipping = vec![Clipping::default(); self.layers.len()];
+        let none = || vec![LayerClipping::default(); self.layers.len()];
+        let mut passes: Vec<_> = others.iter().map(|other| (Pass::new(other, in_common(other)), none())).collect();
+        let mut of_own = none();
         for member in 0..self.members {
-            own.run(image, codes, member, &[], &mut clipping, &mut ());
-            for pass in &mut passes {
-                pass.run(image, codes, member, &own.maps, &mut clipping, &mut ());
+            own.run(image, codes, member, &[], &mut of_own, &mut ());
+            for (pass, clipping) in &mut passes {
+                pass.run(image, codes, member, &own.maps, clipping, &mut ());
             }
         }
-        // A model that has all layers in common answers alike.
-        let whole = |pass: &Pass<'_>| pass.from == pass.model.layers.len();
         let own = own.logits;
-        let of_other = |pass: Pass<'_>| if whole(&pass) { own.clone() } else { pass.logits };
-        let others: Vec<Vec<f64>> = passes.into_iter().map(of_other).collect();
-        std::iter::once(own).chain(others).collect()
+        let of_other = |(pass, mut clipping): (Pass<'_>, Vec<LayerClipping>)| {
+            clipping[..pass.from].copy_from_slice(&of_own[..pass.from]);
+            // A model that has all layers in common answers alike.
+            let logits = if pass.from == pass.model.layers.len() { own.clone() } else { pass.logits };
+            (logits, clipping)
+        };
+        let others: Vec<_> = passes.into_iter().map(of_other).collect();
+        std::iter::once((own, of_own)).chain(others).collect()
     }
 }
 
@@ -229,7 +291,7 @@ impl<'a> Pass<'a> {
         codes: &[u16],
         member: usize,
         before: &[Vec<u16>],
-        clipping: &mut [Clipping],
+        clipping: &mut [LayerClipping],
         observer: &mut impl Observer,
     ) {
         let model = self.model;
@@ -241,8 +303,7 @@ impl<'a> Pass<'a> {
                 LayerInput::Layer(source) => &self.maps[source],
             };
             let (accumulators, counted) = model.accumulate(index, image, member, input, observer);
-            clipping[index].clipped += counted.clipped;
-            clipping[index].conversions += counted.conversions;
+            add_clipping(&mut clipping[index..=index], &[counted]);
             let pooled = max_pool(&accumulators, layer.linear, layer.pool);
             let affine = layer.affine(member);
             match layer.codes {
@@ -292,7 +353,7 @@ impl<'a> Running<'a> {
         let planes = |array: &PackedProduct| Planes::new(array.present.blocks(), layer.input_bits, layer.input_signed);
         let packed = product.packed.iter().flatten().map(planes).collect();
         let (lines, scratch) = (product.lines(member, None), devices::Scratch::new(model.instructions));
-        let plane = product.cells.as_ref().map_or(Plane::Stochastic, devices::CellPlane::plane);
+        let plane = product.plane;
         let reads = model.times.as_ref().map_or([0.0; 2], |times| times.of_pass(index, plane, image, member));
         let noise = match &product.weights {
             Weights::PerPosition(Draws::Comparators(draws)) => match &draws.how {

@@ -2,12 +2,11 @@
 //!
 //! A pulse of more than one bit sums levels: those of a column are added up from the bit planes, `sum 2^b popcount`.
 
-use crate::config::{Adc, AdcInput};
+use crate::config::AdcInput;
 use crate::functional::adc::Quantiser;
 use crate::functional::input::Planes;
 use crate::functional::kernels::{COLUMNS, Instructions, Tile, Work};
 use crate::functional::tiles::Tiles;
-use crate::readout::Digits;
 
 /// Conversion of the sums of an array's columns.
 #[derive(Debug, Clone)]
@@ -19,13 +18,6 @@ pub enum Sums {
 }
 
 impl Sums {
-    /// Sums of arrays with this converter, if they have one; the largest array uses `rows` rows, driven by `digits`.
-    #[must_use]
-    pub fn new(adc: Option<&Adc>, rows: u32, digits: Digits) -> Self {
-        let quantiser = adc.map(|adc| Quantiser::new(adc, rows, digits));
-        quantiser.filter(|quantiser| !quantiser.is_exact()).map_or(Sums::Exact, Sums::Quantised)
-    }
-
     /// Cell currents in one unit of an accumulator.
     #[must_use]
     pub fn step(&self) -> f64 {

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::functional::activity::ActivityTable;
 use crate::functional::model::FunctionalModel;
-use crate::functional::pass::{Clipping, Observer};
+use crate::functional::pass::{LayerClipping, Observer, add_clipping};
 use crate::functional::uncertainty::Answer;
 use crate::parallel::in_order;
 use crate::workload::LoadedImages;
@@ -32,7 +32,7 @@ pub struct Outputs {
     /// Mutual information of answer and weights of each image, nats.
     pub mutual_information: Vec<f64>,
     /// Conversions of each layer, all images and members together.
-    pub clipping: Vec<Clipping>,
+    pub clipping: Vec<LayerClipping>,
 }
 
 /// Values that a run keeps besides its answers.
@@ -62,7 +62,7 @@ pub struct Evaluation {
 struct ImageValues {
     image: usize,
     logits: Vec<f64>,
-    clipping: Vec<Clipping>,
+    clipping: Vec<LayerClipping>,
     activity: Option<ActivityTable>,
     accumulators: Vec<Vec<i32>>,
 }
@@ -135,14 +135,14 @@ impl FunctionalModel {
         let read = if READS { image..image + 1 } else { image..image };
         let accumulators = accumulators.then(|| vec![Vec::new(); self.layers.len()]);
         let mut keeper = Keeper::<READS> { activity: ActivityTable::new(self, read), accumulators };
-        let mut clipping = vec![Clipping::default(); self.layers.len()];
+        let mut clipping = vec![LayerClipping::default(); self.layers.len()];
         let logits = self.answer(image, images.codes(image), &mut clipping, &mut keeper);
         let activity = READS.then_some(keeper.activity);
         ImageValues { image, logits, clipping, activity, accumulators: keeper.accumulators.unwrap_or_default() }
     }
 
-    /// Logits `[image][member][class]` of images `range` by this model and by `others`, which have as many members: model by
-    /// model. Layers that another model holds [together](Self::beside) with this one are computed once.
+    /// Logits `[image][member][class]` of images `range` by this model and by `others`, which have as many members, and for
+    /// each image the conversions `[layer]`: model by model. Layers that another model holds [together](Self::beside) with this one are computed once.
     ///
     /// # Errors
     /// As [`run`](Self::run), which gives the same logits.
@@ -153,7 +153,7 @@ impl FunctionalModel {
         range: Range<usize>,
         threads: usize,
         progress: &(dyn Fn(usize) + Sync),
-    ) -> Result<Vec<Vec<f64>>, Error> {
+    ) -> Result<Vec<(Vec<f64>, Vec<Vec<LayerClipping>>)>, Error> {
         self.check_images(images, &range)?;
         let done = AtomicUsize::new(0);
         let answers = in_order(range, threads, &|image| {
@@ -161,8 +161,14 @@ impl FunctionalModel {
             progress(done.fetch_add(1, Ordering::Relaxed) + 1);
             logits
         });
-        let of_model = |model: usize| answers.iter().flat_map(|of_image| of_image[model].iter().copied()).collect();
-        Ok((0..=others.len()).map(of_model).collect())
+        let mut of_models = vec![(Vec::new(), Vec::new()); others.len() + 1];
+        for of_image in answers {
+            for ((all, counted), (logits, clipping)) in of_models.iter_mut().zip(of_image) {
+                all.extend(logits);
+                counted.push(clipping);
+            }
+        }
+        Ok(of_models)
     }
 
     /// Runs one image with all members and shows every step to `observer`; gives the logits `[member][class]`.
@@ -176,7 +182,7 @@ impl FunctionalModel {
         observer: &mut impl Observer,
     ) -> Result<Vec<f64>, Error> {
         self.check_images(images, &(image..image + 1))?;
-        let mut clipping = vec![Clipping::default(); self.layers.len()];
+        let mut clipping = vec![LayerClipping::default(); self.layers.len()];
         Ok(self.answer(image, images.codes(image), &mut clipping, observer))
     }
 
@@ -193,7 +199,7 @@ impl FunctionalModel {
     /// Puts images together in their order.
     fn put_together(&self, images: Range<usize>, values: Vec<ImageValues>) -> Evaluation {
         let (members, classes) = (self.members(), self.classes());
-        let mut clipping = vec![Clipping::default(); self.layers.len()];
+        let mut clipping = vec![LayerClipping::default(); self.layers.len()];
         let mut logits = Vec::with_capacity(images.len() * members * classes);
         let mut activity = ActivityTable::new(self, images.start..images.start);
         let mut accumulators: Vec<Vec<i32>> = Vec::new();
@@ -205,10 +211,7 @@ impl FunctionalModel {
                 continue;
             }
             logits.extend(image.logits);
-            for (sum, counted) in clipping.iter_mut().zip(image.clipping) {
-                sum.clipped += counted.clipped;
-                sum.conversions += counted.conversions;
-            }
+            add_clipping(&mut clipping, &image.clipping);
             if accumulators.is_empty() {
                 accumulators = image.accumulators;
             } else {

@@ -4,7 +4,7 @@
 
 use crate::config::Config;
 use crate::functional::metrics::Detection;
-use crate::functional::{MembersApart, Realised, Tried, UsedStatistics};
+use crate::functional::{Clipping, MembersApart, PlaneRange, Realised, Tried, UsedStatistics};
 use crate::mapping::{Placed, Replicated};
 use crate::meter::decimal;
 use crate::report::{ReferenceReads, Setting};
@@ -186,9 +186,25 @@ pub struct OutputFacts {
     pub statistics_of_others: Vec<String>,
     /// Share of conversions that clipped, by layer.
     pub clipped_share: Vec<f64>,
+    /// Ranges and conversions of each plane that converters read, by layer; empty in reports of earlier versions.
+    #[serde(default)]
+    pub converters: Vec<Vec<ConverterFacts>>,
     /// Cell currents, of rows at the driver's lowest level, in one step of the converter, by layer; 1 where it resolves
     /// single ones.
     pub adc_step: Vec<f64>,
+}
+
+/// The converters of a plane of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ConverterFacts {
+    /// Plane and range.
+    #[serde(flatten)]
+    pub range: PlaneRange,
+    /// Conversions, and those that clipped.
+    #[serde(flatten)]
+    pub clipping: Clipping,
+    /// Share of conversions that clipped.
+    pub clipped_share: f64,
 }
 
 /// How well uncertainty tells out-of-distribution images from those that were answered.

@@ -29,7 +29,8 @@ pub use compensation::{CompensationCost, ReferenceReads};
 pub use efficiency::Efficiency;
 pub use energy::Energy;
 pub use facts::{
-    ClosedForm, DetectionFacts, EventFacts, InventoryItem, LayerFacts, OutputFacts, RunFacts, content_hash,
+    ClosedForm, ConverterFacts, DetectionFacts, EventFacts, InventoryItem, LayerFacts, OutputFacts, RunFacts,
+    content_hash,
 };
 pub use latency::{Latency, Throughput};
 pub use power::Power;

@@ -1,12 +1,12 @@
 //! The report as a table for people: plain ASCII, at most 100 columns.
 
-use crate::config::{Config, Execution, Mode, Packing, Placement, Sampler};
+use crate::config::{AdcRange, Config, Execution, Mode, Packing, Placement, Plane, Sampler};
 use crate::functional::Realised;
 use crate::functional::metrics::Detection;
 use crate::mapping::Placed;
 use crate::mapping::replicate::LayerCopies;
 use crate::report::quantity::{grouped, percent, si, significant, square_millimetres};
-use crate::report::{OutputFacts, Report, Setting, efficiency::GOPS_DEFINITION};
+use crate::report::{ConverterFacts, LayerFacts, OutputFacts, Report, Setting, efficiency::GOPS_DEFINITION};
 use crate::trace::Action;
 use crate::units::Area;
 use std::cmp::Ordering;
@@ -561,7 +561,32 @@ fn answers(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     } else {
         format!("1 cell current{level} in all layers")
     };
-    line(f, "largest converter step", &text)
+    line(f, "largest converter step", &text)?;
+    converters(report, outputs, f)
+}
+
+/// The converters plane by plane, where any clips or has a calibrated range.
+fn converters(report: &Report, outputs: &OutputFacts, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let chip = &report.config.arch;
+    let calibrated = Plane::ALL.iter().any(|plane| matches!(chip.plane(*plane).adc.range, AdcRange::Percentile(_)));
+    if !calibrated && outputs.clipped_share.iter().all(|share| *share == 0.0) {
+        return Ok(());
+    }
+    let layers = report.mapping.per_layer.iter().zip(&outputs.converters);
+    let row = |layer: &LayerFacts, of: &ConverterFacts| {
+        let ConverterFacts { range, clipping, clipped_share } = of;
+        [
+            cut(&layer.name),
+            range.plane.name().to_owned(),
+            significant(range.step),
+            significant(range.range),
+            grouped(range.full_scale),
+            grouped(clipping.conversions),
+            percent(*clipped_share),
+        ]
+    };
+    let rows: Vec<_> = layers.flat_map(|(layer, planes)| planes.iter().map(move |of| row(layer, of))).collect();
+    grid(f, ["converters of", "plane", "step", "range", "full scale", "conversions", "clipped"], &rows)
 }
 
 /// Which batch-norm statistics were used, where they are not simply those of the sampling configuration.

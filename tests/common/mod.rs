@@ -299,6 +299,7 @@ pub fn functional_spec(rows: u32, columns: u32, adc_bits: u32) -> FunctionalSpec
         members: 1,
         samples: Samples::Drawn,
         times: None,
+        ranges: None,
         seed: 1,
     }
 }

@@ -180,6 +180,7 @@ fn facts(layers: u32, images: u32, members: u32, cycles: u64) -> RunFacts {
             statistics: Vec::new(),
             statistics_of_others: Vec::new(),
             clipped_share: vec![0.0; layers.len()],
+            converters: Vec::new(),
             adc_step: vec![1.0; layers.len()],
         }),
         closed_form: ClosedForm {

@@ -178,11 +178,6 @@ impl CellPlane {
         })
     }
 
-    /// The plane that they are of.
-    pub(in crate::functional) fn plane(&self) -> Plane {
-        self.plane
-    }
-
     /// Whether reads have noise of their own.
     pub(in crate::functional) fn is_noisy(&self) -> bool {
         !matches!(self.noise, Noise::None)
