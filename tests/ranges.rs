@@ -39,9 +39,9 @@ fn files(config: &Config, images: usize) -> (Net, LoadedPosterior, LoadedImages)
 fn a_calibrated_range_is_the_smallest_that_is_wide_enough() {
     let cases: [&[&str]; 5] = [
         &["mapping.scheme=Dense", "arch.adc.bits=4"],
-        &[SPARSE, "arch.adc.bits=5", "arch.stochastic.adc_range=Percentile(90)"],
+        &[SPARSE, "arch.adc.bits=4", "arch.stochastic.adc_range=Percentile(90)"],
         &[SPARSE, "arch.adc.bits=4", "arch.adc.input=Column", "arch.stochastic.rows=32"],
-        &["mapping.scheme=Deterministic", "arch.adc.bits=5", "arch.device.model=pcm_joshi"],
+        &["mapping.scheme=Deterministic", "arch.adc.bits=4", "arch.device.model=pcm_joshi"],
         &[SPARSE, "arch.adc.bits=4", "arch.device.model=pcm_joshi", "arch.device.read_noise=White"],
     ];
     for set in cases {
@@ -82,7 +82,7 @@ fn a_calibrated_range_is_the_smallest_that_is_wide_enough() {
                 }
             }
         }
-        assert!(narrow >= 2, "{set:?}: {:?}", found.ranges);
+        assert!(narrow >= 1, "{set:?}: {:?}", found.ranges);
     }
 }
 

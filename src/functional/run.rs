@@ -35,6 +35,9 @@ pub struct Outputs {
     pub clipping: Vec<LayerClipping>,
 }
 
+/// Logits `[image][member][class]` of a model, and of each image the conversions of each layer.
+pub type Counted = (Vec<f64>, Vec<Vec<LayerClipping>>);
+
 /// Values that a run keeps besides its answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Keep {
@@ -141,8 +144,8 @@ impl FunctionalModel {
         ImageValues { image, logits, clipping, activity, accumulators: keeper.accumulators.unwrap_or_default() }
     }
 
-    /// Logits `[image][member][class]` of images `range` by this model and by `others`, which have as many members, and for
-    /// each image the conversions `[layer]`: model by model. Layers that another model holds [together](Self::beside) with this one are computed once.
+    /// Logits `[image][member][class]` of images `range` by this model and by `others`, which have as many members, with
+    /// their conversions: model by model. Layers that another model holds [together](Self::beside) with this one are computed once.
     ///
     /// # Errors
     /// As [`run`](Self::run), which gives the same logits.
@@ -153,7 +156,7 @@ impl FunctionalModel {
         range: Range<usize>,
         threads: usize,
         progress: &(dyn Fn(usize) + Sync),
-    ) -> Result<Vec<(Vec<f64>, Vec<Vec<LayerClipping>>)>, Error> {
+    ) -> Result<Vec<Counted>, Error> {
         self.check_images(images, &range)?;
         let done = AtomicUsize::new(0);
         let answers = in_order(range, threads, &|image| {
