@@ -34,6 +34,7 @@
 //! - [`what_if`]: what other times would change;
 //! - [`compare`]: runs side by side;
 //! - [`eval`]: answers to whole data sets;
+//! - [`sweep`]: design spaces;
 //! - [`cli`]: the command line.
 #![forbid(unsafe_code)]
 #![warn(missing_debug_implementations)]
@@ -65,6 +66,7 @@ pub mod run;
 pub mod what_if;
 pub mod compare;
 pub mod eval;
+pub mod sweep;
 pub mod cli;
 
 pub use error::{Error, Problem};

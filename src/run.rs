@@ -26,9 +26,9 @@ use crate::workload::pack::{NewSet, with_set};
 use crate::workload::posterior::{is_frozen, is_probabilistic};
 use crate::workload::{LayerPosterior, LoadedImages, LoadedPosterior, Net, NetLayer, resolve, tensors};
 use std::borrow::{Borrow, Cow};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 /// What a run is doing, for a progress bar.
@@ -343,7 +343,7 @@ fn resolve_scheme(
 /// # Errors
 /// As [`prepare`].
 pub fn planned(config: &Config, base: &Base) -> Result<Plan, Error> {
-    let mut shared = Shared::new(config, base)?;
+    let shared = Shared::new(config, base)?;
     if config.mapping.scheme.eps().is_some() || config.mapping.scheme.is_auto() {
         shared.read_posterior()?;
     }
@@ -361,15 +361,47 @@ pub struct Shared {
     base: Base,
     net: Net,
     /// The posterior, if the network has one, and the hash of its file, if that has one.
-    posterior: Option<(Option<LoadedPosterior>, Option<String>)>,
-    sets: ImageSets,
+    posterior: OnceLock<(Option<LoadedPosterior>, Option<String>)>,
+    /// Held while the posterior is read.
+    reading: Mutex<()>,
     /// Probabilistic synapses by layer.
-    probabilistic: Option<Option<Vec<u64>>>,
-    /// Frozen synapses by layer, by the bits of the stored p and those of eps.
-    frozen: BTreeMap<(u32, Option<u64>), Option<Vec<u64>>>,
-    /// By layer and the bits of eps.
-    splits: BTreeMap<(usize, u64), Arc<Split>>,
-    values: Vec<(ValuesKey, Values)>,
+    probabilistic: OnceLock<Option<Vec<u64>>>,
+    frozen: Mutex<Frozen>,
+    /// The hash of the network, by whether calibration images choose scheme or ranges.
+    hashes: Mutex<BTreeMap<bool, String>>,
+    splits: Mutex<Splits>,
+    /// Held while values are computed, which takes all threads anyway.
+    answered: Mutex<Answered>,
+}
+
+/// Frozen synapses by layer, by the bits of the stored p and those of eps.
+type Frozen = BTreeMap<(u32, Option<u64>), Option<Vec<u64>>>;
+
+/// Splits of layers at the last few eps.
+#[derive(Debug, Default)]
+struct Splits {
+    /// By the bits of eps and the layer.
+    of: BTreeMap<(u64, usize), Arc<Split>>,
+    /// The bits of the eps in the order in which they came.
+    eps: VecDeque<u64>,
+}
+
+/// Images, and the last few answers to them.
+#[derive(Debug, Default)]
+struct Answered {
+    sets: ImageSets,
+    values: VecDeque<(ValuesKey, Values)>,
+}
+
+/// Most eps whose splits are kept: those of VGGBinaryConnect take 1.8 MB each.
+const KEPT_EPS: usize = 16;
+/// Most values that are kept, and most probabilities in them.
+const KEPT_VALUES: usize = 64;
+const KEPT_PROBABILITIES: usize = 1 << 25;
+
+/// What panicked while it held a lock left nothing half-changed: entries are added whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What values depend on, within a network.
@@ -399,20 +431,27 @@ impl Shared {
             workload: config.workload.clone(),
             base: base.clone(),
             net: network(config).map_err(Error::Problems)?,
-            posterior: None,
-            sets: ImageSets::default(),
-            probabilistic: None,
-            frozen: BTreeMap::new(),
-            splits: BTreeMap::new(),
-            values: Vec::new(),
+            posterior: OnceLock::new(),
+            reading: Mutex::default(),
+            probabilistic: OnceLock::new(),
+            frozen: Mutex::default(),
+            hashes: Mutex::default(),
+            splits: Mutex::default(),
+            answered: Mutex::default(),
         })
     }
 
-    /// As [`prepare`], with what earlier runs had in common with this one.
+    /// Whether a configuration whose paths start from `base` has this network.
+    #[must_use]
+    pub fn serves(&self, config: &Config, base: &Base) -> bool {
+        config.workload == self.workload && *base == self.base
+    }
+
+    /// As [`prepare`], with what earlier runs, or runs on other threads, had in common with this one.
     ///
     /// # Errors
     /// As [`prepare`]; and [`Error::Internal`] if `config` has another network.
-    pub fn prepare(&mut self, mut config: Config, threads: usize, progress: Progress<'_>) -> Result<Prepared, Error> {
+    pub fn prepare(&self, mut config: Config, threads: usize, progress: Progress<'_>) -> Result<Prepared, Error> {
         if config.workload != self.workload {
             return Err(Error::Internal("runs that share files have one network".to_owned()));
         }
@@ -451,32 +490,44 @@ impl Shared {
             (config.mapping.replication, config.mapping.copies) = (replicated.replication(), Copies::Given);
         }
         // Their contents are part of the network's hash, whether they are answered or not.
-        let posterior = self.posterior.as_ref().and_then(|(_, hash)| hash.clone());
         let chosen = chosen || FunctionalSpec::of(&config).percentiles() != [None; 2];
-        let workload_hash = workload_hash(&config.workload, posterior, &mut self.sets, chosen, &self.base)?;
+        let workload_hash = self.workload_hash(chosen)?;
         let values = if answers { self.values(&config, &plan, threads, progress)? } else { None };
         Ok(Prepared { config, net: self.net.clone(), plan, workload_hash, values, probabilistic, frozen, tried })
     }
 
-    fn read_posterior(&mut self) -> Result<(), Error> {
-        if self.posterior.is_none() {
-            self.posterior = Some(load_posterior(&self.workload, &self.net, &self.base)?);
+    fn read_posterior(&self) -> Result<(), Error> {
+        let _alone = lock(&self.reading);
+        if self.posterior.get().is_none() {
+            let loaded = load_posterior(&self.workload, &self.net, &self.base)?;
+            self.posterior.get_or_init(|| loaded);
         }
         Ok(())
     }
 
-    fn resolve_scheme(
-        &mut self,
-        config: &mut Config,
-        threads: usize,
-        progress: Progress<'_>,
-    ) -> Result<Vec<Tried>, Error> {
-        let posterior = self.posterior.as_ref().and_then(|(posterior, _)| posterior.as_ref());
-        resolve_scheme(config, &self.net, posterior, &mut self.sets, &self.base, threads, progress)
+    fn workload_hash(&self, chosen: bool) -> Result<String, Error> {
+        if let Some(hash) = lock(&self.hashes).get(&chosen) {
+            return Ok(hash.clone());
+        }
+        let posterior = self.posterior.get().and_then(|(_, hash)| hash.clone());
+        let mut answered = lock(&self.answered);
+        let hash = workload_hash(&self.workload, posterior, &mut answered.sets, chosen, &self.base)?;
+        lock(&self.hashes).insert(chosen, hash.clone());
+        Ok(hash)
+    }
+
+    fn resolve_scheme(&self, config: &mut Config, threads: usize, progress: Progress<'_>) -> Result<Vec<Tried>, Error> {
+        if !config.mapping.scheme.is_auto() {
+            // Nothing is looked at.
+            let sets = &mut ImageSets::default();
+            return resolve_scheme(config, &self.net, None, sets, &self.base, threads, progress);
+        }
+        let sets = &mut lock(&self.answered).sets;
+        resolve_scheme(config, &self.net, self.posterior(), sets, &self.base, threads, progress)
     }
 
     fn posterior(&self) -> Option<&LoadedPosterior> {
-        self.posterior.as_ref().and_then(|(posterior, _)| posterior.as_ref())
+        self.posterior.get().and_then(|(posterior, _)| posterior.as_ref())
     }
 
     /// Synapses by layer whose p are such.
@@ -485,55 +536,56 @@ impl Shared {
         self.posterior().map(|posterior| posterior.layers.iter().map(of_layer).collect())
     }
 
-    fn probabilistic(&mut self) -> Option<Vec<u64>> {
-        if self.probabilistic.is_none() {
-            self.probabilistic = Some(self.count(is_probabilistic));
-        }
-        self.probabilistic.clone().flatten()
+    fn probabilistic(&self) -> Option<Vec<u64>> {
+        self.probabilistic.get_or_init(|| self.count(is_probabilistic)).clone()
     }
 
     /// Those that `bits` bits freeze, of the synapses that a layer samples at `eps`.
-    fn frozen(&mut self, bits: u32, eps: Option<f64>) -> Option<Vec<u64>> {
-        let key = (bits, eps.map(f64::to_bits));
-        if !self.frozen.contains_key(&key) {
-            let counts = self.count(|p| is_frozen(p, bits) && eps.is_none_or(|eps| is_sampled(p, eps)));
-            self.frozen.insert(key, counts);
-        }
-        self.frozen[&key].clone()
+    fn frozen(&self, bits: u32, eps: Option<f64>) -> Option<Vec<u64>> {
+        let count = || self.count(|p| is_frozen(p, bits) && eps.is_none_or(|eps| is_sampled(p, eps)));
+        lock(&self.frozen).entry((bits, eps.map(f64::to_bits))).or_insert_with(count).clone()
     }
 
     /// Plans a run with the posterior as far as it was read.
-    fn plan(&mut self, config: &Config) -> Result<Plan, Error> {
-        let posterior = self.posterior.as_ref().and_then(|(posterior, _)| posterior.as_ref());
-        let (net, splits) = (&self.net, &mut self.splits);
-        let split = |layer: usize, eps: f64| {
-            let posterior = posterior?;
-            let compute = || {
-                let of_net = &net.layers[layer];
-                Arc::new(Split::new(of_net.rows, of_net.columns, &posterior.layers[layer].p, eps))
-            };
-            Some(splits.entry((layer, eps.to_bits())).or_insert_with(compute).clone())
-        };
-        plan_with(config, net, split).map_err(Error::Problems)
+    fn plan(&self, config: &Config) -> Result<Plan, Error> {
+        plan_with(config, &self.net, |layer, eps| self.split(layer, eps)).map_err(Error::Problems)
+    }
+
+    /// The split of a layer; none where no posterior was read.
+    fn split(&self, layer: usize, eps: f64) -> Option<Arc<Split>> {
+        let (of_net, of_layer) = (&self.net.layers[layer], &self.posterior()?.layers[layer]);
+        let bits = eps.to_bits();
+        let mut splits = lock(&self.splits);
+        if !splits.eps.contains(&bits) {
+            splits.eps.push_back(bits);
+            if splits.eps.len() > KEPT_EPS {
+                let oldest = splits.eps.pop_front();
+                splits.of.retain(|(bits, _), _| Some(*bits) != oldest);
+            }
+        }
+        let compute = || Arc::new(Split::new(of_net.rows, of_net.columns, &of_layer.p, eps));
+        Some(splits.of.entry((bits, layer)).or_insert_with(compute).clone())
     }
 
     /// Answers the images and counts the driven rows of those that are simulated in time; none without images or posterior.
     fn values(
-        &mut self,
+        &self,
         config: &Config,
         plan: &Plan,
         threads: usize,
         progress: Progress<'_>,
     ) -> Result<Option<Values>, Error> {
-        self.sets.out_of_distribution.hash(&self.workload, &self.base)?;
-        self.sets.images.differs(&self.sets.out_of_distribution, &self.workload, "images", &self.base)?;
-        self.sets.out_of_distribution.load(&self.workload, &self.net, &self.base)?;
-        let images = self.sets.images.load(&self.workload, &self.net, &self.base)?;
-        let (Some((Some(posterior), _)), Some(images)) = (&self.posterior, images) else { return Ok(None) };
+        let Some(posterior) = self.posterior() else { return Ok(None) };
         let timed = config.schedule.images;
         let spec = spec_with_times(config, || Ok(plan))?;
         let key = ValuesKey { spec, values: config.values.clone(), timed };
-        if let Some((_, values)) = self.values.iter().find(|(of, _)| *of == key) {
+        let Answered { sets, values: kept } = &mut *lock(&self.answered);
+        sets.out_of_distribution.hash(&self.workload, &self.base)?;
+        sets.images.differs(&sets.out_of_distribution, &self.workload, "images", &self.base)?;
+        sets.out_of_distribution.load(&self.workload, &self.net, &self.base)?;
+        let images = sets.images.load(&self.workload, &self.net, &self.base)?;
+        let Some(images) = images else { return Ok(None) };
+        if let Some((_, values)) = kept.iter().find(|(of, _)| *of == key) {
             return Ok(Some(values.clone()));
         }
         let mut problems = too_many_images(config, images);
@@ -543,8 +595,8 @@ impl Shared {
             return Err(Error::Problems(problems));
         }
         let spec = key.spec.clone();
-        let spec = calibrated(spec, config, &self.net, posterior, &mut self.sets, &self.base, threads)?;
-        let (Some(images), outside) = (self.sets.images.loaded(), self.sets.out_of_distribution.loaded()) else {
+        let spec = calibrated(spec, config, &self.net, posterior, sets, &self.base, threads)?;
+        let (Some(images), outside) = (sets.images.loaded(), sets.out_of_distribution.loaded()) else {
             return Ok(None);
         };
         let model = FunctionalModel::new(&spec, &self.net, posterior)?;
@@ -565,7 +617,12 @@ impl Shared {
         let labels = images.labels().map(|labels| labels[..count].to_vec());
         let recorded = (record != Record::Nothing).then(|| Arc::new(Recorded { outputs, labels, accumulators }));
         let values = Values { outputs: facts, activity: Arc::new(activity), recorded };
-        self.values.push((key, values.clone()));
+        kept.push_back((key, values.clone()));
+        let probabilities =
+            |(_, values): &(ValuesKey, Values)| values.outputs.mean_probabilities.iter().map(Vec::len).sum::<usize>();
+        while kept.len() > KEPT_VALUES || kept.iter().map(probabilities).sum::<usize>() > KEPT_PROBABILITIES {
+            kept.pop_front();
+        }
         Ok(Some(values))
     }
 }
@@ -596,6 +653,8 @@ pub fn check_described(described: Described<'_>, base: &Base) -> Vec<Problem> {
             }
             Err(problems) => problems,
         },
+        // Where the space is built.
+        Described::Sweep(_) => Vec::new(),
     }
 }
 

@@ -68,6 +68,12 @@ impl Quantity {
         QUANTITIES.iter().copied().find(|quantity| quantity.name == name)
     }
 
+    /// The quantity that a text is a value of, and its value in base units.
+    #[must_use]
+    pub fn of(text: &str) -> Option<(&'static Quantity, u64)> {
+        QUANTITIES.iter().find_map(|quantity| Some((*quantity, quantity.parse(text).ok()?)))
+    }
+
     /// The symbols of its units, listed.
     #[must_use]
     pub fn symbols(&self, separator: &str) -> String {

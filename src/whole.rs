@@ -100,6 +100,34 @@ pub fn write(place: &Path, contents: &[u8], replace: bool) -> Result<(), Error> 
     if replace { new.finish() } else { new.finish_new() }
 }
 
+/// The same, and waits until file and name are on the disk.
+///
+/// # Errors
+/// Returns [`Error::Io`] if it cannot be written.
+pub fn write_to_disk(place: &Path, contents: &[u8], replace: bool) -> Result<(), Error> {
+    let (new, mut file) = NewFile::create(place)?;
+    file.write_all(contents).and_then(|()| file.sync_all()).map_err(Error::io(place))?;
+    if replace {
+        new.finish()?
+    } else {
+        new.finish_new()?
+    }
+    sync_folder(place)
+}
+
+/// Waits until the name of a file is on the disk, where folders can be waited for.
+///
+/// # Errors
+/// Returns [`Error::Io`] if the disk reports a failure.
+pub fn sync_folder(place: &Path) -> Result<(), Error> {
+    #[cfg(unix)]
+    {
+        let folder = place.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io(folder))?;
+    }
+    Ok(())
+}
+
 /// Removes the unfinished files of a process that is about to end; threads that begin, finish or drop one from then on
 /// block.
 pub fn discard_all() {

@@ -39,7 +39,7 @@ const NOT_BUILT_IN: [&str; 3] =
 fn every_shipped_file_is_built_in_and_valid() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let mut paths = Vec::new();
-    for folder in [embedded::ARCH, embedded::PARTS, embedded::DEVICES, embedded::WORKLOADS] {
+    for folder in [embedded::ARCH, embedded::PARTS, embedded::DEVICES, embedded::SWEEPS, embedded::WORKLOADS] {
         for entry in std::fs::read_dir(root.join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|e| e == "ron") {

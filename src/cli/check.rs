@@ -1,8 +1,10 @@
 //! `check`: validate files of any kind and tell every problem.
 
 use super::{Failure, Format, Global, print};
-use crate::config::check_files;
+use crate::config::{Base, Described, FileKind, check_files, load_sweep};
+use crate::report::quantity::grouped;
 use crate::run::check_described;
+use crate::sweep::{self, Space};
 use std::path::PathBuf;
 
 /// Arguments of `check`.
@@ -11,17 +13,24 @@ use std::path::PathBuf;
   crossbayes check arch/pcm_128.ron
   crossbayes check arch/*.ron arch/parts/*.ron workloads/*.ron")]
 pub(super) struct Args {
-    /// Chips, cost tables, networks, expanded configurations.
+    /// Chips, cost tables, networks, sweeps, expanded configurations.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
-    let kinds = check_files(&args.files, &check_described).map_err(Failure::Config)?;
+    let further = |described: Described<'_>, base: &Base| match described {
+        Described::Sweep(of) => sweep::problems(of, base),
+        described => check_described(described, base),
+    };
+    let kinds = check_files(&args.files, &further).map_err(Failure::Config)?;
+    let mut lines = String::new();
+    for (path, kind) in &kinds {
+        let points = if *kind == FileKind::Sweep { points(path)? } else { String::new() };
+        lines += &format!("{}: {}, {points}fine\n", path.display(), kind.description());
+    }
     let text = match global.format {
-        Format::Table => kinds.iter().fold(String::new(), |text, (path, kind)| {
-            text + &format!("{}: {}, fine\n", path.display(), kind.description())
-        }),
+        Format::Table => lines,
         Format::Json => {
             let entry = |(path, kind): &(PathBuf, crate::config::FileKind)| serde_json::json!({ "file": path.display().to_string(), "kind": kind.name() });
             format!("{:#}\n", serde_json::Value::from(kinds.iter().map(entry).collect::<Vec<_>>()))
@@ -29,4 +38,14 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     };
     print(&text)?;
     Ok(())
+}
+
+/// What a sweep comes to.
+fn points(path: &std::path::Path) -> Result<String, Failure> {
+    let opened = load_sweep(&path.to_string_lossy()).map_err(Failure::Config)?;
+    let space = Space::new(&opened.sweep, &opened.base, &[]);
+    let count = space.map_err(|problems| Failure::Config(opened.locate(problems)))?.count();
+    let dropped: u64 = count.dropped.iter().map(|(_, points)| points).sum();
+    let dropped = if dropped > 0 { format!(" ({} dropped)", grouped(dropped)) } else { String::new() };
+    Ok(format!("{} points{dropped}, ", grouped(count.points)))
 }

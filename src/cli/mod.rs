@@ -22,6 +22,7 @@ mod sampler;
 mod schema;
 mod show;
 mod sparsity;
+mod sweep;
 mod text;
 
 use crate::config::{ConfigErrors, LoadRequest, Loaded, load, load_expanded};
@@ -94,6 +95,8 @@ enum Verb {
     Compare(compare::Args),
     /// Answer whole data sets: accuracy, calibration and uncertainty, over drift, members and deployments.
     Eval(eval::Args),
+    /// Run design spaces: all combinations of many values, on all cores or many machines.
+    Sweep(sweep::Args),
     /// Validate files without running; reports every problem.
     Check(check::Args),
     /// Print expanded values: chip, network, mapping, dataflow, costs.
@@ -219,6 +222,7 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => run::run(args, global),
         Verb::Compare(args) => compare::run(args, global),
         Verb::Eval(args) => eval::run(args, global),
+        Verb::Sweep(args) => sweep::run(args, global),
         Verb::Check(args) => check::run(args, global),
         Verb::Show(args) => show::run(args, global),
         Verb::New(args) => new::run(args, global),

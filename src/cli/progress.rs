@@ -5,6 +5,15 @@ use crate::run::RunPhase;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::sync::Mutex;
 
+/// A bar that counts points, with their rate.
+pub(super) fn points(global: &Global, total: u64) -> ProgressBar {
+    let bar = ProgressBar::new(total);
+    bar.set_draw_target(if global.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() });
+    let style = ProgressStyle::with_template("points [{bar:40}] {pos}/{len} {per_sec}, {elapsed}, {eta} left");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+    bar
+}
+
 /// A bar for the stage that runs.
 pub(super) struct Bar {
     bar: ProgressBar,

@@ -27,6 +27,8 @@ enum Kind {
     Workload,
     /// Fully expanded configuration.
     Run,
+    /// Design space.
+    Sweep,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
@@ -36,6 +38,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         Kind::Device => FileKind::Device,
         Kind::Workload => FileKind::Workload,
         Kind::Run => FileKind::Run,
+        Kind::Sweep => FileKind::Sweep,
     };
     print(&format!("{:#}\n", json_schema(kind)))?;
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::plot::Pictures;
 use super::text::{aligned, row, value};
-use super::{Failure, Format, Global, Target, device, posterior, print, sampler, sparsity};
+use super::{Failure, Format, Global, Target, device, posterior, print, sampler, sparsity, sweep};
 use crate::config::{Config, CostTable, Plane};
 use crate::dataflow::{check, to_dot};
 use crate::error::Error;
@@ -25,11 +25,15 @@ use std::fmt::Write as _;
   crossbayes show sparsity --eps 0.05,0.3 --array-rows 128,256
   crossbayes show sparsity --out plots/sparsity
   crossbayes show device --g '10 uS' --t '3600 s' --devices 1000000
+  crossbayes show sweep digits_adc
   crossbayes show sampler --arch pcm_128_rowserial --set arch.device.model=pcm_joshi --set arch.device.read_noise=White")]
 pub(super) struct Args {
     /// What to show.
     #[arg(value_enum)]
     what: What,
+    /// The sweep: a file, or the name of a built-in one.
+    #[arg(value_name = "FILE", required_if_eq("what", "sweep"))]
+    file: Option<String>,
     #[command(flatten)]
     target: Target,
     /// The dataflow as Graphviz DOT.
@@ -65,9 +69,20 @@ enum What {
     Device,
     /// What comparators that draw from device noise make of a probability.
     Sampler,
+    /// The points of a sweep, and how long they take.
+    Sweep,
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
+    match (&args.file, args.what) {
+        (Some(file), What::Sweep) => return Ok(print(&sweep::shown(file, &args.target.set, global)?)?),
+        (Some(file), _) => {
+            let message =
+                format!("{file}: only a sweep is named by a file alone; expected --arch, --workload or --config");
+            return Err(Error::Config(message).into());
+        }
+        (None, _) => {}
+    }
     if args.what == What::Device {
         return Ok(print(&device::text(&args.device, &args.pictures, &args.target, global)?)?);
     }
@@ -85,7 +100,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
         What::Costs => costs(&config.arch.costs),
         What::Posterior => posterior::text(&loaded, json)?,
         What::Sparsity => sparsity::text(&args.sparsity, &args.pictures, &loaded, global)?,
-        What::Device | What::Sampler => unreachable!("shown above"),
+        What::Device | What::Sampler | What::Sweep => unreachable!("shown above"),
         What::Mapping | What::Dataflow => {
             let plan = run::planned(config, &loaded.workload_base).map_err(|error| match error {
                 Error::Problems(problems) => Failure::Config(loaded.locate(problems)),

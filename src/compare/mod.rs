@@ -89,8 +89,8 @@ impl Comparison {
 /// # Errors
 /// Returns those errors of [`Shared::prepare`] and [`Prepared::simulate`](crate::run::Prepared::simulate) that are not of
 /// the configuration but of its files.
-pub fn simulated(config: &Config, shared: &mut Shared, threads: usize, progress: Progress<'_>) -> Result<Row, Error> {
-    let mut run = || {
+pub fn simulated(config: &Config, shared: &Shared, threads: usize, progress: Progress<'_>) -> Result<Row, Error> {
+    let run = || {
         let problems = check_config(config);
         if !problems.is_empty() {
             return Err(Error::Problems(problems));

@@ -9,6 +9,9 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 use std::collections::BTreeSet;
 
+/// Name by which a type asks for the text of a node, whatever it holds.
+pub(super) const GIVEN: &str = "crossbayes::Given";
+
 /// Reads a value out of `node`.
 ///
 /// # Errors
@@ -96,9 +99,14 @@ impl<'de> Deserializer<'de> for &'de Node {
         visitor.visit_enum(Variant { name, node: self })
     }
 
+    /// A value of any type is its text.
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
+        if name == GIVEN { visitor.visit_str(&self.to_string()) } else { self.deserialize_any(visitor) }
+    }
+
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        newtype_struct tuple tuple_struct map identifier ignored_any
+        tuple tuple_struct map identifier ignored_any
     }
 }
 

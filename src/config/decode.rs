@@ -116,6 +116,9 @@ impl Walk<'_> {
         if let Some(name) = schema.reference() {
             return self.named(node, name, key);
         }
+        if schema.is_any() {
+            return node.value != Value::Faulty;
+        }
         if let Some(number) = schema.pairs() {
             return self.pairs(node, number, key);
         }

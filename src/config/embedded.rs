@@ -1,4 +1,4 @@
-//! Chips, cost tables and networks that are built into the program.
+//! Chips, cost tables, networks and sweeps that are built into the program.
 
 /// A built-in file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub const FILES: &[Embedded] = embed![
     "arch/pcm_128_rowserial.ron",
     "arch/pcm_256.ron",
     "arch/toy_2x2.ron",
+    "sweeps/digits_adc.ron",
+    "sweeps/vgg_timing.ron",
     "workloads/digits.ron",
     "workloads/toy_two_layers.ron",
     "workloads/vgg_binaryconnect.ron",
@@ -60,6 +62,9 @@ pub const PARTS: &str = "arch/parts";
 pub const DEVICES: &str = "arch/devices";
 /// Networks.
 pub const WORKLOADS: &str = "workloads";
+
+/// Design spaces.
+pub const SWEEPS: &str = "sweeps";
 
 /// The chip of a run that names none.
 pub const DEFAULT_ARCH: &str = "arch/pcm_128.ron";

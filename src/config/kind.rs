@@ -13,12 +13,14 @@ pub enum FileKind {
     Workload,
     /// A fully expanded configuration.
     Run,
+    /// A design space.
+    Sweep,
 }
 
 impl FileKind {
     /// All of them.
-    pub const ALL: [FileKind; 5] =
-        [FileKind::Arch, FileKind::Parts, FileKind::Device, FileKind::Workload, FileKind::Run];
+    pub const ALL: [FileKind; 6] =
+        [FileKind::Arch, FileKind::Parts, FileKind::Device, FileKind::Workload, FileKind::Run, FileKind::Sweep];
 
     /// Name on the command line.
     #[must_use]
@@ -29,6 +31,7 @@ impl FileKind {
             FileKind::Device => "device",
             FileKind::Workload => "workload",
             FileKind::Run => "run",
+            FileKind::Sweep => "sweep",
         }
     }
 
@@ -47,6 +50,7 @@ impl FileKind {
             FileKind::Device => "memory cell",
             FileKind::Workload => "network",
             FileKind::Run => "expanded configuration",
+            FileKind::Sweep => "sweep",
         }
     }
 
@@ -91,6 +95,7 @@ impl FileKind {
                 &["input", "layers", "posterior", "images", "calibration", "out_of_distribution", "activity"]
             }
             FileKind::Run => &["arch", "workload", "mapping", "schedule", "ensemble", "values"],
+            FileKind::Sweep => &["axes", "conditions", "seeds", "repeats", "record", "set", "arch", "workload"],
         }
     }
 }

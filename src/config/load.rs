@@ -9,7 +9,7 @@ use crate::config::kind::FileKind;
 use crate::config::overrides::Override;
 use crate::config::path::place;
 use crate::config::tree::{self, Entry, Node, TextSpan, Value};
-use crate::config::{Chip, Config, CostTable, DeviceModel, Posterior, Workload};
+use crate::config::{Chip, Config, CostTable, DeviceModel, Posterior, Sweep, Workload};
 use crate::error::{Problem, nearest};
 use crate::network::resolve;
 use std::collections::BTreeSet;
@@ -149,12 +149,16 @@ impl Loaded {
     /// Problems of the configuration with the places that their keys were given at.
     #[must_use]
     pub fn locate(&self, problems: Vec<Problem>) -> ConfigErrors {
-        let mut diagnostics = Diagnostics::default();
-        for problem in problems {
-            diagnostics.push(|| place(&self.tree, problem));
-        }
-        ConfigErrors::new(self.sources.clone(), diagnostics)
+        locate(&self.tree, &self.sources, problems)
     }
+}
+
+fn locate(tree: &Node, sources: &Sources, problems: Vec<Problem>) -> ConfigErrors {
+    let mut diagnostics = Diagnostics::default();
+    for problem in problems {
+        diagnostics.push(|| place(tree, problem));
+    }
+    ConfigErrors::new(sources.clone(), diagnostics)
 }
 
 /// Reads chip and network, applies the overrides, expands the cost table and checks everything.
@@ -162,14 +166,98 @@ impl Loaded {
 /// # Errors
 /// Every problem found.
 pub fn load(request: &LoadRequest) -> Result<Loaded, ConfigErrors> {
+    Opening::new(request.arch.as_deref(), request.workload.as_deref()).load(&request.set)
+}
+
+/// Chip and network, read once, of which configurations are made that differ in their overrides.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    reading: Reading,
+    root: Node,
+    arch: Base,
+    workload: Base,
+}
+
+impl Opening {
+    /// Reads the files or built-in ones of these names; none: the default ones. What is wrong with them is told by
+    /// [`Self::load`].
+    #[must_use]
+    pub fn new(arch: Option<&str>, workload: Option<&str>) -> Self {
+        let mut reading = Reading::default();
+        let arch = reading.named(embedded::ARCH, arch, embedded::DEFAULT_ARCH);
+        let workload = reading.named(embedded::WORKLOADS, workload, embedded::DEFAULT_WORKLOAD);
+        let root_span = arch.node.span;
+        let entry = |key: &str, node: Node| Entry { key: key.to_owned(), key_span: node.span, value: node };
+        let entries = vec![entry("arch", arch.node), entry("workload", workload.node)];
+        let root = Node { span: root_span, value: Value::Struct { name: None, entries } };
+        Self { reading, root, arch: arch.base, workload: workload.base }
+    }
+
+    /// The same with the files that the chip names in place, so that they are not read again for each configuration. If
+    /// there is a problem with them they are left out: an override may name others.
+    #[must_use]
+    pub fn expanded(mut self) -> Self {
+        let (mut reading, mut root) = (self.reading.clone(), self.root.clone());
+        let before = reading.diagnostics.len();
+        if let Some(chip) = entry_mut(&mut root, "arch") {
+            reading.expand(chip, &self.arch);
+        }
+        if reading.diagnostics.len() == before {
+            (self.reading, self.root) = (reading, root);
+        }
+        self
+    }
+
+    /// Applies overrides, expands the cost table and checks everything.
+    ///
+    /// # Errors
+    /// Every problem found.
+    pub fn load(&self, set: &[String]) -> Result<Loaded, ConfigErrors> {
+        self.reading.clone().finish(self.root.clone(), &self.arch, self.workload.clone(), set)
+    }
+}
+
+/// A design space with the text that it was read from.
+#[derive(Debug, Clone)]
+pub struct OpenedSweep {
+    /// The design space.
+    pub sweep: Sweep,
+    /// Name of the file.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+    /// Where paths in it start.
+    pub base: Base,
+    tree: Node,
+    sources: Sources,
+}
+
+impl OpenedSweep {
+    /// Problems of the design space with the places that their keys were given at.
+    #[must_use]
+    pub fn locate(&self, problems: Vec<Problem>) -> ConfigErrors {
+        locate(&self.tree, &self.sources, problems)
+    }
+}
+
+/// Reads a design space: a file, or a built-in one by its name.
+///
+/// # Errors
+/// Every problem found.
+pub fn load_sweep(asked: &str) -> Result<OpenedSweep, ConfigErrors> {
     let mut reading = Reading::default();
-    let arch = reading.named(embedded::ARCH, request.arch.as_deref(), embedded::DEFAULT_ARCH);
-    let workload = reading.named(embedded::WORKLOADS, request.workload.as_deref(), embedded::DEFAULT_WORKLOAD);
-    let root_span = arch.node.span;
-    let entry = |key: &str, node: Node| Entry { key: key.to_owned(), key_span: node.span, value: node };
-    let entries = vec![entry("arch", arch.node), entry("workload", workload.node)];
-    let root = Node { span: root_span, value: Value::Struct { name: None, entries } };
-    reading.finish(root, &arch.base, workload.base, &request.set)
+    let opened = reading.named(embedded::SWEEPS, Some(asked), embedded::SWEEPS);
+    reading.sweep(opened)
+}
+
+/// The design space of a text that was read before from a file of that name.
+///
+/// # Errors
+/// Every problem found.
+pub fn parse_sweep(name: &str, text: &str, base: Base) -> Result<OpenedSweep, ConfigErrors> {
+    let mut reading = Reading::default();
+    let node = reading.parse(name.to_owned(), text.to_owned());
+    reading.sweep(Opened { node, base })
 }
 
 /// Reads a fully expanded configuration, as [`to_ron`] writes it, and applies overrides.
@@ -202,6 +290,8 @@ pub enum Described<'a> {
     Workload(&'a Workload),
     /// An expanded configuration.
     Run(&'a Config),
+    /// A design space.
+    Sweep(&'a Sweep),
 }
 
 /// Checks files of any kind, recognised by their keys; the answer has the kind of each. `further` is asked for problems of
@@ -220,7 +310,7 @@ pub fn check_files(
         let Some(kind) = reading.kind(&opened.node) else { continue };
         kinds.push((path.clone(), kind));
         let before = reading.diagnostics.len();
-        let (mut workload, mut config) = (None, None);
+        let (mut workload, mut config, mut sweep) = (None, None, None);
         match kind {
             FileKind::Arch => {
                 reading.expand(&mut opened.node, &opened.base);
@@ -242,8 +332,10 @@ pub fn check_files(
                 }
                 config = decode::<Config>(&opened.node, &mut reading.diagnostics);
             }
+            FileKind::Sweep => sweep = decode::<Sweep>(&opened.node, &mut reading.diagnostics),
         }
-        let described = workload.as_ref().map(Described::Workload).or(config.as_ref().map(Described::Run));
+        let described = workload.as_ref().map(Described::Workload);
+        let described = described.or(config.as_ref().map(Described::Run)).or(sweep.as_ref().map(Described::Sweep));
         if reading.diagnostics.len() == before
             && let Some(described) = described
         {
@@ -265,13 +357,14 @@ pub fn to_ron(config: &Config) -> String {
 }
 
 /// A file's tree, and the place that its relative paths start from.
+#[derive(Debug)]
 struct Opened {
     node: Node,
     base: Base,
 }
 
 /// Texts read and problems found so far.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 struct Reading {
     sources: Sources,
     files: Vec<String>,
@@ -292,6 +385,16 @@ impl Reading {
                 Node { span: TextSpan::whole(source), value: Value::Faulty }
             }
         }
+    }
+
+    fn sweep(mut self, opened: Opened) -> Result<OpenedSweep, ConfigErrors> {
+        let sweep = decode::<Sweep>(&opened.node, &mut self.diagnostics);
+        if !self.diagnostics.is_empty() {
+            return Err(ConfigErrors::new(self.sources, self.diagnostics));
+        }
+        let sweep = sweep.expect("a sweep without a problem is whole");
+        let SourceText { name, text, .. } = self.sources.get(opened.node.span.source).clone();
+        Ok(OpenedSweep { sweep, name, text, base: opened.base, tree: opened.node, sources: self.sources })
     }
 
     /// A node for a text that could not be had, with its problem reported.

@@ -21,6 +21,7 @@ pub mod template;
 pub mod chip;
 pub mod costs;
 pub mod run;
+pub mod sweep;
 
 pub use crate::device::{Compensation, Device, DeviceModel, PairSemantics, ReadNoise, Reference};
 pub use crate::network::{Images, Input, Layer, Operation, Posterior, Workload};
@@ -30,7 +31,11 @@ pub use chip::*;
 pub use costs::{AdcCost, Cost, CostTable, DacCost};
 pub use diagnostic::ConfigErrors;
 pub use kind::FileKind;
-pub use load::{Base, Described, LoadRequest, Loaded, Location, check_files, load, load_device, load_expanded, to_ron};
+pub use load::{
+    Base, Described, LoadRequest, Loaded, Location, OpenedSweep, Opening, check_files, load, load_device,
+    load_expanded, load_sweep, parse_sweep, to_ron,
+};
 pub use run::*;
 pub use schema::{json_schema, reference_markdown};
+pub use sweep::Sweep;
 pub use template::template;

@@ -3,10 +3,10 @@
 //! The schema describes a file's values in the JSON shape that serde gives them: a struct is an object, a unit variant
 //! its name, any other variant an object with its name as the only key. Words of ours in it: `x-quantity` (a text is a
 //! number with a unit of that quantity), `x-range` (its least and largest value), `x-file` (the path of a file may stand
-//! in place of the struct) and `x-base` (a file may give only what differs from another one).
+//! in place of the struct), `x-base` (a file may give only what differs from another one) and `x-any` (any value).
 
 use crate::config::kind::FileKind;
-use crate::config::{Chip, Config, CostTable, DeviceModel, Workload};
+use crate::config::{Chip, Config, CostTable, DeviceModel, Sweep, Workload};
 use crate::units::Quantity;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -18,11 +18,19 @@ use std::sync::LazyLock;
 
 /// Schemas of all types by name.
 static NAMED: LazyLock<Map<String, Value>> = LazyLock::new(|| {
-    let mut root = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Config>();
-    let Some(Value::Object(mut named)) = root.remove("$defs") else { unreachable!("its parts have names") };
-    named.insert(Config::schema_name().into_owned(), root.to_value());
-    named
+    let mut all = Map::new();
+    add::<Config>(&mut all);
+    add::<Sweep>(&mut all);
+    all
 });
+
+/// Adds the schemas of a type and of its parts.
+fn add<T: JsonSchema>(all: &mut Map<String, Value>) {
+    let mut root = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>();
+    let Some(Value::Object(parts)) = root.remove("$defs") else { unreachable!("its parts have names") };
+    all.extend(parts);
+    all.insert(T::schema_name().into_owned(), root.to_value());
+}
 
 /// The schema of the struct or enum called `name`.
 pub(super) fn named(name: &str) -> Schema {
@@ -101,6 +109,11 @@ impl Schema {
             Some(most) if most == least => Some(most),
             Some(most) => Some(format!("{least}..={most}")),
         }
+    }
+
+    /// Whether it may be anything.
+    pub fn is_any(self) -> bool {
+        self.0.get("x-any").is_some()
     }
 
     /// Whether a text must hold something.
@@ -200,6 +213,7 @@ pub fn json_schema(kind: FileKind) -> Value {
         FileKind::Device => generator.into_root_schema_for::<DeviceModel>(),
         FileKind::Workload => generator.into_root_schema_for::<Workload>(),
         FileKind::Run => generator.into_root_schema_for::<Config>(),
+        FileKind::Sweep => generator.into_root_schema_for::<Sweep>(),
     };
     ForPeople.transform(&mut schema);
     schema.insert("title".to_owned(), json!(format!("crossbayes {}", kind.description())));
@@ -215,6 +229,7 @@ struct ForPeople;
 impl Transform for ForPeople {
     fn transform(&mut self, schema: &mut schemars::Schema) {
         transform_subschemas(self, schema);
+        schema.remove("x-any");
         if let Some(Value::String(description)) = schema.get_mut("description") {
             *description = description.replace('\n', " ");
         }
@@ -258,6 +273,7 @@ pub fn reference_markdown() -> String {
         ("DeviceModel", "Memory cell: `arch/devices/*.ron`"),
         ("Workload", "Network: `workloads/*.ron`"),
         ("Config", "Run: `--set`, and the configuration that is saved with each run"),
+        ("Sweep", "Sweep: `sweeps/*.ron`"),
     ];
     // The parts of a kind of file are described under it; parts that are files themselves have a section of their own.
     page.described.extend(files.map(|(name, _)| name));
@@ -368,6 +384,9 @@ fn type_text(schema: Schema) -> String {
 fn plain_type_text(schema: Schema) -> String {
     if let Some(name) = schema.reference() {
         return name.to_owned();
+    }
+    if schema.is_any() {
+        return "values".to_owned();
     }
     if let Some(quantity) = schema.quantity() {
         return format!("{} ({})", quantity.name, quantity.symbols(", "));

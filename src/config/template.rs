@@ -12,7 +12,8 @@ const WIDTH: usize = 120;
 /// synthetic posterior. It is fine as it is: [`check_files`](crate::config::check_files) finds nothing to say.
 ///
 /// # Panics
-/// For [`FileKind::Run`]: what a run has expanded is not written by hand.
+/// For [`FileKind::Run`], since what a run has expanded is not written by hand, and for [`FileKind::Sweep`], of which there are
+/// examples.
 #[must_use]
 pub fn template(kind: FileKind, name: &str) -> String {
     let Config { mut arch, mut workload, .. } = load(&LoadRequest::default()).expect("what is built in is fine").config;
@@ -43,7 +44,7 @@ pub fn template(kind: FileKind, name: &str) -> String {
             workload.out_of_distribution = None;
             (json!(workload), "Workload")
         }
-        FileKind::Run => panic!("an expanded configuration has no template"),
+        FileKind::Run | FileKind::Sweep => panic!("a {} has no template", kind.description()),
     };
     let mut value = value;
     value["name"] = name.into();

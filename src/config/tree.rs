@@ -157,6 +157,51 @@ impl Node {
     }
 }
 
+/// The node as RON, in one line.
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn list<T>(
+            f: &mut fmt::Formatter<'_>,
+            items: &[T],
+            write: impl Fn(&mut fmt::Formatter<'_>, &T) -> fmt::Result,
+        ) -> fmt::Result {
+            for (i, item) in items.iter().enumerate() {
+                f.write_str(if i == 0 { "" } else { ", " })?;
+                write(f, item)?;
+            }
+            Ok(())
+        }
+        match &self.value {
+            Value::Bool(value) => write!(f, "{value}"),
+            Value::Integer(value) => write!(f, "{value}"),
+            Value::Float(value) => write!(f, "{value:?}"),
+            Value::Text(text) => write!(f, "{text:?}"),
+            Value::Name(name) | Value::Bare(name) => f.write_str(name),
+            Value::Struct { name, entries } => {
+                write!(f, "{}(", name.as_deref().unwrap_or_default())?;
+                list(f, entries, |f, entry| write!(f, "{}: {}", entry.key, entry.value))?;
+                f.write_str(")")
+            }
+            Value::Tuple { name, items } => {
+                write!(f, "{}(", name.as_deref().unwrap_or_default())?;
+                list(f, items, |f, item| write!(f, "{item}"))?;
+                f.write_str(")")
+            }
+            Value::List(items) => {
+                f.write_str("[")?;
+                list(f, items, |f, item| write!(f, "{item}"))?;
+                f.write_str("]")
+            }
+            Value::Map(pairs) => {
+                f.write_str("{")?;
+                list(f, pairs, |f, (key, value)| write!(f, "{key}: {value}"))?;
+                f.write_str("}")
+            }
+            Value::Faulty => Ok(()),
+        }
+    }
+}
+
 /// Why a text is not RON; a file is read up to its first such error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyntaxError {

@@ -6,7 +6,7 @@ pub mod merge;
 pub mod columns;
 mod encode;
 mod row_group;
-mod seal;
+pub(crate) mod seal;
 pub mod parquet;
 pub mod reader;
 

@@ -150,7 +150,7 @@ impl Drop for ParquetSink {
 }
 
 /// An error of the Parquet library as one of ours, for `map_err`.
-fn error_at(path: &Path) -> impl FnOnce(ParquetError) -> Error {
+pub(crate) fn error_at(path: &Path) -> impl FnOnce(ParquetError) -> Error {
     let path = path.to_owned();
     move |error| {
         let source = match error {

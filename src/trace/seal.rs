@@ -9,7 +9,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 /// Metadata key of the hash.
 pub const HASH_KEY: &str = "crossbayes.hash";
 /// Placeholder of the hash while the file is written and hashed.
-pub(super) const BLANK: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+pub(crate) const BLANK: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 /// What stands before the hash in the footer: in Thrift's compact protocol a string is its field's header, its length and
 /// its bytes. Nothing else there holds it, for the other values are names and JSON, which have no control characters.
 const BEFORE: &[u8] = b"\x18\x0fcrossbayes.hash\x18\x40";
@@ -18,7 +18,7 @@ const END: u64 = 8;
 
 /// A file that is hashed while it is written.
 #[derive(Debug)]
-pub(super) struct Hashed {
+pub(crate) struct Hashed {
     file: File,
     hasher: blake3::Hasher,
 }
@@ -52,7 +52,7 @@ impl Write for Hashed {
 }
 
 /// The hash that a file carries, and the one that its bytes have; [`None`] for a file that carries none.
-pub(super) fn hashes(file: &mut File) -> io::Result<Option<[String; 2]>> {
+pub(crate) fn hashes(file: &mut File) -> io::Result<Option<[String; 2]>> {
     let Some(place) = locate(file)? else { return Ok(None) };
     let mut hasher = blake3::Hasher::new();
     file.seek(SeekFrom::Start(0))?;

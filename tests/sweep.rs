@@ -1,0 +1,458 @@
+//! Does a sweep give the rows that single runs give, whatever goes wrong on the way?
+
+use crossbayes::config::load_sweep;
+use crossbayes::sweep::{self, Cell, Folder, Shard, Table, figures, merge};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::atomic::AtomicBool;
+use tempfile::{TempDir, tempdir};
+
+/// 30 points of a small network, 4 of them dropped, of which those of 11 bits have no converter in one of two cost tables.
+const TOY: &str = r#"(
+    name: "toy",
+    arch: "toy_2x2",
+    workload: "toy_two_layers",
+    axes: [
+        (key: "arch.costs", values: ["survey_22nm", "mine"]),
+        (key: "arch.adc.bits", values: [6, 8, 11]),
+        (key: "schedule.images", range: (from: 1, to: 5)),
+    ],
+    conditions: [(drop: "arch.adc.bits == 6 and schedule.images > 3", reason: "enough seen")],
+)"#;
+
+/// A cost table that has a converter of 11 bits.
+const MINE: &str = r#"(name: "mine", base: "survey_22nm", adc: [
+    (bits: 6, convert: (time: "1 ns", energy: "1 pJ", area: "1 um2", leakage: "0 fW", source: "test", accuracy: "test")),
+    (bits: 8, convert: (time: "2 ns", energy: "2 pJ", area: "2 um2", leakage: "0 fW", source: "test", accuracy: "test")),
+    (bits: 11, convert: (time: "3 ns", energy: "3 pJ", area: "3 um2", leakage: "0 fW", source: "test", accuracy: "test")),
+])"#;
+
+fn crossbayes(folder: &TempDir, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_crossbayes")).args(arguments).current_dir(folder.path()).output().unwrap()
+}
+
+/// What a command that is fine prints.
+fn fine(folder: &TempDir, arguments: &[&str]) -> String {
+    let output = crossbayes(folder, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What a command tells that refuses its input.
+fn refused(folder: &TempDir, arguments: &[&str]) -> String {
+    let output = crossbayes(folder, arguments);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+    text
+}
+
+fn toy() -> TempDir {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("toy.ron"), TOY).unwrap();
+    fs::write(folder.path().join("mine.ron"), MINE).unwrap();
+    folder
+}
+
+/// All rows of a sweep in the order of their points.
+fn rows(path: &Path) -> Table {
+    let folder = Folder::open(path, 1).unwrap_or_else(|refused| panic!("{refused:?}"));
+    let folders = [folder];
+    let mut all = Table::new(merge::columns(&folders).unwrap().to_vec());
+    let take = &mut |rows: &Table| {
+        (0..rows.rows())
+            .for_each(|row| all.push((0..rows.columns.len()).map(|column| rows.cell(row, column)).collect()));
+        Ok(())
+    };
+    merge::merge(&folders, take).unwrap();
+    all
+}
+
+fn cell(rows: &Table, row: usize, name: &str) -> Cell {
+    rows.cell(row, rows.heads.iter().position(|head| head.name == name).unwrap_or_else(|| panic!("{name}")))
+}
+
+/// The files of a data set.
+fn shards(path: &Path) -> Vec<(String, Vec<u8>)> {
+    let entries = fs::read_dir(path.join("shards")).unwrap().map(|entry| entry.unwrap());
+    let mut files: Vec<_> =
+        entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn rows_are_those_of_single_runs() {
+    let folder = toy();
+    let said = fine(&folder, &["sweep", "run", "toy.ron", "--out", "s"]);
+    assert_eq!(said, "26 points: 26 computed, 0 there before; 5 could not be run, see the column `problem`\n");
+    let all = rows(&folder.path().join("s"));
+    assert_eq!(all.rows(), 26);
+    let mut refusals = 0;
+    for row in 0..all.rows() {
+        let text = |name: &str| match cell(&all, row, name) {
+            Cell::Text(text) => Some(text),
+            _ => None,
+        };
+        let number = |name: &str| match cell(&all, row, name) {
+            Cell::Integer(number) => Some(number),
+            _ => None,
+        };
+        let (costs, bits, images) =
+            (text("arch.costs").unwrap(), number("arch.adc.bits").unwrap(), number("schedule.images").unwrap());
+        if costs == "survey_22nm" && bits == 11 {
+            refusals += 1;
+            let problem = text("problem").unwrap();
+            assert!(problem.starts_with("cost table \"survey_22nm\" has no converter of 11 bits"), "{problem}");
+            assert_eq!((number("latency_cycles"), cell(&all, row, "energy_j")), (None, Cell::Absent));
+            continue;
+        }
+        assert_eq!(text("problem"), None);
+        let sets = [
+            format!("arch.costs={}", if costs == "mine" { "mine.ron" } else { &costs }),
+            format!("arch.adc.bits={bits}"),
+            format!("schedule.images={images}"),
+        ];
+        let out = format!("run{row}");
+        let mut arguments =
+            vec!["run", "--arch", "toy_2x2", "--workload", "toy_two_layers", "--format", "json", "--out", &out];
+        arguments.extend(sets.iter().flat_map(|set| ["--set", set.as_str()]));
+        // Ten of the runs are enough.
+        if row % 2 == 0 {
+            let report: serde_json::Value = serde_json::from_str(&fine(&folder, &arguments)).unwrap();
+            assert_eq!(number("run_cycles").unwrap(), report["latency"]["cycles"].as_i64().unwrap());
+            assert_eq!(cell(&all, row, "energy_j"), Cell::Real(report["energy"]["per_image_j"].as_f64().unwrap()));
+            assert_eq!(cell(&all, row, "area_mm2"), Cell::Real(report["area"]["total_mm2"].as_f64().unwrap()));
+            let of_adc = report["energy"]["per_component"]["adc"].as_f64().unwrap();
+            assert_eq!(cell(&all, row, "energy.adc_j"), Cell::Real(of_adc));
+        }
+    }
+    assert_eq!(refusals, 5);
+}
+
+#[test]
+fn the_data_set_depends_on_nothing_but_the_plan() {
+    let folder = toy();
+    fine(&folder, &["sweep", "run", "toy.ron", "--out", "one", "--threads", "1"]);
+    fine(&folder, &["sweep", "run", "toy.ron", "--out", "three", "--threads", "3"]);
+    fine(&folder, &["sweep", "plan", "toy.ron", "--out", "shards"]);
+    for shard in (0..30).rev() {
+        fine(&folder, &["sweep", "shard", "shards", "--index", &shard.to_string()]);
+    }
+    let [one, three, by_shard] = ["one", "three", "shards"].map(|name| shards(&folder.path().join(name)));
+    assert_eq!(one.len(), 30);
+    assert!(one == three && one == by_shard);
+    // Again: nothing is computed, and nothing is left of the locks.
+    let said = fine(&folder, &["sweep", "run", "one", "--resume"]);
+    assert_eq!(said, "26 points: 0 computed, 26 there before; 5 could not be run, see the column `problem`\n");
+    assert_eq!(fs::read_dir(folder.path().join("one/locks")).unwrap().count(), 0);
+    assert_eq!(shards(&folder.path().join("one")), one);
+    // Larger shards hold the same rows.
+    fine(&folder, &["sweep", "run", "toy.ron", "--out", "large", "--points-per-shard", "7"]);
+    assert_eq!(shards(&folder.path().join("large")).len(), 5);
+    for name in ["one", "large"] {
+        fine(&folder, &["sweep", "merge", name, "--csv", &format!("{name}.csv")]);
+    }
+    let [one, large] = ["one.csv", "large.csv"].map(|name| fs::read_to_string(folder.path().join(name)).unwrap());
+    assert_eq!(one.lines().count(), 27);
+    assert_eq!(one, large);
+}
+
+#[test]
+fn damaged_shards_are_found_and_computed_again() {
+    let folder = toy();
+    let path = folder.path().join("s");
+    fine(&folder, &["sweep", "run", "toy.ron", "--out", "s", "--points-per-shard", "5"]);
+    let whole = shards(&path);
+    let opened = Folder::open(&path, 1).unwrap_or_else(|refused| panic!("{refused:?}"));
+    let file = opened.shard_path(2);
+    let bytes = fs::read(&file).unwrap();
+    // Any changed byte, and any missing end.
+    for at in (0..bytes.len()).step_by(7) {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        fs::write(&file, changed).unwrap();
+        assert_eq!(opened.shard(2).unwrap(), Shard::Damaged, "byte {at}");
+        fs::write(&file, &bytes[..at]).unwrap();
+        assert_eq!(opened.shard(2).unwrap(), Shard::Damaged, "length {at}");
+    }
+    // The shard of another number, and that of another sweep.
+    fs::write(&file, &whole[1].1).unwrap();
+    assert_eq!(opened.shard(2).unwrap(), Shard::Damaged);
+    fine(
+        &folder,
+        &["sweep", "run", "toy.ron", "--out", "other", "--points-per-shard", "5", "--set", "schedule.mode=layer"],
+    );
+    fs::write(&file, &shards(&folder.path().join("other"))[2].1).unwrap();
+    assert_eq!(opened.shard(2).unwrap(), Shard::Damaged);
+    fs::remove_file(opened.shard_path(4)).unwrap();
+    assert_eq!(fine(&folder, &["sweep", "missing", "s"]), "2,4\n");
+    assert_eq!(fine(&folder, &["sweep", "missing", "s", "--lines"]), "2\n4\n");
+    let status = fine(&folder, &["sweep", "status", "s"]);
+    assert!(status.ends_with("6 shards: 4 done, 0 at work, 1 missing, 1 damaged\n"), "{status}");
+    let told = refused(&folder, &["sweep", "merge", "s", "--out", "all.parquet"]);
+    assert!(told.contains("2 of its 6 shards are missing or damaged: 2,4"), "{told}");
+    assert!(!folder.path().join("all.parquet").exists());
+    fine(&folder, &["sweep", "run", "s"]);
+    assert_eq!(shards(&path), whole);
+    assert_eq!(fine(&folder, &["sweep", "missing", "s"]), "");
+}
+
+#[test]
+fn a_shard_is_computed_by_one_at_a_time() {
+    let folder = toy();
+    fine(&folder, &["sweep", "plan", "toy.ron", "--out", "s", "--points-per-shard", "5"]);
+    let opened = Folder::open(&folder.path().join("s"), 1).unwrap_or_else(|refused| panic!("{refused:?}"));
+    let claim = opened.claim(3).unwrap().unwrap();
+    assert!(opened.claim(3).unwrap().is_none() && opened.is_claimed(3) && !opened.is_claimed(2));
+    let status = fine(&folder, &["sweep", "status", "s", "--format", "json"]);
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    assert_eq!((&status["shards"]["at_work"], &status["shards"]["missing"]), (&1.into(), &5.into()));
+    // Another one does the rest, waits, and takes the shard over when its owner ends without it.
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| fine(&folder, &["sweep", "run", "s"]));
+        while (0..6).filter(|&shard| matches!(opened.shard(shard).unwrap(), Shard::Done { .. })).count() < 5 {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert!(!other.is_finished());
+        drop(claim);
+        assert!(other.join().unwrap().starts_with("26 points: 26 computed"));
+    });
+    // A process that is told to stop does nothing more.
+    fs::remove_file(opened.shard_path(0)).unwrap();
+    let ran = sweep::run(&opened, 0..6, 2, &AtomicBool::new(true), &|_| ()).unwrap();
+    assert!(ran.stopped && ran.computed == 0);
+}
+
+#[test]
+fn sweeps_merge() {
+    let folder = toy();
+    fine(&folder, &["sweep", "run", "toy.ron", "--out", "whole", "--points-per-shard", "5"]);
+    // Each of two folders has shards that the other lacks.
+    for (name, of) in [("a", [0, 1, 2]), ("b", [3, 4, 5])] {
+        fine(&folder, &["sweep", "plan", "toy.ron", "--out", name, "--points-per-shard", "5"]);
+        for shard in of {
+            fine(&folder, &["sweep", "shard", name, "--index", &shard.to_string()]);
+        }
+    }
+    assert_eq!(fine(&folder, &["sweep", "merge", "a", "b", "--out", "ab.parquet"]), "26 rows\n");
+    assert_eq!(fine(&folder, &["sweep", "merge", "whole", "--out", "whole.parquet"]), "26 rows\n");
+    let [both, whole] = ["ab.parquet", "whole.parquet"].map(|name| fs::read(folder.path().join(name)).unwrap());
+    assert!(both == whole);
+    // Another sweep with the same axes adds the rows that are not there.
+    fs::write(folder.path().join("more.ron"), TOY.replace("[6, 8, 11]", "[8, 10]").replace("\"toy\"", "\"more\""))
+        .unwrap();
+    fine(&folder, &["sweep", "run", "more.ron", "--out", "more"]);
+    let said = fine(&folder, &["sweep", "merge", "whole", "more", "--csv", "all.csv"]);
+    assert_eq!(said, "36 rows; 10 that sweeps have alike are there once\n");
+    fs::write(folder.path().join("few.ron"), TOY.replace("conditions", "record: [\"energy_j\"], conditions")).unwrap();
+    fine(&folder, &["sweep", "run", "few.ron", "--out", "few"]);
+    let told = refused(&folder, &["sweep", "merge", "whole", "few", "--csv", "no.csv"]);
+    assert!(told.contains("few: its columns are not those of whole: latency_cycles, "), "{told}");
+    assert!(!folder.path().join("no.csv").exists());
+}
+
+#[test]
+fn values_of_points_are_those_of_a_run() {
+    let folder = tempdir().unwrap();
+    let text = r#"(name: "v", workload: "digits", set: ["values.answer=First(12)"], record: ["accuracy", "nll", "answered_images"],
+        axes: [(key: "ensemble.members", values: [1, 2]), (key: "schedule.mode", values: [Layer, Sequential])], seeds: [3, 4])"#;
+    fs::write(folder.path().join("v.ron"), text).unwrap();
+    fine(&folder, &["sweep", "run", "v.ron", "--out", "s", "--threads", "2"]);
+    let all = rows(&folder.path().join("s"));
+    assert_eq!(all.rows(), 8);
+    let names: Vec<&str> = all.heads.iter().map(|head| head.name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["point", "ensemble.members", "schedule.mode", "seed", "answered_images", "accuracy", "nll", "problem", "key"]
+    );
+    let nll = all.numbers("nll").unwrap();
+    // Values do not depend on the schedule, and do on members and seed.
+    for members in 0..2 {
+        for seed in 0..2 {
+            assert_eq!(nll[members * 4 + seed], nll[members * 4 + 2 + seed]);
+        }
+        assert_ne!(nll[members * 4], nll[members * 4 + 1]);
+    }
+    assert_ne!(nll[0], nll[4]);
+    let set = ["values.answer=First(12)", "ensemble.members=2", "seed=4"];
+    let mut arguments = vec!["run", "--format", "json", "--out", "run"];
+    arguments.extend(set.iter().flat_map(|set| ["--set", set]));
+    let report: serde_json::Value = serde_json::from_str(&fine(&folder, &arguments)).unwrap();
+    assert_eq!(nll[5], report["outputs"]["nll"].as_f64());
+}
+
+#[test]
+fn bad_sweeps_are_told_with_their_place() {
+    let folder = toy();
+    let text = |name: &str, from: &str, to: &str| {
+        assert!(TOY.contains(from));
+        fs::write(folder.path().join(name), TOY.replace(from, to)).unwrap();
+    };
+    text("unknown.ron", "arch.adc.bits", "arch.adc.bist");
+    text("typo.ron", "axes", "axis");
+    text("value.ron", "[6, 8, 11]", "[6, 8, 17]");
+    text("all.ron", "workload: \"toy_two_layers\"", "workload: \"toy_two_layers\", set: [\"schedule.imgs=2\"]");
+    text("none.ron", "arch.adc.bits == 6 and schedule.images > 3", "schedule.images > 0");
+    text("empty.ron", "(from: 1, to: 5)", "(from: 5, to: 1)");
+    text("twice.ron", "\"schedule.images\"", "\"arch.costs\"");
+    text("quote.ron", "name: \"toy\",", "name: \"toy,");
+    for (file, expected) in [
+        (
+            "unknown.ron",
+            "unknown.ron:7:15: error: arch.adc.bist: every point of it is refused: unknown key \"bist\" of adc",
+        ),
+        ("typo.ron", "typo.ron:5:5: error: unknown key \"axis\" of sweep"),
+        (
+            "value.ron",
+            "value.ron:7:47: error: arch.adc.bits=17: every point of it is refused: bits is 17; expected 1..=16",
+        ),
+        ("all.ron", "error: every point is refused: unknown key \"imgs\" of schedule"),
+        ("none.ron", "none.ron:10:17: error: the conditions drop all 30 points (enough seen: 30)"),
+        ("empty.ron", "empty.ron:8:41: error: schedule.images: the range is empty: from is 5 and to is 1"),
+        ("twice.ron", "twice.ron:8:15: error: there are two axes of arch.costs"),
+        ("quote.ron", "quote.ron:"),
+        (
+            "missing.ron",
+            "missing.ron: error: there is no such file, and none of that name is built in (digits_adc, vgg_timing)",
+        ),
+    ] {
+        for arguments in [
+            &["sweep", "run", file, "--out", "s"][..],
+            &["show", "sweep", file],
+            &["sweep", "plan", file, "--out", "s"],
+        ] {
+            let told = refused(&folder, arguments);
+            assert!(told.contains(expected), "{arguments:?}: {told}");
+        }
+        assert!(!folder.path().join("s").exists(), "{file}");
+    }
+    let told = refused(&folder, &["check", "unknown.ron"]);
+    assert!(told.contains("unknown.ron:7:15: error: arch.adc.bist"), "{told}");
+    assert!(told.contains("did you mean \"bits\"?"), "{told}");
+    assert_eq!(fine(&folder, &["check", "toy.ron"]), "toy.ron: sweep, 26 points (4 dropped), fine\n");
+}
+
+#[test]
+fn folders_of_something_else_are_refused() {
+    let folder = toy();
+    let run = ["sweep", "run", "toy.ron", "--out", "s"];
+    fine(&folder, &run);
+    let whole = shards(&folder.path().join("s"));
+    let plan = folder.path().join("s/plan.json");
+    let text = fs::read_to_string(&plan).unwrap();
+
+    fs::write(folder.path().join("changed.ron"), TOY.replace("[6, 8, 11]", "[6, 8, 10]")).unwrap();
+    let told = refused(&folder, &["sweep", "run", "changed.ron", "--out", "s"]);
+    assert!(told.contains("s: holds another state of this sweep, of the files that it names or of --set"), "{told}");
+    let told = refused(&folder, &["sweep", "run", "digits_adc", "--out", "s"]);
+    assert!(told.contains("s: holds the sweep toy; expected a new folder"), "{told}");
+    let told = refused(&folder, &["sweep", "run", "toy.ron", "--out", "s", "--seed", "9"]);
+    assert!(told.contains("s: holds another state of this sweep"), "{told}");
+    let told = refused(&folder, &["sweep", "run", "toy.ron", "--out", "s", "--points-per-shard", "9"]);
+    assert!(told.contains("s: was planned with 1 points a shard"), "{told}");
+    let told = refused(&folder, &["sweep", "run", "toy.ron"]);
+    assert!(told.contains("toy.ron: expected --out DIR"), "{told}");
+    let told = refused(&folder, &["sweep", "shard", "s", "--index", "30"]);
+    assert!(told.contains("--index 30: the plan has 30 shards, 0 to 29"), "{told}");
+    let told = refused(&folder, &["sweep", "run", "toy.ron", "--out", "big", "--points-per-shard", "1000000000000"]);
+    assert!(told.contains("shards of 1000000000000 points take about"), "{told}");
+    assert!(!folder.path().join("big").exists());
+
+    // A comment or a description changes no row.
+    let described = TOY.replace("name: \"toy\",", "name: \"toy\", description: \"small\", // as it was");
+    fs::write(folder.path().join("described.ron"), described).unwrap();
+    fine(&folder, &["sweep", "run", "described.ron", "--out", "s"]);
+
+    let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
+    fs::write(&plan, text.replace(&version, "\"version\": \"0.0.9\"")).unwrap();
+    for arguments in [&run[..], &["sweep", "shard", "s", "--index", "0"], &["sweep", "status", "s"]] {
+        let told = refused(&folder, arguments);
+        assert!(told.contains("s: was begun by crossbayes 0.0.9, and this is"), "{told}");
+    }
+    fs::write(&plan, "my notes").unwrap();
+    assert!(refused(&folder, &run).contains("is no plan"));
+    fs::write(&plan, &text).unwrap();
+
+    // A file that points read has changed: the plan is of its old contents.
+    let mine = folder.path().join("mine.ron");
+    fs::write(&mine, MINE.replace("3 pJ", "4 pJ")).unwrap();
+    let told = refused(&folder, &["sweep", "run", "s"]);
+    assert!(told.contains("mine.ron: has changed since the sweep was planned"), "{told}");
+    assert!(refused(&folder, &run).contains("s: holds another state of this sweep"));
+    fs::write(&mine, MINE).unwrap();
+    assert_eq!(shards(&folder.path().join("s")), whole);
+
+    fs::create_dir(folder.path().join("thesis")).unwrap();
+    fs::write(folder.path().join("thesis/text"), "mine").unwrap();
+    let told = refused(&folder, &["sweep", "plan", "toy.ron", "--out", "thesis"]);
+    assert!(told.contains("thesis: holds other files, and no sweep"), "{told}");
+    let told = refused(&folder, &["sweep", "status", "thesis"]);
+    assert!(told.contains("thesis: is no folder of a sweep"), "{told}");
+    let told = refused(&folder, &["show", "arch", "toy.ron"]);
+    assert!(told.contains("toy.ron: only a sweep is named by a file alone"), "{told}");
+}
+
+/// No file may grow beyond a bound, as on a full disk.
+#[test]
+#[cfg(unix)]
+fn nothing_is_said_to_be_there_that_is_not() {
+    let folder = toy();
+    fine(&folder, &["sweep", "run", "toy.ron", "--out", "whole", "--points-per-shard", "5"]);
+    let whole = shards(&folder.path().join("whole"));
+    let smallest = whole.iter().map(|(_, bytes)| bytes.len()).min().unwrap();
+    fine(&folder, &["sweep", "plan", "toy.ron", "--out", "s", "--points-per-shard", "5"]);
+    // In units of 512 bytes; ignoring the signal makes the write fail.
+    let command = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" sweep run s --threads 1", smallest / 512);
+    let output = Command::new("sh")
+        .args(["-c", &command, env!("CARGO_BIN_EXE_crossbayes")])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains(".parquet: File too large"), "{told}");
+    assert_eq!(shards(&folder.path().join("s")), []);
+    fine(&folder, &["sweep", "run", "s"]);
+    assert_eq!(shards(&folder.path().join("s")), whole);
+}
+
+#[test]
+fn figures_and_points_are_shown() {
+    let folder = toy();
+    let listed = fine(&folder, &["sweep", "figures"]);
+    assert_eq!(listed.lines().count(), figures::heads().count());
+    assert!(listed.contains("energy_j") && listed.contains("accuracy"));
+    let shown = fine(&folder, &["show", "sweep", "toy.ron"]);
+    assert!(shown.contains("26 points in 30 shards of 1\n4 dropped: enough seen\n"), "{shown}");
+    assert!(shown.contains("ms each"), "{shown}");
+    let json: serde_json::Value =
+        serde_json::from_str(&fine(&folder, &["show", "sweep", "toy.ron", "--format", "json"])).unwrap();
+    assert_eq!((&json["points"], &json["dropped"][0]["points"]), (&26.into(), &4.into()));
+    assert_eq!(json["first"][0]["set"][1], "arch.adc.bits=6");
+    assert!(json["estimate"]["point_s"].as_f64().unwrap() > 0.0);
+}
+
+/// The key of a point is of its configuration, however it came to it.
+#[test]
+fn equal_configurations_have_equal_keys() {
+    let folder = toy();
+    fs::write(
+        folder.path().join("other.ron"),
+        r#"(name: "other", arch: "toy_2x2", workload: "toy_two_layers", set: ["arch.adc.bits=8"],
+            axes: [(key: "schedule.images", values: [2]), (key: "arch.costs", values: ["survey_22nm"])])"#,
+    )
+    .unwrap();
+    fine(&folder, &["sweep", "run", "other.ron", "--out", "other"]);
+    fine(&folder, &["sweep", "run", "toy.ron", "--out", "s"]);
+    let (all, other) = (rows(&folder.path().join("s")), rows(&folder.path().join("other")));
+    let key = cell(&other, 0, "key");
+    let same: Vec<usize> = (0..all.rows()).filter(|&row| cell(&all, row, "key") == key).collect();
+    assert_eq!(same.len(), 1);
+    assert_eq!(cell(&all, same[0], "schedule.images"), Cell::Integer(2));
+    assert_eq!(cell(&all, same[0], "energy_j"), cell(&other, 0, "energy_j"));
+    // The built-in sweeps are what their files say.
+    let opened = load_sweep("vgg_timing").unwrap();
+    let space = sweep::Space::new(&opened.sweep, &opened.base, &[]).unwrap();
+    assert_eq!(space.count().points, 10_000);
+}
