@@ -65,7 +65,7 @@ fn cells_without_noise_give_the_answers_of_ideal_ones() {
     let sparse = "mapping.scheme=Sparse(eps: Above(0.05))";
     let rows = "mapping.scheme=Sparse(eps: Above(0.05), packing: Rows)";
     let kept = "mapping.scheme=Sparse(eps: Above(0.05), keep_deterministic_part: true)";
-    let cases: [&[&str]; 12] = [
+    let cases: [&[&str]; 15] = [
         &["mapping.scheme=Dense"],
         &["mapping.scheme=Deterministic"],
         &["mapping.scheme=Dense", "arch.adc.bits=10"],
@@ -77,6 +77,9 @@ fn cells_without_noise_give_the_answers_of_ideal_ones() {
         &[sparse, "arch.adc.bits=6"],
         &[rows, "arch.adc.bits=6", "arch.stochastic.columns=16"],
         &[kept, "arch.adc.bits=6", "arch.adc.input=Column", "arch.stochastic.adc_bits=5"],
+        &["mapping.scheme=Dense", "arch.adc.conversions=PerValue"],
+        &[rows, "arch.adc.bits=6", "arch.adc.conversions=PerValue", "arch.driver.bits_per_pulse=2"],
+        &["mapping.scheme=Dense", "arch.adc.input=Column", "arch.adc.conversions=PerValue", "arch.adc.range=Fixed(9)"],
         &[sparse, "ensemble.execution=Spatial", "schedule.mode=Streaming"],
     ];
     let ways: [&[&str]; 3] = [
@@ -109,8 +112,9 @@ fn threads_do_not_change_what_real_cells_answer() {
 
 #[test]
 fn instructions_do_not_change_what_real_cells_answer() {
-    let cases: [&[&str]; 4] = [
+    let cases: [&[&str]; 5] = [
         &[],
+        &["mapping.scheme=Dense", "arch.adc.input=Column", "arch.adc.conversions=PerValue"],
         &["mapping.scheme=Dense", "arch.adc.input=Column"],
         // Levels of several bits; arrays that share no multiple with wide registers.
         &[

@@ -186,11 +186,17 @@ fn readout() -> impl Strategy<Value = ArrayReadout> {
 }
 
 fn any_config() -> impl Strategy<Value = Config> {
-    let array = (prop::sample::select(vec![16u32, 48, 128]), any::<bool>(), any::<bool>(), readout());
+    let array = (prop::sample::select(vec![16u32, 48, 128]), any::<[bool; 2]>(), any::<bool>(), readout());
     let adc = (0u32..4, 1u64..6, prop::sample::select(vec![1u32, 1, 2, 3, 8]));
     let run = (1u32..5, 1u32..4, prop::bool::weighted(0.8));
     (sampler(), array, adc, prop::collection::vec(1u32..20, 2), run).prop_map(
-        |(sampler, (size, hold, pair, readout), (log, adc_ns, bits_per_pulse), copies, (members, images, dense))| {
+        |(
+            sampler,
+            (size, [hold, per_value], pair, readout),
+            (log, adc_ns, bits_per_pulse),
+            copies,
+            (members, images, dense),
+        )| {
             let mut config = config(chip(size, size), digits_like());
             let arch = &mut config.arch;
             arch.costs = costs(adc_ns);
@@ -199,6 +205,9 @@ fn any_config() -> impl Strategy<Value = Config> {
             arch.array.readout = readout;
             arch.adc.columns_per_adc = 1 << log;
             arch.adc.input = if pair { AdcInput::Pair } else { AdcInput::Column };
+            if hold && per_value {
+                arch.adc.conversions = Conversions::PerValue;
+            }
             arch.sampler = sampler;
             config.ensemble.members = members;
             config.schedule.images = images;

@@ -91,6 +91,16 @@ fn cases() -> Vec<Config> {
             cases.push(levels);
         }
     }
+    // Values that are put together before they are converted, faster and slower than that.
+    for (adc_ns, bits_per_pulse) in [(1, 1), (4, 2), (30, 1)] {
+        let mut values = base.clone();
+        values.arch.adc.conversions = Conversions::PerValue;
+        values.arch.costs.adc[0].convert.time.0 = adc_ns * 1000;
+        values.workload.activity = 0.3;
+        values.arch.driver.bits_per_pulse = bits_per_pulse;
+        values.arch.array.read_start = ReadStart::Early;
+        cases.push(values);
+    }
     // Slow post-processing: the arrays are held up from behind.
     let mut slow = base;
     slow.arch = real_chip(64, 48);

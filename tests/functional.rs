@@ -1,8 +1,8 @@
 //! Does the bit-serial path compute what plain integer arithmetic does?
 
 use crossbayes::config::{
-    Adc, AdcInput, AdcRange, Draws, Input, Layer, Offset, Operation, Posterior, RandomSource, Sampler, Samples, Scheme,
-    Workload,
+    Adc, AdcInput, AdcRange, Conversions, Draws, Input, Layer, Offset, Operation, Posterior, RandomSource, Sampler,
+    Samples, Scheme, Workload,
 };
 use crossbayes::functional::kernels::Instructions;
 use crossbayes::functional::post::max_pool;
@@ -18,7 +18,13 @@ fn spec(array_rows: u32, bits: u32, input: AdcInput) -> FunctionalSpec {
     let arrays = ArraySpec {
         rows: array_rows,
         columns: 64,
-        adc: Some(Adc { bits, columns_per_adc: 8, input, range: AdcRange::FullScale }),
+        adc: Some(Adc {
+            bits,
+            columns_per_adc: 8,
+            input,
+            range: AdcRange::FullScale,
+            conversions: Conversions::PerPulse,
+        }),
     };
     FunctionalSpec {
         cells: MemoryCells::default(),
@@ -303,19 +309,32 @@ proptest! {
         column in any::<bool>(),
         fixed in prop::option::of(1u32..30),
         bits_per_pulse in 1u32..9,
+        per_value in any::<bool>(),
     ) {
         let mut spec = spec(array_rows, bits, if column { AdcInput::Column } else { AdcInput::Pair });
         spec.bits_per_pulse = bits_per_pulse;
         let pulses = pulses(&net, bits_per_pulse);
         // In currents of a cell at level 1: stated at the driver's full level, or at the highest that occurs.
-        let highest = pulses.iter().map(|pulse| (1 << pulse.bits) - 1).max().unwrap();
+        let signed = net.layers[0].input_signed;
+        // A bitline's charge has no sign.
+        let per_value = per_value && !(column && net.layers.iter().any(|layer| layer.input_signed));
+        let (highest, full): (u32, u32) = if per_value {
+            let bits = net.layers[0].input_bits;
+            let magnitudes = pulses.iter().filter(|pulse| pulse.sign > 0).count() as u32;
+            let highest = if signed { 1 << (bits - 1) } else { (1 << bits) - 1 };
+            (highest, ((1 << (bits_per_pulse * magnitudes)) - 1).max(1))
+        } else {
+            (pulses.iter().map(|pulse| (1 << pulse.bits) - 1).max().unwrap(), (1 << bits_per_pulse) - 1)
+        };
         let range = match fixed {
-            Some(range) => range * ((1 << bits_per_pulse) - 1),
+            Some(range) => range * full,
             None => array_rows.min(net.layers[0].rows) * highest,
         };
         for arrays in [&mut spec.deterministic, &mut spec.stochastic] {
             let range = fixed.map_or(AdcRange::FullScale, |range| AdcRange::Fixed(f64::from(range)));
-            arrays.adc.as_mut().unwrap().range = range;
+            let adc = arrays.adc.as_mut().unwrap();
+            (adc.range, adc.conversions) =
+                (range, if per_value { Conversions::PerValue } else { Conversions::PerPulse });
         }
         let model = FunctionalModel::new(&spec, &net, &posterior).unwrap();
         let (accumulators, clipping) = model.accumulate(0, 0, 0, &image, &mut ());
@@ -337,16 +356,21 @@ proptest! {
         for weights in posterior.layers[0].p.chunks_exact(layer.rows as usize) {
             for position in 0..layer.positions {
                 let mut sum = 0;
-                for pulse in &pulses {
+                for together in pulses.chunks(if per_value { pulses.len() } else { 1 }) {
                     for (block, weights) in weights.chunks(array_rows as usize).enumerate() {
                         let (mut plus, mut minus) = (0, 0);
                         for (row, &p) in weights.iter().enumerate() {
                             let row = block as u32 * array_rows + row as u32;
-                            let level = pulse.level(row_input(&net, 0, &image, position, row));
+                            let input = row_input(&net, 0, &image, position, row);
+                            let level: i64 = if per_value {
+                                together.iter().map(|pulse| pulse.sign * (pulse.level(input) << pulse.first)).sum()
+                            } else {
+                                together[0].level(input)
+                            };
                             if p > 0.5 { plus += level } else { minus += level }
                         }
                         let code = if column { convert(plus) - convert(minus) } else { convert(plus - minus) };
-                        sum += pulse.sign * (code << pulse.first);
+                        sum += if per_value { code } else { together[0].sign * (code << together[0].first) };
                     }
                 }
                 expected.push(sum as i32);
@@ -357,7 +381,7 @@ proptest! {
         prop_assert_eq!(clipping.clipped, clipped);
         let blocks = u64::from(layer.rows.div_ceil(array_rows));
         let results = blocks * u64::from(layer.columns) * if column { 2 } else { 1 };
-        let per_position = results * pulses.len() as u64;
+        let per_position = results * if per_value { 1 } else { pulses.len() as u64 };
         prop_assert_eq!(clipping.conversions, per_position * u64::from(layer.positions));
     }
 

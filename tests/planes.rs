@@ -263,6 +263,11 @@ fn sparse(mut config: Config, knobs: Knobs) -> Case {
         };
     }
     let net = resolve(&config.workload).expect("the test's network is sound");
+    // A bitline's charge has no sign.
+    let unsigned = config.arch.adc.input == AdcInput::Pair || net.layers.iter().all(|layer| !layer.input_signed);
+    if knobs.seed & 4 != 0 && config.arch.array.sample_and_hold && unsigned {
+        config.arch.adc.conversions = Conversions::PerValue;
+    }
     let posterior = posterior(&net, knobs.seed);
     // Fewer arrays may be on fewer tiles, with less room.
     if plan_split(&config, Some(&posterior)).is_err() {
@@ -487,7 +492,7 @@ proptest! {
                 let passes = images * if !sampled || (keeps && plane == Plane::Deterministic) { 1 } else { members };
                 let results: u64 = of_arrays.iter().map(|of| u64::from(of.columns) * match &arrays_of.adc {
                     None => u64::from(of.rows),
-                    Some(adc) => u64::from(serial.digits(layer).pulses()) * if adc.input == AdcInput::Column { 2 } else { 1 },
+                    Some(adc) => conversions(adc, serial.digits(layer).pulses()) * if adc.input == AdcInput::Column { 2 } else { 1 },
                 }).sum();
                 let expected = if choices.skip_zero_rows && plane == Plane::Stochastic {
                     on_columns
@@ -779,6 +784,11 @@ proptest! {
     }
 }
 
+/// Conversions of an input of a converter for so many pulses.
+fn conversions(adc: &Adc, pulses: u32) -> u64 {
+    if adc.conversions == Conversions::PerValue { 1 } else { pulses.into() }
+}
+
 /// One fully connected layer on quantising converters.
 #[derive(Debug, Clone)]
 struct Quantised {
@@ -791,8 +801,8 @@ fn quantised() -> impl Strategy<Value = Quantised> {
     let arrays = (1..5u32, 1..4u32, 1..5u32, 1..4u32);
     let of_net = (1..20u32, 1..6u32, 1..5u32, any::<u64>(), 0..5usize);
     let sampler = (0..4usize, 0..3usize, any::<bool>());
-    ([converter(), converter()], arrays, any::<[bool; 2]>(), of_net, sampler, any::<bool>()).prop_map(
-        |([fixed, drawn], arrays, [pair, rows_packing], of_net, (sampler, eps, equal), keep)| {
+    ([converter(), converter()], arrays, any::<[bool; 3]>(), of_net, sampler, any::<bool>()).prop_map(
+        |([fixed, drawn], arrays, [pair, rows_packing, per_value], of_net, (sampler, eps, equal), keep)| {
             let (rows, outputs, bits, seed, signed) = of_net;
             let mut workload = workload(vec![layer("fc", Operation::Linear { outputs })]);
             let signed = signed == 0;
@@ -808,6 +818,7 @@ fn quantised() -> impl Strategy<Value = Quantised> {
                 columns_per_adc: 1,
                 input: if pair { AdcInput::Pair } else { AdcInput::Column },
                 range: range(fixed),
+                conversions: if per_value && (pair || !signed) { Conversions::PerValue } else { Conversions::PerPulse },
             };
             config.arch.stochastic = StochasticArrays {
                 rows: Some(2 * arrays.2),
@@ -855,15 +866,22 @@ fn quantised() -> impl Strategy<Value = Quantised> {
     )
 }
 
-/// A converter of a plane, whose largest array has `rows` rows: its step, and the code of a sum.
-fn converter(adc: &Adc, rows: usize) -> (f64, impl Fn(i64) -> (i64, bool)) {
+/// A converter of a plane, whose largest array has `rows` rows with inputs of these bits: its step, and the code of a sum.
+fn converter(adc: &Adc, rows: usize, bits: u32, signed: bool) -> (f64, impl Fn(i64) -> (i64, bool)) {
+    let highest: u32 = match (adc.conversions, signed) {
+        (Conversions::PerPulse, _) => 1,
+        (Conversions::PerValue, true) => 1 << (bits - 1),
+        (Conversions::PerValue, false) => (1 << bits) - 1,
+    };
+    let full = if adc.conversions == Conversions::PerValue && signed { (highest - 1).max(1) } else { highest };
+    let rows = rows * highest as usize;
     let (bottom, top) = match adc.input {
         AdcInput::Pair => (-((1_i64 << (adc.bits - 1)) - 1), (1_i64 << (adc.bits - 1)) - 1),
         AdcInput::Column => (0, (1_i64 << adc.bits) - 1),
     };
     let step = match adc.range {
         AdcRange::FullScale => (rows as f64 / top as f64).max(1.0),
-        AdcRange::Fixed(range) => range / top as f64,
+        AdcRange::Fixed(range) => range * f64::from(full) / top as f64,
         AdcRange::Percentile(_) => unreachable!("ranges are not calibrated here"),
     };
     (step, move |sum| {
@@ -911,11 +929,18 @@ proptest! {
                 let mut step = 1.0;
                 for (of_block, arrays) in &blocks {
                     for (&column, array) in of_block.iter().flat_map(|column| arrays.iter().map(move |array| (column, array))) {
-                        for pulse in 0..bits {
+                        let per_value = adc.as_ref().is_some_and(|adc| adc.conversions == Conversions::PerValue);
+                        for first in (0..bits).step_by(if per_value { bits as usize } else { 1 }) {
+                            let together = if per_value { bits } else { 1 };
+                            let negative = |pulse: u32| layer.input_signed && pulse + 1 == bits;
                             let (mut plus, mut minus) = (0, 0);
                             for row in array.iter().flatten() {
                                 let here = case.probabilistic(0, *row, column) == (plane == Plane::Stochastic);
-                                let bit = i64::from(codes[*row as usize] >> pulse & 1);
+                                let level = |pulse: u32| {
+                                    let level = i64::from(codes[*row as usize] >> pulse & 1) << (pulse - first);
+                                    if per_value && negative(pulse) { -level } else { level }
+                                };
+                                let bit: i64 = (first..first + together).map(level).sum();
                                 // Fixed synapses are at their mode, whatever a sample says.
                                 let p = case.posterior.layers[0].p[(column * rows + row) as usize];
                                 let positive = if plane == Plane::Stochastic { weights[*row as usize][column as usize] > 0 } else { p > 0.5 };
@@ -928,7 +953,7 @@ proptest! {
                             let code = match adc {
                                 None => plus - minus,
                                 Some(adc) => {
-                                    let (of_plane, code) = converter(adc, largest);
+                                    let (of_plane, code) = converter(adc, largest, bits, layer.input_signed);
                                     step = of_plane;
                                     let mut convert = |sum| {
                                         let (code, clips) = code(sum);
@@ -941,8 +966,8 @@ proptest! {
                                     }
                                 }
                             };
-                            let sign = if layer.input_signed && pulse + 1 == bits { -1 } else { 1 };
-                            of_plane[column as usize] += sign * (code << pulse);
+                            let sign = if !per_value && negative(first) { -1 } else { 1 };
+                            of_plane[column as usize] += sign * (code << first);
                         }
                     }
                 }

@@ -5,6 +5,7 @@ mod common;
 use common::*;
 use crossbayes::config::*;
 use crossbayes::functional::{FunctionalModel, FunctionalSpec, Keep};
+use crossbayes::readout::Readout;
 use crossbayes::report::inventory::inventory;
 use crossbayes::simulate::plan;
 use crossbayes::trace::{Action, Component};
@@ -52,6 +53,68 @@ fn sub_arrays_compare_each_row_once_and_their_sums_are_merged() {
         // One cell of the pair and two noise cells are on: 3 x 10 fJ.
         assert_eq!(spent(both, Component::Crossbar, Action::Read).0, 13 * 4 * 30_000);
     });
+}
+
+/// 13 x 4 synapses on arrays of 8 rows, 3 input bits, all rows driven in each pulse. A value is read in 3 x 10 cycles and
+/// converted in 4 (4 pairs on a converter): 8 pairs in both blocks at 1000 + 3 aJ a conversion, instead of 24. What is driven
+/// and read is the same: 13 rows in 3 pulses, 4 cells of 10 fJ on each; and each pulse's charge is sampled, 7 aJ each.
+#[test]
+fn values_are_read_whole_and_converted_once() {
+    let pulses = linear(chip(8, 8), 13, 4, 3);
+    let mut values = pulses.clone();
+    values.arch.adc.conversions = Conversions::PerValue;
+    let block = |config: &Config| {
+        let plan = plan(config).unwrap();
+        Readout::new(&config.arch, Plane::Deterministic).block(8, 4, &plan.net.layers[0])
+    };
+    assert_eq!((block(&pulses).pulses, block(&pulses).read, block(&pulses).back_to_back(5)), (3, 10, 5 * 3 * 10 + 4));
+    assert_eq!((block(&values).pulses, block(&values).read, block(&values).back_to_back(5)), (1, 30, 5 * 30 + 4));
+    let single = block(&values).of_one_pulse();
+    assert_eq!((single.pulses, single.period()), (3, block(&pulses).period()));
+    for (config, conversions) in [(&pulses, 24), (&values, 8)] {
+        at_every_grain(config, |both| {
+            assert_eq!(spent(both, Component::Adc, Action::Convert), (conversions * 1003, conversions));
+            assert_eq!(spent(both, Component::Accumulator, Action::ShiftAdd), (conversions * 19, conversions));
+            assert_eq!(spent(both, Component::SampleHold, Action::Sample), (24 * 7, conversions));
+            assert_eq!(spent(both, Component::Driver, Action::Drive).1, 39);
+            assert_eq!(spent(both, Component::Crossbar, Action::Read), (39 * 4 * 10_000, 6));
+        });
+    }
+    // Slow converters: a value waits for the one before, 4 x 20 cycles, and no row conducts meanwhile.
+    for config in [&pulses, &values] {
+        let mut slow = config.clone();
+        slow.arch.costs.adc[0].convert.time.0 = 20_000;
+        slow.arch.array.read_start = ReadStart::Early;
+        let late = |start| {
+            let mut config = slow.clone();
+            config.arch.array.read_start = start;
+            run(&config).1.ledger.makespan()
+        };
+        assert_eq!(late(ReadStart::Early), late(ReadStart::Late));
+    }
+}
+
+#[test]
+fn values_that_nothing_keeps_or_converts_are_refused() {
+    let refused = |set: &[&str]| {
+        let set = ["arch.adc.conversions=PerValue"].iter().chain(set).map(|&set| set.to_owned()).collect();
+        load(&LoadRequest { arch: None, workload: None, set }).expect_err("refused").render(false)
+    };
+    let found = refused(&["arch.array.sample_and_hold=false"]);
+    let expected = "conversions is PerValue, and without a sample-and-hold nothing adds up the pulses of a value";
+    assert!(found.contains(expected) && found.contains("expected array.sample_and_hold: true, or PerPulse"), "{found}");
+    let found = refused(&["arch.array.readout=SenseAmplifiers()"]);
+    assert!(found.contains("conversions is PerValue, and no array is read by converters"), "{found}");
+    let found = refused(&["arch.adc.input=Column", "workload.input.signed=true"]);
+    let expected = "converters of single bitlines have no negative codes; the inputs of layer \"conv1\" are signed";
+    assert!(found.contains(expected) && found.contains("expected arch.adc.input=Pair, or PerPulse"), "{found}");
+    let mut config = linear(chip(8, 8), 13, 4, 3);
+    config.workload.input.signed = true;
+    (config.arch.adc.conversions, config.arch.adc.input) = (Conversions::PerValue, AdcInput::Column);
+    let net = plan(&config).unwrap().net;
+    let posterior = LoadedPosterior::synthetic(1, &[0.5], &net).unwrap();
+    let error = FunctionalModel::new(&FunctionalSpec::of(&config), &net, &posterior).unwrap_err().to_string();
+    assert!(error.contains("layer fc has signed inputs"), "{error}");
 }
 
 /// 300 rows are three blocks of arrays of 128 rows; 10 columns. Energy: 300 x 10 accumulations, (3 s - 1) x 10 additions.

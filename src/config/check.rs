@@ -3,9 +3,9 @@
 use crate::config::de::from_node;
 use crate::config::tree::Node;
 use crate::config::{
-    Adc, AdcInput, AdcRange, Answer, Array, ArrayReadout, Chip, Config, Copies, CostTable, Device, DeviceModel,
-    Execution, MAX_PASSES, Mode, Packing, Plane, Posterior, RandomSource, ReadNoise, Sampler, Samples, ScheduleSpec,
-    Scheme, TraceWindow, Workload,
+    Adc, AdcInput, AdcRange, Answer, Array, ArrayReadout, Chip, Config, Conversions, Copies, CostTable, Device,
+    DeviceModel, Execution, MAX_PASSES, Mode, Packing, Plane, Posterior, RandomSource, ReadNoise, Sampler, Samples,
+    ScheduleSpec, Scheme, TraceWindow, Workload,
 };
 use crate::error::{MOST_COMPARED, Problem, nearest};
 use crate::lfsr::{MOST_BITS, has_full_period};
@@ -176,6 +176,7 @@ fn chip(chip: &Chip) -> Vec<Problem> {
         }
     }
     problems.extend(drivers(chip));
+    problems.extend(conversions(chip));
     if chip.node != chip.costs.node {
         problems.push(Problem::new(
             "node",
@@ -223,6 +224,37 @@ fn drivers(chip: &Chip) -> Option<Problem> {
         list.join(", ")
     );
     Some(Problem::new("driver.bits_per_pulse", message).hint(format!("the nearest is {near}")))
+}
+
+/// Values are put together in a sample-and-hold, where there are converters.
+fn conversions(chip: &Chip) -> Option<Problem> {
+    if chip.adc.conversions == Conversions::PerPulse {
+        return None;
+    }
+    let planes = || Plane::ALL.iter().map(|&plane| (plane, chip.plane(plane).array));
+    if !planes().any(|(plane, array)| by_converters(chip, plane, &array)) {
+        let message = "conversions is PerValue, and no array is read by converters: rows are read one by one";
+        return Some(Problem::new("adc.conversions", message).hint("expected PerPulse, which has no meaning there"));
+    }
+    let message = "conversions is PerValue, and without a sample-and-hold nothing adds up the pulses of a value";
+    (!chip.array.sample_and_hold)
+        .then(|| Problem::new("adc.conversions", message).hint("expected array.sample_and_hold: true, or PerPulse"))
+}
+
+/// The charge of a sign's pulse is taken from that of the others: a pair's difference may be negative, a bitline's sum may not.
+fn signed_values(config: &Config) -> Option<Problem> {
+    let adc = &config.arch.adc;
+    if adc.conversions == Conversions::PerPulse || adc.input == AdcInput::Pair {
+        return None;
+    }
+    let net = resolve(&config.workload).ok()?;
+    let layer = net.layers.iter().find(|layer| layer.input_signed)?;
+    let message = format!(
+        "conversions is PerValue, and converters of single bitlines have no negative codes; the inputs of layer \"{}\" are \
+         signed",
+        layer.name
+    );
+    Some(Problem::new("arch.adc.conversions", message).hint("expected arch.adc.input=Pair, or PerPulse"))
 }
 
 /// A register whose taps give the full period, and registers that share a cycle's bits evenly.
@@ -446,6 +478,7 @@ pub(crate) fn config(config: &Config) -> Vec<Problem> {
     problems.extend(scheme(config, &names));
     problems.extend(chosen_copies(config));
     problems.extend(nothing_to_draw_from(config));
+    problems.extend(signed_values(config));
     if config.values.answer != Answer::Nothing && config.workload.images.is_some() {
         problems.extend(ranges_without_images(config));
     }

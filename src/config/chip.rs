@@ -261,6 +261,21 @@ pub struct Adc {
     pub input: AdcInput,
     /// Range that the codes span.
     pub range: AdcRange,
+    /// What is converted: the sums of each pulse, or those of an input value.
+    #[serde(default)]
+    pub conversions: Conversions,
+}
+
+/// When the sums of the pulses of an input value are converted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default, Copy, Eq)]
+pub enum Conversions {
+    /// Each by itself; codes are shifted and added digitally.
+    #[default]
+    PerPulse,
+    /// All together, once: the sample-and-hold of each input of a converter shifts and adds the charges of the pulses, and is
+    /// converted after the last one. A range is then in currents of a cell on a row that is at full level in every pulse but
+    /// that of the sign.
+    PerValue,
 }
 
 /// What a converter digitises.

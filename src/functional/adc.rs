@@ -13,11 +13,14 @@
 //! - `FullScale`: `step = max(1, rows level / c)` for the rows in use in the layer's largest row block and the highest level
 //!   of its inputs: the reference is set layer by layer so that one code is one cell current where the bits suffice, and no
 //!   sum clips.
-//! - `Percentile(p)`: `step = max(1, r / c)` for a range of r cell currents at level 1, which is [found](super::ranges) layer
-//!   by layer.
+//! - `Percentile(p)`: `step = max(1, r / c)` for a range of r cell currents at level 1, which is found layer by
+//!   layer.
+//!
+//! With conversions `PerValue` sums are those of whole input codes: `sum over pulses of 2^(its lowest bit) s`. Then the largest
+//! code stands for the highest level, and for full level what a row comes to that is at full level in every pulse.
 
-use crate::config::{Adc, AdcInput, AdcRange};
-use crate::functional::kernels::Multiplication;
+use crate::config::{Adc, AdcInput, AdcRange, Conversions};
+use crate::functional::kernels::{Multiplication, Rounding};
 use crate::readout::Digits;
 
 /// Codes for all sums that an array of a layer can give.
@@ -25,11 +28,12 @@ use crate::readout::Digits;
 pub struct Quantiser {
     input: AdcInput,
     digits: Digits,
+    conversions: Conversions,
     step: f64,
     /// Extreme codes.
     bottom: i32,
     top: i32,
-    /// Code of sum s at `s + offset`.
+    /// Code of sum s at `s + offset`; empty where there are too many of them.
     codes: Vec<i32>,
     offset: i32,
     /// The same codes by a multiplication, where one gives them.
@@ -38,7 +42,12 @@ pub struct Quantiser {
     /// Sums that do not clip.
     lowest: i32,
     highest: i32,
+    /// The largest sum of ideal cells.
+    most: i32,
 }
+
+/// The largest sum whose codes are listed.
+const MOST_LISTED: i32 = 1 << 15;
 
 /// The code of sum s as `min((|s| factor + half) >> shift, top)` with the sign of s: what wide instructions compute faster
 /// than they look up.
@@ -86,10 +95,13 @@ fn narrow(step: f64, first: i32, codes: &[i32]) -> Option<Multiplication> {
     factors.map(|factor| Multiplication { shift, factor: factor as i16, top }).into_iter().find(agrees)
 }
 
-/// The largest sum of ideal cells in a block of so many rows.
+/// The largest sum of ideal cells that a converter gets of a block of so many rows.
 #[must_use]
-pub fn largest_current(rows: u32, digits: Digits) -> u32 {
-    rows * digits.highest_level()
+pub fn largest_current(adc: &Adc, rows: u32, digits: Digits) -> u32 {
+    rows * match adc.conversions {
+        Conversions::PerPulse => digits.highest_level(),
+        Conversions::PerValue => digits.highest_value(),
+    }
 }
 
 /// The highest code of a converter.
@@ -106,7 +118,7 @@ impl Quantiser {
     /// `Percentile`; none: full scale.
     #[must_use]
     pub fn new(adc: &Adc, rows: u32, digits: Digits, calibrated: Option<u32>) -> Self {
-        let most = largest_current(rows, digits) as i32;
+        let most = largest_current(adc, rows, digits) as i32;
         let top = top_code(adc);
         let (bottom, sums) = match adc.input {
             // One bit has no positive code; its step spans the range.
@@ -117,11 +129,29 @@ impl Quantiser {
         let step = match adc.range {
             AdcRange::FullScale => (f64::from(most) / codes).max(1.0),
             AdcRange::Percentile(_) => (calibrated.map_or(f64::from(most), f64::from) / codes).max(1.0),
-            AdcRange::Fixed(range) => range * f64::from(digits.full_level()) / codes,
+            AdcRange::Fixed(range) => {
+                let full = match adc.conversions {
+                    Conversions::PerPulse => digits.full_level(),
+                    Conversions::PerValue => digits.full_value(),
+                };
+                range * f64::from(full) / codes
+            }
         };
         let code = |sum: i32| (f64::from(sum) / step).round() as i32;
-        let codes: Vec<i32> = sums.clone().map(|sum| code(sum).clamp(bottom, top)).collect();
+        let listed = (most <= MOST_LISTED).then(|| sums.clone()).into_iter().flatten();
+        let codes: Vec<i32> = listed.map(|sum| code(sum).clamp(bottom, top)).collect();
+        // Codes grow with sums.
+        let last = |fits: &dyn Fn(i32) -> bool| {
+            let (mut fitting, mut beyond) = (0, most + 1);
+            while beyond - fitting > 1 {
+                let middle = fitting + (beyond - fitting) / 2;
+                if fits(middle) { fitting = middle } else { beyond = middle }
+            }
+            fitting
+        };
         Self {
+            conversions: adc.conversions,
+            most,
             scale: Scale::find(step, *sums.start(), &codes),
             narrow: narrow(step, *sums.start(), &codes),
             input: adc.input,
@@ -130,8 +160,8 @@ impl Quantiser {
             bottom,
             top,
             offset: -sums.start(),
-            lowest: sums.clone().find(|&sum| code(sum) >= bottom).unwrap_or(most),
-            highest: sums.clone().rev().find(|&sum| code(sum) <= top).unwrap_or(-most),
+            lowest: (-last(&|sum| code(-sum) >= bottom)).max(*sums.start()),
+            highest: last(&|sum| code(sum) <= top),
             codes,
         }
     }
@@ -148,6 +178,32 @@ impl Quantiser {
         self.digits
     }
 
+    /// The pulses that are converted together, one after another.
+    pub fn conversions(&self) -> impl Iterator<Item = std::ops::Range<u32>> + use<> {
+        let together = if self.per_value() { self.digits.pulses() } else { 1 };
+        (0..self.digits.pulses()).step_by(together as usize).map(move |first| first..first + together)
+    }
+
+    /// Whether all pulses of a value are converted together.
+    #[must_use]
+    #[inline(always)]
+    pub fn per_value(&self) -> bool {
+        self.conversions == Conversions::PerValue
+    }
+
+    /// What the code of a conversion that begins with this pulse is worth.
+    #[must_use]
+    #[inline(always)]
+    pub fn weight(&self, pulse: u32) -> i32 {
+        if self.per_value() { 1 } else { self.digits.weight(pulse) }
+    }
+
+    /// Sum of the magnitudes of all of them.
+    #[must_use]
+    pub fn weights(&self) -> u64 {
+        if self.per_value() { 1 } else { self.digits.weights() }
+    }
+
     /// Cell currents in one code.
     #[must_use]
     pub fn step(&self) -> f64 {
@@ -158,7 +214,10 @@ impl Quantiser {
     #[must_use]
     #[inline]
     pub fn code(&self, sum: i32) -> i32 {
-        self.codes[(sum + self.offset) as usize]
+        match self.codes.get((sum + self.offset) as usize) {
+            Some(&code) => code,
+            None => ((f64::from(sum) / self.step).round() as i32).clamp(self.bottom, self.top),
+        }
     }
 
     /// The codes of some sums.
@@ -187,16 +246,14 @@ impl Quantiser {
     /// Whether any sum lies beyond the range.
     #[must_use]
     pub fn may_clip(&self) -> bool {
-        self.lowest > -self.offset || self.highest < self.codes.len() as i32 - 1 - self.offset
+        self.lowest > -self.offset || self.highest < self.most
     }
 
-    /// The code of any current in units of its step, a whole number, and whether it lies beyond the range.
+    /// How any currents, of which a step is `scale` times as large as their unit is of it, become codes.
     #[must_use]
     #[inline(always)]
-    pub fn convert_current(&self, steps: f64) -> (f64, bool) {
-        let code = (steps.abs() + 0.5).floor().copysign(steps);
-        let clamped = code.clamp(self.bottom.into(), self.top.into());
-        (clamped, code != clamped)
+    pub fn rounding(&self, scale: f64) -> Rounding {
+        Rounding { scale, bottom: self.bottom.into(), top: self.top.into() }
     }
 
     /// Largest magnitude of a code.
@@ -208,7 +265,8 @@ impl Quantiser {
     /// Largest magnitude of a code that it gives for sums of ideal cells.
     #[must_use]
     pub fn largest_code(&self) -> u32 {
-        self.codes.iter().map(|code| code.unsigned_abs()).max().unwrap_or(0)
+        // Codes grow with sums.
+        [-self.offset, self.most].map(|sum| self.code(sum).unsigned_abs()).into_iter().max().unwrap_or(0)
     }
 
     /// Whether the sum lies beyond the range.
@@ -220,7 +278,7 @@ impl Quantiser {
     /// Whether every sum of the array is its own code, and a code is one cell current.
     #[must_use]
     pub fn is_exact(&self) -> bool {
-        self.step == 1.0 && self.codes.iter().enumerate().all(|(i, &code)| code == i as i32 - self.offset)
+        self.step == 1.0 && !self.may_clip()
     }
 }
 
@@ -233,7 +291,8 @@ mod tests {
     }
 
     fn levels(bits: u32, input: AdcInput, range: AdcRange, rows: u32, digits: Digits) -> Quantiser {
-        Quantiser::new(&Adc { bits, columns_per_adc: 8, input, range }, rows, digits, None)
+        let conversions = Conversions::PerPulse;
+        Quantiser::new(&Adc { bits, columns_per_adc: 8, input, range, conversions }, rows, digits, None)
     }
 
     /// Every shipped resolution is found, and what is found gives the same codes.

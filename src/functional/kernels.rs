@@ -15,7 +15,7 @@
 #[cfg(target_arch = "x86_64")]
 use pulp::x86::V3;
 #[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::__m256i;
+use std::arch::x86_64::{__m256d, __m256i, _CMP_NEQ_UQ};
 
 /// Columns that are looked up together.
 pub const COLUMNS: usize = 64;
@@ -122,6 +122,27 @@ impl Multiplication {
         let magnitude = i32::from(sum.wrapping_abs() << self.shift);
         let code = ((magnitude * i32::from(self.factor) + (1 << 14)) >> 15).min(self.top.into()) as i16;
         if sum < 0 { -code } else { code }
+    }
+}
+
+/// How currents become codes: rounded in units of a step, halves away from zero, and limited to the extreme codes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rounding {
+    /// Steps in the unit of currents.
+    pub scale: f64,
+    pub bottom: f64,
+    pub top: f64,
+}
+
+impl Rounding {
+    /// The code of a current, a whole number, and whether it lies beyond the range.
+    #[must_use]
+    #[inline(always)]
+    pub fn code(self, current: f64) -> (f64, bool) {
+        let steps = current * self.scale;
+        let code = (steps.abs() + 0.5).floor().copysign(steps);
+        let limited = code.clamp(self.bottom, self.top);
+        (limited, code != limited)
     }
 }
 
@@ -284,6 +305,16 @@ impl Instructions {
             return convert_avx2(avx2, sums, by);
         }
         map(sums, |sum| by.code(sum))
+    }
+
+    /// Adds the codes of 16 currents, `weight` times, to `codes`; returns how many currents lie beyond the range.
+    #[inline(always)]
+    pub fn add_codes(self, currents: &[f64; 16], by: Rounding, weight: f64, codes: &mut [f64; 16]) -> u32 {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(avx2) = self.avx2 {
+            return add_codes_avx2(avx2, currents, by, weight, codes);
+        }
+        add_codes(currents, by, weight, codes)
     }
 
     /// 1 in each lane whose sum lies beyond `highest` to either side, else 0.
@@ -465,6 +496,40 @@ fn convert_avx2(V3 { sse2, avx, avx2, .. }: V3, sums: Wide, by: Multiplication) 
     })
 }
 
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn add_codes_avx2(V3 { avx, .. }: V3, currents: &[f64; 16], by: Rounding, weight: f64, codes: &mut [f64; 16]) -> u32 {
+    let all = |number: f64| avx._mm256_set1_pd(number);
+    let (scale, half, sign) = (all(by.scale), all(0.5), all(-0.0));
+    let (bottom, top, weight) = (all(by.bottom), all(by.top), all(weight));
+    let currents: [__m256d; 4] = pulp::cast(*currents);
+    let mut sums: [__m256d; 4] = pulp::cast(*codes);
+    let mut beyond = 0;
+    for (sum, current) in sums.iter_mut().zip(currents) {
+        let steps = avx._mm256_mul_pd(current, scale);
+        let magnitude = avx._mm256_floor_pd(avx._mm256_add_pd(avx._mm256_andnot_pd(sign, steps), half));
+        let code = avx._mm256_or_pd(magnitude, avx._mm256_and_pd(steps, sign));
+        let limited = avx._mm256_min_pd(avx._mm256_max_pd(code, bottom), top);
+        let differs = avx._mm256_cmp_pd::<_CMP_NEQ_UQ>(code, limited);
+        beyond += (avx._mm256_movemask_pd(differs) as u32).count_ones();
+        // Products and sums are whole numbers below 2^53: it does not matter how they are rounded.
+        *sum = avx._mm256_add_pd(*sum, avx._mm256_mul_pd(limited, weight));
+    }
+    *codes = pulp::cast(sums);
+    beyond
+}
+
+#[inline(always)]
+fn add_codes(currents: &[f64; 16], by: Rounding, weight: f64, codes: &mut [f64; 16]) -> u32 {
+    let mut beyond = 0;
+    for (code, &current) in codes.iter_mut().zip(currents) {
+        let (limited, clips) = by.code(current);
+        *code += weight * limited;
+        beyond += u32::from(clips);
+    }
+    beyond
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -493,6 +558,19 @@ mod tests {
             let mut sums = [Lanes::of([5; 16]); 4];
             instructions.multiply_add(self.0, self.1, &mut sums);
             sums
+        }
+    }
+
+    struct AddCodes<'a>(&'a [f64; 16], Rounding, f64);
+
+    impl Work for AddCodes<'_> {
+        type Output = ([f64; 16], u32);
+
+        #[inline(always)]
+        fn run(self, instructions: Instructions) -> Self::Output {
+            let mut codes = [3.0; 16];
+            let beyond = instructions.add_codes(self.0, self.1, self.2, &mut codes);
+            (codes, beyond)
         }
     }
 
@@ -545,6 +623,28 @@ mod tests {
             }
             for instructions in [Instructions::best(), Instructions::portable()] {
                 prop_assert_eq!(instructions.run(Count(&tiles, &driven)), expected);
+            }
+        }
+
+        #[test]
+        fn currents_become_codes(
+            currents in any::<[i16; 16]>(),
+            halves in any::<[bool; 16]>(),
+            (bottom, top) in prop::sample::select(vec![(-127.0, 127.0), (0.0, 255.0), (-1.0, 0.0), (-2047.0, 2047.0)]),
+            scale in prop::sample::select(vec![1.0, 0.5, 1.0 / 3.0, 1.0 / 128.0, 0.37]),
+            weight in prop::sample::select(vec![1.0, 128.0, -64.0]),
+        ) {
+            // Ties, too.
+            let currents = std::array::from_fn(|i| f64::from(currents[i]) + if halves[i] { 0.5 / scale } else { 0.0 });
+            let by = Rounding { scale, bottom, top };
+            let mut expected = ([3.0; 16], 0);
+            for (code, current) in expected.0.iter_mut().zip(currents) {
+                let rounded = (current * scale).round();
+                *code += weight * rounded.clamp(bottom, top);
+                expected.1 += u32::from(!(bottom..=top).contains(&rounded));
+            }
+            for instructions in [Instructions::best(), Instructions::portable()] {
+                prop_assert_eq!(instructions.run(AddCodes(&currents, by, weight)), expected);
             }
         }
 

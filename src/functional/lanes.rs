@@ -60,7 +60,11 @@ impl Converted {
         let digits = quantiser.digits();
         let pulses = digits.pulses() as usize;
         let codes = u64::from(quantiser.largest_code()) * 2 * blocks as u64;
-        if digits.highest_level() > 1 || pulses > MOST_BITS as usize || codes > i16::MAX as u64 {
+        if quantiser.per_value() && pulses > 1
+            || digits.highest_level() > 1
+            || pulses > MOST_BITS as usize
+            || codes > i16::MAX as u64
+        {
             return None;
         }
         let highest = quantiser.may_clip().then_some(quantiser.highest() as i16);

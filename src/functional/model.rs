@@ -1,8 +1,8 @@
 //! The network as the chip computes it, made ready to run: weights drawn or unpacked, batch norm folded.
 
 use crate::config::{
-    Adc, AdcInput, AdcRange, Chip, Compensation, Config, Device, Draws as DrawTime, Execution, Packing, Plane,
-    RandomSource, ReadNoise, Sampler, Samples, Scheme,
+    Adc, AdcInput, AdcRange, Chip, Compensation, Config, Conversions, Device, Draws as DrawTime, Execution, Packing,
+    Plane, RandomSource, ReadNoise, Sampler, Samples, Scheme,
 };
 use crate::device::one_over_f::Ladder;
 use crate::error::Error;
@@ -194,8 +194,13 @@ impl FunctionalSpec {
     #[must_use]
     pub fn read_by(&self) -> Value {
         let of_plane = |arrays: &ArraySpec| {
-            arrays.adc.as_ref().map(|Adc { bits, input, range, .. }| {
-                json!({ "rows": arrays.rows, "bits": bits, "input": input, "range": range })
+            arrays.adc.as_ref().map(|Adc { bits, input, range, conversions, .. }| {
+                let mut of = json!({ "rows": arrays.rows, "bits": bits, "input": input, "range": range });
+                // Sets of earlier versions were taken pulse by pulse, and do not say so.
+                if *conversions != Conversions::PerPulse {
+                    of["conversions"] = json!(conversions);
+                }
+                of
             })
         };
         let bits = match self.sampler {
@@ -855,6 +860,17 @@ fn check_sizes(spec: &FunctionalSpec, net: &Net) -> Result<(), Error> {
     if spec.cells.needs_times() && spec.times.is_none() {
         return refuse("arch.device.read_noise is OneOverF, and the times of reads are not given".to_owned());
     }
+    let single = |arrays: &ArraySpec| {
+        arrays.adc.as_ref().is_some_and(|of| (of.conversions, of.input) == (Conversions::PerValue, AdcInput::Column))
+    };
+    if let Some(layer) = net.layers.iter().find(|layer| layer.input_signed)
+        && [&spec.deterministic, &spec.stochastic].into_iter().any(single)
+    {
+        return refuse(format!(
+            "layer {} has signed inputs; with arch.adc.conversions=PerValue expected arch.adc.input=Pair",
+            layer.name
+        ));
+    }
     if spec.percentiles() != [None; 2] && spec.ranges.is_none() {
         return refuse("arch.adc.range is Percentile, and no ranges are calibrated".to_owned());
     }
@@ -886,7 +902,7 @@ fn largest_sum(layer: &NetLayer, sums: &Sums, blocks: usize, real: bool) -> Resu
     // A column's result is the difference of two codes, each of them at most this large and not negative. Real cells reach
     // codes that ideal ones do not.
     let code = if real { quantiser.extreme_code() } else { quantiser.largest_code() };
-    let largest = u64::from(code) * blocks as u64 * quantiser.digits().weights();
+    let largest = u64::from(code) * blocks as u64 * quantiser.weights();
     if largest > i32::MAX as u64 {
         return Err(Error::Config(format!(
             "the accumulators of layer {} would need more than 32 bits: {blocks} row blocks of codes up to {} by \
@@ -917,16 +933,20 @@ fn check_both(layer: &NetLayer, products: &[PlaneProduct], largest: &[u64]) -> R
 /// Conversions of all arrays of each plane at one output position.
 fn conversions_per_position(spec: &FunctionalSpec, layer: &NetLayer, row_sets: &[PlaneRows]) -> [u64; 2] {
     let of_plane = |rows: &PlaneRows| {
-        let per_column = match &spec.arrays(rows.plane).adc {
-            None => return 0,
-            Some(Adc { input: AdcInput::Pair, .. }) => 1,
-            Some(Adc { input: AdcInput::Column, .. }) => 2,
+        let Some(adc) = &spec.arrays(rows.plane).adc else { return 0 };
+        let per_column = match adc.input {
+            AdcInput::Pair => 1,
+            AdcInput::Column => 2,
+        };
+        let of_position = match adc.conversions {
+            Conversions::PerPulse => u64::from(spec.digits(layer).pulses()),
+            Conversions::PerValue => 1,
         };
         let columns = match &rows.sets {
             RowSets::Blocks(blocks) => u64::from(layer.columns) * blocks.count() as u64,
             RowSets::Packed(arrays) => arrays.iter().map(|array| u64::from(array.columns)).sum(),
         };
-        columns * per_column * u64::from(spec.digits(layer).pulses())
+        columns * per_column * of_position
     };
     let mut conversions = [0; 2];
     row_sets.iter().for_each(|rows| conversions[rows.plane as usize] += of_plane(rows));
@@ -1004,7 +1024,7 @@ impl Planes<'_> {
             adc.map(|adc| Quantiser::new(adc, largest_block as u32, self.spec.digits(self.layer), calibrated));
         let range = quantiser.as_ref().zip(adc).map(|(quantiser, adc)| {
             let step = quantiser.step();
-            let full_scale = largest_current(largest_block as u32, self.spec.digits(self.layer));
+            let full_scale = largest_current(adc, largest_block as u32, self.spec.digits(self.layer));
             PlaneRange { plane, step, range: step * f64::from(top_code(adc).max(1)), full_scale }
         });
         // The currents of real cells are no whole numbers: no converter is exact for them.

@@ -128,18 +128,23 @@ impl Chunk<'_> {
     fn converted(&self, quantiser: &Quantiser, totals: &mut [i32; COLUMNS], columns: usize) -> u64 {
         let digits = quantiser.digits();
         let mut clipped = 0;
-        for pulse in 0..digits.pulses() {
+        for pulses in quantiser.conversions() {
             let mut of_pulse = [0; COLUMNS];
+            let bits = digits.of_pulse(pulses.start).start..digits.of_pulse(pulses.end - 1).end;
+            // A sign among other bits counts against them.
+            let negative = (quantiser.per_value() && digits.signed()).then(|| bits.end - 1);
             for block in 0..self.input.blocks().count() {
-                let bits = digits.of_pulse(pulse);
                 if bits.clone().all(|bit| self.input.groups(bit as usize, block).is_empty()) {
                     continue;
                 }
                 let (mut on, mut of) = ([0; COLUMNS], [0; COLUMNS]);
-                for bit in bits.rev() {
+                for bit in bits.clone().rev() {
                     // Levels of more than one bit: what was counted so far is worth twice as much.
                     on.iter_mut().chain(&mut of).for_each(|count| *count *= 2);
                     self.count(bit as usize, block, &mut on, &mut of);
+                    if negative == Some(bit) {
+                        on.iter_mut().chain(&mut of).for_each(|count| *count = -*count);
+                    }
                 }
                 let mut minus = [0; COLUMNS];
                 for ((minus, on), of) in minus.iter_mut().zip(on).zip(of) {
@@ -156,7 +161,7 @@ impl Chunk<'_> {
                     }
                 };
             }
-            let weight = digits.weight(pulse);
+            let weight = quantiser.weight(pulses.start);
             totals.iter_mut().zip(of_pulse).for_each(|(total, sum)| *total += weight * sum);
         }
         clipped

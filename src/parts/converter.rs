@@ -83,11 +83,13 @@ impl ConverterSpec {
         let block = at.block();
         let job =
             |component, action, time, energy| at.job(Some(l), component, action, time, energy).in_plane(group.plane);
+        // Each pulse's charge is taken.
+        let sample = readout.sample.map_or(0, |energy| energy.0) * u64::from(block.integrated);
         let convert = job(readout.component, readout.action, block.conversion, readout.energy.0);
         Self {
             convert,
             convert_all: Job { duration: convert.duration * u64::from(block.steps), ..convert },
-            sample: job(Component::SampleHold, Action::Sample, 0, readout.sample.map_or(0, |energy| energy.0)),
+            sample: job(Component::SampleHold, Action::Sample, 0, sample),
             converters: block.converters,
             results: block.results,
             of_sub_array: block.results / block.partial_sums,

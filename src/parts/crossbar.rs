@@ -214,7 +214,8 @@ impl CrossbarSpec {
                     let digits = readout.digits(layer);
                     (digits.driven(layer.activity), digits.squares(layer.activity))
                 };
-                let of_rows = |share: f64| Share::new(f64::from(group.rows) * share / f64::from(block.pulses));
+                let of_rows =
+                    |share: f64| Share::new(f64::from(group.rows) * share / f64::from(block.pulses * block.integrated));
                 Rows::Stated { rows: of_rows(driven), squares: of_rows(squares) }
             }
         };
@@ -234,7 +235,7 @@ impl CrossbarSpec {
                 layer: l as u32,
                 plane: group.plane,
                 positions: layer.positions,
-                pulses: block.pulses,
+                pulses: block.pulses * block.integrated,
                 row_serial,
                 full_square: u64::from(readout.digits(layer).full_level()).pow(2),
                 weighed: at.activity.is_some() && plane.weights < plane.slots,
@@ -485,10 +486,17 @@ impl Crossbar {
         let energy = &self.spec.energy;
         let rows = energy.constant().filter(|_| !self.spec.skips && energy.of_average_rows())?;
         let rows = rows * u64::from(self.units.number);
-        Some(OfPulses { rows, drive: rows * energy.row.drive, cells: rows.checked_mul(energy.row.read.average)? })
+        let each = OfPulses { rows, drive: rows * energy.row.drive, cells: rows.checked_mul(energy.row.read.average)? };
+        each.times(self.spec.block.integrated)
     }
 
-    /// What `pulses` pulses of the current token come to, from pulse `first` on.
+    /// The wordline pulses of reads of the current position.
+    fn integrated(&self, first: u32, reads: u32) -> Range<u32> {
+        let of_read = self.spec.block.integrated;
+        first * of_read..(first + reads) * of_read
+    }
+
+    /// What `pulses` reads of the current token come to, from read `first` on.
     #[inline(always)]
     fn of_pulses(&self, first: u32, pulses: u32) -> OfPulses {
         let (rows, row) = (self.driven(first, pulses), &self.spec.energy.row);
@@ -502,7 +510,7 @@ impl Crossbar {
         if self.spec.skips {
             return spread(self.rows, &(first..first + pulses), self.pulses);
         }
-        self.spec.energy.driven(self.token, &self.working(), first..first + pulses)
+        self.spec.energy.driven(self.token, &self.working(), self.integrated(first, pulses))
     }
 
     /// Attojoules of the cells in some pulses, which drive `rows` rows.
@@ -518,7 +526,7 @@ impl Crossbar {
     /// The same where rows have levels, or weights of their own.
     #[inline(never)]
     fn of_rows(&self, first: u32, pulses: u32, of_row: &CellEnergy) -> Option<u64> {
-        let pulses = first..first + pulses;
+        let pulses = self.integrated(first, pulses);
         if self.spec.skips {
             return Some(spread(of_row.of(self.rows, self.weights)?, &pulses, self.pulses));
         }
@@ -555,7 +563,8 @@ impl Crossbar {
         let units = self.units;
         let amount = |count| Amount { units, repeats: pulses, period, count };
         cx.work_with_energy(&self.spec.drive, start, self.token, amount(of.rows), of.drive);
-        let (reads, cells) = (u64::from(units.number) * u64::from(pulses), of.cells);
+        let reads = u64::from(pulses * self.spec.block.integrated);
+        let (reads, cells) = (u64::from(units.number) * reads, of.cells);
         cx.work_with_energy(&self.spec.read, start, self.token, amount(reads), cells);
     }
 

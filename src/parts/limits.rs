@@ -26,10 +26,11 @@ pub fn limits(config: &Config, net: &Net, mapping: &Mapping) -> Vec<Problem> {
             let held = u128::from(row.hold.most) * u128::from(block.convert.max(block.conducting));
             let of_row = u128::from(row.read.most).max(row.drive.into()).max(held);
             let of_result = readout.energy.max(readout.accumulate.energy).max(readout.sample.unwrap_or_default());
+            let of_result = u128::from(of_result.0) * u128::from(block.integrated);
             results += arrays * u128::from(block.results);
             // At most all rows in each pulse of a position.
             reads += arrays * u128::from(group.rows) * u128::from(layer.input_bits) * of_row;
-            conversions += arrays * u128::from(block.results) * u128::from(block.pulses) * u128::from(of_result.0);
+            conversions += arrays * u128::from(block.results) * u128::from(block.pulses) * of_result;
             draws += arrays * u128::from(draw_energy(chip, group.synapses_per_array()));
         }
         let adders = adders(chip, layer, mapped, |plane| u64::from(group_lanes(chip, layer, mapped, plane)));

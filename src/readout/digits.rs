@@ -75,6 +75,24 @@ impl Digits {
         (1 << self.per_pulse) - 1
     }
 
+    /// Whether the last pulse is that of a sign.
+    #[must_use]
+    pub fn signed(self) -> bool {
+        self.signed
+    }
+
+    /// The largest magnitude of a code: 2^B - 1, or 2^(B-1) with a sign bit.
+    #[must_use]
+    pub fn highest_value(self) -> u32 {
+        if self.signed { 1 << (self.bits - 1) } else { (1 << self.bits) - 1 }
+    }
+
+    /// What a row comes to that is at full amplitude in every pulse but that of the sign, at least 1.
+    #[must_use]
+    pub fn full_value(self) -> u32 {
+        ((1 << (self.per_pulse * self.unsigned_bits().div_ceil(self.per_pulse))) - 1).max(1)
+    }
+
     /// Mean number of pulses that drive a row, whose code has a 1 in each bit with chance `activity`, independent of the
     /// others.
     #[must_use]

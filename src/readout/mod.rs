@@ -11,7 +11,7 @@ mod sense_amplifier;
 
 pub use digits::Digits;
 
-use crate::config::{Adc, ArrayReadout, Chip, Cost, HeldBitlines, Plane, PlaneArrays, Sampler};
+use crate::config::{Adc, ArrayReadout, Chip, Conversions, Cost, HeldBitlines, Plane, PlaneArrays, Sampler};
 use crate::trace::{Action, Component};
 use crate::units::{Energy, Time};
 use crate::workload::NetLayer;
@@ -102,8 +102,10 @@ impl<'a> Readout<'a> {
     /// The same for a block of `rows` x `columns` synapses of a layer in an array.
     #[must_use]
     pub fn block(&self, rows: u32, columns: u32, layer: &NetLayer) -> Block {
+        let per_value = self.adc.as_ref().is_some_and(|adc| adc.conversions == Conversions::PerValue);
+        let integrated = if per_value { self.digits(layer).pulses() } else { 1 };
         let (pulses, side_by_side, idle) = match self.pulse {
-            Pulse::Digit => (self.digits(layer).pulses(), 1, 0),
+            Pulse::Digit => (self.digits(layer).pulses() / integrated, 1, 0),
             Pulse::Row { sub_arrays } => {
                 let side_by_side = sub_arrays.min(rows);
                 let pulses = rows.div_ceil(side_by_side);
@@ -120,12 +122,13 @@ impl<'a> Readout<'a> {
         let overlapped = self.sample.is_some();
         Block {
             pulses,
+            integrated,
             results: results * side_by_side,
             idle,
             converters: results.div_ceil(steps) * side_by_side,
             steps,
             partial_sums: side_by_side,
-            read: cycles(self.arrays.array.read_time),
+            read: cycles(self.arrays.array.read_time) * u64::from(integrated),
             conversion,
             convert,
             overlapped,
@@ -136,7 +139,8 @@ impl<'a> Readout<'a> {
             } else {
                 conversion
             },
-            holds: overlapped || all,
+            // What several pulses add up to is in the sample-and-hold, and no row is driven any more.
+            holds: (overlapped || all) && integrated == 1,
         }
     }
 }
@@ -146,6 +150,8 @@ impl<'a> Readout<'a> {
 pub struct Block {
     /// Reads of a position.
     pub pulses: u32,
+    /// Pulses that a read adds up before its results are converted.
+    pub integrated: u32,
     /// Results of a read, each of which is converted.
     pub results: u32,
     /// Sub-arrays without a row in the last read of a position that reads all rows.
@@ -156,7 +162,7 @@ pub struct Block {
     pub steps: u32,
     /// Sums that a column has when all reads of a position are added up: one for each sub-array in use.
     pub partial_sums: u32,
-    /// Cycles of a read.
+    /// Cycles of a read: of all its pulses.
     pub read: u64,
     /// Cycles of one conversion.
     pub conversion: u64,
@@ -171,6 +177,13 @@ pub struct Block {
 }
 
 impl Block {
+    /// The same with reads of one pulse.
+    #[must_use]
+    pub fn of_one_pulse(self) -> Self {
+        let pulses = self.integrated;
+        Self { pulses: self.pulses * pulses, integrated: 1, read: self.read / u64::from(pulses), ..self }
+    }
+
     /// Cycles from one sample to the next when none is held up.
     #[must_use]
     pub fn period(&self) -> u64 {

@@ -48,7 +48,7 @@ pub fn reference_reads(config: &Config, net: &Net, mapping: &Mapping) -> Option<
         for group in &mapped.groups {
             let readout = Readout::new(chip, group.plane);
             let (Some(plane), Some(_)) = (mapped.plane(group.plane), &readout.adc) else { continue };
-            let block = readout.block(group.rows, group.columns, layer);
+            let block = readout.block(group.rows, group.columns, layer).of_one_pulse();
             let row = RowEnergy::new(chip, &readout, plane, group.columns);
             let ways = if group.plane == Plane::Stochastic { 2 } else { 1 };
             let reads = u64::from(group.rows) * ways;

@@ -106,7 +106,13 @@ pub fn chip(rows: u32, columns: u32) -> Chip {
             readout: ArrayReadout::Adc,
         },
         driver: Driver { bits_per_pulse: 1 },
-        adc: Adc { bits: 8, columns_per_adc: 4, input: AdcInput::Pair, range: AdcRange::FullScale },
+        adc: Adc {
+            bits: 8,
+            columns_per_adc: 4,
+            input: AdcInput::Pair,
+            range: AdcRange::FullScale,
+            conversions: Conversions::PerPulse,
+        },
         sampler: Sampler::Generator {
             source: RandomSource::Ideal,
             bits_per_cycle: 128,
@@ -281,7 +287,13 @@ pub fn functional_spec(rows: u32, columns: u32, adc_bits: u32) -> FunctionalSpec
     let arrays = ArraySpec {
         rows,
         columns,
-        adc: Some(Adc { bits: adc_bits, columns_per_adc: 8, input: AdcInput::Pair, range: AdcRange::FullScale }),
+        adc: Some(Adc {
+            bits: adc_bits,
+            columns_per_adc: 8,
+            input: AdcInput::Pair,
+            range: AdcRange::FullScale,
+            conversions: Conversions::PerPulse,
+        }),
     };
     FunctionalSpec {
         cells: MemoryCells::default(),

@@ -54,7 +54,7 @@ impl Work for Frozen<'_> {
                     let at = block.columns.start + first;
                     for (position, totals) in totals.chunks_exact_mut(columns).enumerate() {
                         let sums = sums[position * driven.pulses..].iter().take(driven.pulses);
-                        clipped += self.convert(sums, factors, &mut totals[at..at + number]);
+                        clipped += self.convert(instructions, sums, factors, &mut totals[at..at + number]);
                     }
                 }
             }
@@ -68,22 +68,32 @@ impl Frozen<'_> {
     /// Adds the codes of the pulses of a position times factors to totals; returns how many clipped. Columns that there are not
     /// have no current.
     #[inline(always)]
-    fn convert<'a>(&self, sums: impl Iterator<Item = &'a Lanes>, factors: [i64; COLUMNS], totals: &mut [i64]) -> u64 {
-        let inverse = self.cells.steps_per_unit(self.quantiser);
-        let (mut codes, mut clipped) = ([0.0; COLUMNS], [0.0; COLUMNS]);
+    fn convert<'a>(
+        &self,
+        instructions: Instructions,
+        sums: impl Iterator<Item = &'a Lanes>,
+        factors: [i64; COLUMNS],
+        totals: &mut [i64],
+    ) -> u64 {
+        let by = self.quantiser.rounding(self.cells.steps_per_unit(self.quantiser));
+        let (mut codes, mut values, mut clipped) = ([0.0; COLUMNS], [0.0; COLUMNS], 0);
         for (pulse, sum) in sums.enumerate() {
             let weight = f64::from(self.quantiser.digits().weight(pulse as u32));
-            for ((code, clipped), sum) in codes.iter_mut().zip(&mut clipped).zip(sum.numbers()) {
-                let (converted, clips) = self.quantiser.convert_current(f64::from(sum) * inverse);
-                *code += weight * converted;
-                *clipped += f64::from(u8::from(clips));
+            let currents = sum.numbers().map(f64::from);
+            if self.quantiser.per_value() {
+                values.iter_mut().zip(currents).for_each(|(value, current)| *value += weight * current);
+            } else {
+                clipped += instructions.add_codes(&currents, by, weight, &mut codes);
             }
+        }
+        if self.quantiser.per_value() {
+            clipped += instructions.add_codes(&values, by, 1.0, &mut codes);
         }
         // Whole numbers below 2^53.
         for ((total, code), factor) in totals.iter_mut().zip(codes).zip(factors) {
             *total += code as i64 * factor;
         }
-        clipped.iter().sum::<f64>() as u64
+        clipped.into()
     }
 }
 

@@ -78,6 +78,8 @@ pub(in crate::functional) struct Scratch {
     driven: Vec<Vec<Driven>>,
     /// Sums of a pulse, of each column.
     sums: Vec<i32>,
+    /// Of each line those of the pulses of a value, each times what it is worth.
+    values: [Vec<f64>; 2],
     normals: Vec<f64>,
     /// Sums of codes of a block.
     of_block: Vec<i32>,
@@ -287,13 +289,17 @@ impl CellPlane {
         noise: &mut dyn FnMut(usize, &mut Vec<f64>),
         scratch: &mut Scratch,
     ) -> u64 {
-        let Scratch { instructions, driven: all, sums, normals, of_block, .. } = scratch;
+        let Scratch { instructions, driven: all, sums, values, normals, of_block, .. } = scratch;
         let columns = block.columns.len();
         of_block.clear();
         of_block.resize(columns, 0);
         let inverse = self.steps_per_unit(quantiser);
         let mut clipped = 0;
         drive(block, quantiser.digits(), window, all);
+        for of_line in &mut *values {
+            of_line.clear();
+            of_line.resize(columns, 0.0);
+        }
         for (pulse, driven) in (0..).zip(&*all) {
             if driven.is_empty() {
                 continue;
@@ -308,8 +314,20 @@ impl CellPlane {
                     let (variances, fraction) = (&line.variance, self.fraction);
                     instructions.run(AddNoise { variances, driven, fraction, normals, sums });
                 }
-                let weight = sign * quantiser.digits().weight(pulse);
-                clipped += instructions.run(Convert { quantiser, sums, inverse, weight, of_block });
+                let weight = quantiser.digits().weight(pulse);
+                if quantiser.per_value() {
+                    // Whole numbers below 2^53.
+                    let values = values[number].iter_mut().zip(&*sums);
+                    values.for_each(|(value, &sum)| *value += f64::from(weight) * f64::from(sum));
+                } else {
+                    let weight = sign * weight;
+                    clipped += instructions.run(Convert { quantiser, sums: &*sums, inverse, weight, of_block });
+                }
+            }
+        }
+        if quantiser.per_value() {
+            for ((_, values), weight) in lines.iter().zip(&*values).zip([1, -1]) {
+                clipped += instructions.run(Convert { quantiser, sums: values, inverse, weight, of_block });
             }
         }
         clipped
@@ -428,26 +446,29 @@ fn added<const N: usize>(currents: &[i16], driven: &[Driven], columns: usize, fi
 
 /// Adds the codes of sums, whose unit is `inverse` steps of the converter, `weight` times to those of a block. Results in how many
 /// conversions clipped.
-struct Convert<'a> {
+struct Convert<'a, T> {
     quantiser: &'a Quantiser,
-    sums: &'a [i32],
+    sums: &'a [T],
     inverse: f64,
     weight: i32,
     of_block: &'a mut [i32],
 }
 
-impl Work for Convert<'_> {
+impl<T: Copy + Into<f64>> Work for Convert<'_, T> {
     type Output = u64;
 
     #[inline(always)]
-    fn run(self, _: Instructions) -> u64 {
-        let mut clipped = 0_u32;
-        for (code, &sum) in self.of_block.iter_mut().zip(self.sums) {
-            let (converted, clips) = self.quantiser.convert_current(f64::from(sum) * self.inverse);
-            *code += self.weight * converted as i32;
-            clipped += u32::from(clips);
+    fn run(self, instructions: Instructions) -> u64 {
+        let by = self.quantiser.rounding(self.inverse);
+        let mut clipped = 0;
+        for (of_block, sums) in self.of_block.chunks_mut(16).zip(self.sums.chunks(16)) {
+            // Columns that there are not have no current.
+            let (mut currents, mut codes) = ([0.0; 16], [0.0; 16]);
+            currents.iter_mut().zip(sums).for_each(|(current, &sum)| *current = sum.into());
+            clipped += u64::from(instructions.add_codes(&currents, by, self.weight.into(), &mut codes));
+            of_block.iter_mut().zip(codes).for_each(|(all, code)| *all += code as i32);
         }
-        clipped.into()
+        clipped
     }
 }
 
