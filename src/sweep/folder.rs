@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -184,7 +184,13 @@ impl Folder {
         };
         let file = path.join(PLAN);
         if !file.exists() {
-            if fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()) {
+            // Another process may be at the same, or have been killed at it.
+            let own =
+                |name: &str| ["shards", "locks"].contains(&name) || name.starts_with('.') && name.contains(whole::NEW);
+            let foreign = |entry: io::Result<fs::DirEntry>| {
+                entry.is_ok_and(|entry| !own(&entry.file_name().to_string_lossy()) && entry.file_name() != PLAN)
+            };
+            if fs::read_dir(path).is_ok_and(|mut entries| entries.any(foreign)) {
                 let message = "holds other files, and no sweep; expected a new or empty folder".to_owned();
                 return Err(Error::Input { path: path.to_owned(), message }.into());
             }

@@ -114,7 +114,11 @@ pub fn run(
     let left = queue.open.is_some() || !queue.waiting.is_empty() || !queue.elsewhere.is_empty();
     match queue.error {
         Some(error) => Err(error),
-        None => Ok(Ran { stopped: left && stop.load(Ordering::Relaxed), ..queue.ran }),
+        None => {
+            // Of processes that were killed meanwhile.
+            folder.tidy()?;
+            Ok(Ran { stopped: left && stop.load(Ordering::Relaxed), ..queue.ran })
+        }
     }
 }
 
