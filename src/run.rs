@@ -1,8 +1,8 @@
 //! One run, from a configuration to facts and sums: values first where there are images, then time and energy.
 
 use crate::config::{
-    Answer, Base, Config, Copies, Described, Images, Location, Plane, Posterior, ReadNoise, Record, Sampler, Samples,
-    Scheme, ValuesSpec, Workload, embedded, ranges_without_images,
+    Answer, Base, Config, Copies, Described, Images, Location, Plane, Posterior, Record, Sampler, Samples, Scheme,
+    ValuesSpec, Workload, embedded, ranges_without_images,
 };
 use crate::critical::Flow;
 use crate::error::{Error, Problem};
@@ -328,12 +328,12 @@ fn resolve_scheme(
     };
     let images = ChoiceImages { calibration, out_of_distribution };
     let tell = |tried: usize| progress(RunPhase::Choosing, tried as u64, (net.layers.len() + CANDIDATES.len()) as u64);
-    let mut spec = FunctionalSpec::of(config);
-    if spec.cells.needs_times() {
-        // No schedule is known before the scheme is.
-        spec.cells.device.read_noise = ReadNoise::Frozen;
-    }
-    let (scheme, tried) = choose(&spec, net, posterior, images, threads, &tell)?;
+    let spec = |scheme: &Scheme| {
+        let mut config = config.clone();
+        config.mapping.scheme = scheme.clone();
+        timed_spec(&config, posterior)
+    };
+    let (scheme, tried) = choose(&config.mapping.scheme, &spec, net, posterior, images, threads, &tell)?;
     config.mapping.scheme = scheme;
     Ok(tried)
 }
@@ -915,6 +915,12 @@ impl Prepared {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// What the network answers; none without images, posterior or answers asked for.
+    #[must_use]
+    pub fn outputs(&self) -> Option<&OutputFacts> {
+        self.values.as_ref().map(|values| &values.outputs)
     }
 
     /// Runs it and follows its critical path.

@@ -265,6 +265,9 @@ quantities! {
     /// Conductance in picosiemens.
     Conductance, "conductance", "25 uS",
     ["pS" = 1, "nS" = 1_000, "uS" = 1_000_000, "mS" = 1_000_000_000];
+    /// Resistance in microohms.
+    Resistance, "resistance", "0.35 Ohm",
+    ["uOhm" = 1, "mOhm" = 1_000, "Ohm" = 1_000_000, "kOhm" = 1_000_000_000];
     /// Length in nanometres; names a technology node as well.
     Length, "length", "22 nm",
     ["nm" = 1, "um" = 1_000, "mm" = 1_000_000];

@@ -129,3 +129,19 @@ fn without_calibration_images_or_a_posterior_it_says_so() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("ece is 2; expected 0..=1"));
 }
+
+/// Where answers depend on when arrays are read, each scheme is tried at the times of its own schedule.
+#[test]
+fn schemes_are_tried_at_the_times_of_their_schedules() {
+    let tried = |more: &[&str]| {
+        let set = ["--set", "arch.device.model=pcm_joshi", "--set", "arch.device.read_noise=OneOverF"];
+        let few = ["--set", "values.answer=First(1)", "--set", "ensemble.members=2"];
+        let found = json("first_ensembling_layer: Layer(\"fc1\"), eps: Auto(auroc: 1)", &[&set, &few, more].concat());
+        found["tried"].clone()
+    };
+    let first = tried(&[]);
+    assert!(first[0]["nll"].as_f64().unwrap() > 0.0, "{first}");
+    assert_eq!(tried(&["--set", "schedule.grain=Conversion"]), first);
+    let slower = tried(&["--set", "arch.array.read_time=1 ms"]);
+    assert_ne!(slower[0]["nll"], first[0]["nll"]);
+}

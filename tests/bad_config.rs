@@ -416,6 +416,32 @@ help: did you mean "pcm_joshi"?
 "#,
     ),
     (
+        "wires that hardly conduct",
+        &[Set("arch.device.wires.bit_line=3 kOhm")],
+        r#"--set arch.device.wires.bit_line=3 kOhm: error: bit_line is 3 kOhm; expected 0 Ohm..=1 kOhm
+"#,
+    ),
+    (
+        "wires with the unit of a conductance",
+        &[Set("arch.device.wires.word_line=1 uS")],
+        r#"--set arch.device.wires.word_line=1 uS: error: word_line: unknown resistance unit "uS"; expected one of uOhm, mOhm, Ohm, kOhm
+"#,
+    ),
+    (
+        "a line of another name",
+        &[Set("arch.device.wires.wordline=1 Ohm")],
+        r#"--set arch.device.wires.wordline=1 Ohm: error: unknown key "wordline" of wires; expected one of word_line, bit_line
+help: did you mean "word_line"?
+"#,
+    ),
+    (
+        "noise of something else",
+        &[Set("arch.device.read_noise_per=Devices")],
+        r#"--set arch.device.read_noise_per=Devices: error: unknown variant "Devices" of read_noise_per; expected one of Input, Device
+help: did you mean Device?
+"#,
+    ),
+    (
         "cells that do not reach the on conductance",
         &[Set("arch.device.model=hermes")],
         r#"chip.ron:13:25: error: conductance_on is 25 uS; the cells of "hermes" reach 10.35 uS

@@ -3,10 +3,11 @@
 use crossbayes::config::{LoadRequest, load};
 use crossbayes::device::one_over_f::{Bank, Ladder, fresh_sigma};
 use crossbayes::device::population::population;
-use crossbayes::device::{Draws, Moment};
+use crossbayes::device::{Draws, Moment, Wires};
 use crossbayes::functional::kernels::Instructions;
 use crossbayes::functional::{FunctionalModel, FunctionalSpec, Outputs, ReadTimes};
 use crossbayes::random::{Purpose, StreamName};
+use crossbayes::units::Resistance;
 use crossbayes::workload::{LoadedImages, LoadedPosterior, resolve};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -45,6 +46,7 @@ fn with<'a>(first: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
 }
 
 const JOSHI: &str = "arch.device.model=pcm_joshi";
+const PER_DEVICE: &str = "arch.device.read_noise_per=Device";
 
 /// Cells that are not ideal, by far less than their conductances are held to.
 const NEARLY_IDEAL: [&str; 5] = [
@@ -82,8 +84,13 @@ fn cells_without_noise_give_the_answers_of_ideal_ones() {
         &["mapping.scheme=Dense", "arch.adc.input=Column", "arch.adc.conversions=PerValue", "arch.adc.range=Fixed(9)"],
         &[sparse, "ensemble.execution=Spatial", "schedule.mode=Streaming"],
     ];
-    let ways: [&[&str]; 3] = [
+    let ways: [&[&str]; 4] = [
         &[],
+        &[
+            "arch.device.wires=(word_line: \"1 uOhm\", bit_line: \"1 uOhm\")",
+            "arch.device.read_noise=White",
+            PER_DEVICE,
+        ],
         &["arch.device.read_noise=White", "arch.device.age=1 year", "arch.device.compensation=Arrays()"],
         &["arch.device.compensation=Logits(reference: Ideal)", "arch.device.pairs=Remapped"],
     ];
@@ -365,6 +372,126 @@ fn reads_in_time_have_the_fresh_share_of_their_distance() {
     };
     let ratio = sigma(&reads) / sigma(&by_devices);
     assert!((ratio - 1.0).abs() < 0.02, "{ratio}");
+}
+
+#[test]
+fn noise_of_inputs_has_the_mean_and_variance_of_noise_of_devices() {
+    const GROUPS: usize = 150;
+    let codes = driven();
+    // White noise, and 1/f noise in pairs of reads 1 ms apart; pairs are as good as independent, and nothing is frozen.
+    let start = |layer: usize, image: usize, _| {
+        let within = if layer == FC1 && image % 2 == 1 { 1e-3 } else { 0.0 };
+        (image / 2) as f64 * 97.123_456_789 + within + if layer > FC1 { 10.0 } else { 0.0 }
+    };
+    for (noise, times) in [("White", None), ("OneOverF", Some(ReadTimes::given(4, 2 * GROUPS, 1, start)))] {
+        for input in ["Pair", "Column"] {
+            let [noise, input] = [format!("arch.device.read_noise={noise}"), format!("arch.adc.input={input}")];
+            let reads = |more: &[&str]| -> Vec<Vec<Vec<f64>>> {
+                let (model, _) = timed_digits(&with(&with(&FINE, &[JOSHI, &noise, &input]), more), times.clone());
+                let step = model.step(FC1);
+                let read = |image: usize| {
+                    let sums = model.accumulate(FC1, image, 0, &codes, &mut ()).0;
+                    sums.iter().map(|&sum| f64::from(sum) * step).collect()
+                };
+                (0..GROUPS).map(|group| vec![read(2 * group), read(2 * group + 1)]).collect()
+            };
+            let both = [reads(&[]), reads(&[PER_DEVICE])];
+            // Mean and variance of the first read of a group, of each output.
+            let moments = |output: usize| {
+                both.each_ref().map(|reads| {
+                    let values = reads.iter().map(|group| group[0][output]);
+                    let mean = values.clone().sum::<f64>() / GROUPS as f64;
+                    let squares = values.map(|value| (value - mean).powi(2)).sum::<f64>();
+                    [mean, squares / (GROUPS - 1) as f64]
+                })
+            };
+            let (mut z_squared, mut variances) = (0.0, [0.0; 2]);
+            for output in 0..COLUMNS {
+                let [[of_inputs, first], [of_devices, second]] = moments(output);
+                z_squared += (of_inputs - of_devices).powi(2) / ((first + second) / GROUPS as f64);
+                (variances[0], variances[1]) = (variances[0] + first, variances[1] + second);
+            }
+            // The mean of 64 squares of standard normals has a standard error of sqrt(2 / 64) = 0.18.
+            let z_squared = z_squared / COLUMNS as f64;
+            assert!(
+                (z_squared - 1.0).abs() < 4.0 * 0.18,
+                "{noise}, {input}: means differ by {z_squared} squared errors"
+            );
+            // Each variance is known to sqrt(2 / (64 * 150)) = 1.4 %, so their ratio to 2.0 %.
+            let ratio = variances[0] / variances[1];
+            assert!((ratio - 1.0).abs() < 4.0 * 0.0204, "{noise}, {input}: variances have a ratio of {ratio}");
+            if times.is_some() {
+                // Standard error of a share of 0.66 in 64 * 150 pairs: 0.0053; the polygon is 0.4 % off in the variance.
+                let law = fresh_sigma(1e-3, 20.0, 250e-9);
+                let shares = both.each_ref().map(|reads| fresh_shares(reads)[0]);
+                assert!(shares.iter().all(|share| (share - law).abs() < 4.0 * 0.006), "{input}: {shares:?}, law {law}");
+            }
+        }
+    }
+}
+
+#[test]
+fn threads_and_instructions_do_not_change_noise_of_devices() {
+    let set = [JOSHI, "arch.device.read_noise=White", PER_DEVICE, "ensemble.members=2", "mapping.scheme=Dense"];
+    let (model, images) = digits(&set);
+    let one = model.run(&images, 0..2, 1, &|_| ()).unwrap();
+    assert_eq!(model.with(Instructions::portable()).run(&images, 0..2, 2, &|_| ()).unwrap(), one);
+    assert_ne!(answers(&set[..2], 2, 1).logits, one.logits);
+}
+
+#[test]
+fn wires_take_what_a_computation_by_hand_says() {
+    const WIRES: &str = "arch.device.wires=(word_line: \"2 Ohm\", bit_line: \"4 Ohm\")";
+    let wires = Wires { word_line: Resistance(2_000_000), bit_line: Resistance(4_000_000) };
+    let codes = codes();
+    // Blocks of 128 rows of 64 pairs of 25 and 0 uS, as the mode or a stored sample has them.
+    let loaded = load(&LoadRequest::default()).unwrap();
+    let net = resolve(&loaded.config.workload).unwrap();
+    let posterior = LoadedPosterior::load(&loaded.config.workload, &net, &folder()).unwrap().unwrap();
+    let fc1 = &posterior.layers[FC1];
+    let sample = fc1.samples.as_ref().unwrap().member(0);
+    let mode = |at: usize| fc1.p[at] > 0.5;
+    let stored = |at: usize| sample[at / 64] >> (at % 64) & 1 == 1;
+    let by_hand = |set: &dyn Fn(usize) -> bool| -> Vec<f64> {
+        let mut sums = vec![0.0; COLUMNS];
+        for first in (0..ROWS).step_by(128) {
+            let pair = |row: usize, column: usize| if set(column * ROWS + row) { [25.0, 0.0] } else { [0.0, 25.0] };
+            let loads: Vec<f64> = (0..128 * COLUMNS).flat_map(|at| pair(first + at / COLUMNS, at % COLUMNS)).collect();
+            let shares = wires.shares(&loads, 2 * COLUMNS);
+            for (at, (load, share)) in loads.iter().zip(&shares).enumerate() {
+                let (row, line) = (first + at / (2 * COLUMNS), at % (2 * COLUMNS));
+                let sign = if line % 2 == 0 { 1.0 } else { -1.0 };
+                sums[line / 2] += sign * f64::from(codes[row]) * load / 25.0 * share;
+            }
+        }
+        sums
+    };
+    let stored_samples = ["mapping.scheme=Dense", "ensemble.samples=Stored", "ensemble.members=1"];
+    for (set, weights) in [(&[][..], &mode as &dyn Fn(usize) -> bool), (&stored_samples, &stored)] {
+        let found = sums(&with(&with(&FINE, set), &[WIRES]), &codes, 0);
+        let perfect = sums(&with(&FINE, set), &codes, 0);
+        // Conversions of 14 bits round by at most 0.5 * 128 / 8191 of a current: of 4 bits and 4 blocks 0.5. Currents by at
+        // most 2^-15: 512 rows of at most 15 by 0.1.
+        for ((found, by_hand), perfect) in found.iter().zip(by_hand(weights)).zip(&perfect) {
+            assert!((found - by_hand).abs() < 0.6, "{set:?}: {found}, by hand {by_hand}, perfect {perfect}");
+        }
+        // Bit lines of a pair differ by what they carry, so their difference loses about twice of what each of them does.
+        let ratio = root_mean_square(found.iter().copied()) / root_mean_square(perfect.iter().copied());
+        assert!((0.4..0.8).contains(&ratio), "{ratio}");
+    }
+    let size = |set: &[&str]| root_mean_square(sums(&with(&FINE, set), &codes, 0).into_iter());
+    // Global drift compensation compares with the same wires: it brings back what drift took, no more.
+    let year = [JOSHI, "arch.device.age=1 year", "arch.device.compensation=Arrays(reference: Ideal)", WIRES];
+    let compensated = size(&year) / size(&[JOSHI, WIRES]);
+    assert!((compensated - 1.0).abs() < 0.08, "{compensated}");
+    // Energy follows: that of all blocks, the smallest of which hardly lose anything.
+    let energy = |set: &[&str]| {
+        let report = report(&with(&["mapping.scheme=Deterministic", "values.answer=First(1)"], set), "1");
+        report["energy"]["per_component"]["crossbar"].as_f64().unwrap()
+    };
+    let found = energy(&[WIRES]) / energy(&[]);
+    let share = wires.mean_share(12.5, 128, 128);
+    assert!(found > share && found < 0.97, "{found}, equal cells {share}");
 }
 
 #[test]

@@ -73,7 +73,7 @@ pub(super) fn text(
 ) -> Result<String, Failure> {
     let config = target.load(global.seed)?.config;
     let (mut device, seed) = (config.arch.device, config.seed);
-    let model = options.model.as_deref().or(device.is_ideal().then_some("pcm_joshi"));
+    let model = options.model.as_deref().or(device.has_ideal_cells().then_some("pcm_joshi"));
     if let Some(model) = model {
         device.model = load_device(model).map_err(Failure::Config)?;
     }

@@ -430,7 +430,7 @@ fn nothing_to_draw_from(config: &Config) -> Option<Problem> {
     let drawn = matches!(config.arch.sampler, Sampler::Comparator { .. })
         && config.mapping.scheme != Scheme::Deterministic
         && config.ensemble.samples != Samples::Stored;
-    let frozen = config.arch.device.read_noise == ReadNoise::Frozen && !config.arch.device.is_ideal();
+    let frozen = config.arch.device.read_noise == ReadNoise::Frozen && !config.arch.device.has_ideal_cells();
     let message = "read noise is Frozen, and comparators draw weights from it: all their draws would be the same";
     (drawn && frozen).then(|| Problem::new("arch.device.read_noise", message).hint("expected OneOverF or White"))
 }

@@ -353,7 +353,17 @@ pub struct Offset {
     pub trim: Option<Trim>,
 }
 
-/// Trimming of comparators, once, right after programming.
+/// When comparators are trimmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
+pub enum TrimTime {
+    /// Once, right after programming.
+    #[default]
+    Programming,
+    /// Again at the age of the devices, right before the run.
+    Run,
+}
+
+/// Trimming of comparators.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Trim {
@@ -363,6 +373,9 @@ pub struct Trim {
     /// Bits: steps reach to 2^(bits - 1) - 1 to either side.
     #[schemars(range(min = 2, max = 16))]
     pub bits: u32,
+    /// When: what noise rows drift apart later stays.
+    #[serde(default)]
+    pub at: TrimTime,
 }
 
 impl Trim {

@@ -23,7 +23,7 @@ pub mod costs;
 pub mod run;
 pub mod sweep;
 
-pub use crate::device::{Compensation, Device, DeviceModel, PairSemantics, ReadNoise, Reference};
+pub use crate::device::{Compensation, Device, DeviceModel, NoisePer, PairSemantics, ReadNoise, Reference};
 pub use crate::network::{Images, Input, Layer, Operation, Posterior, Workload};
 pub(crate) use check::config as check_config;
 pub(crate) use check::{no_first_layer, ranges_without_images};

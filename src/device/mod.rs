@@ -17,7 +17,9 @@ pub mod cell;
 pub mod pair;
 pub mod one_over_f;
 pub mod population;
+pub mod wires;
 
 pub use cell::{Cell, Draws};
 pub use curve::{Form, Piece};
-pub use model::{Compensation, Device, DeviceModel, Moment, PairSemantics, ReadNoise, Reference};
+pub use model::{Compensation, Device, DeviceModel, Moment, NoisePer, PairSemantics, ReadNoise, Reference};
+pub use wires::Wires;

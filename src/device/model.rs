@@ -1,6 +1,7 @@
 //! A kind of memory cell, and how a chip uses it.
 
 use crate::device::curve::{self, Piece};
+use crate::device::wires::Wires;
 use crate::error::Problem;
 use crate::units::{Age, Conductance, Time};
 use schemars::JsonSchema;
@@ -59,12 +60,21 @@ pub enum ReadNoise {
     /// Once for each device: all reads of a run find the same. What 1/f noise comes near where a run is short.
     #[default]
     Frozen,
-    /// Anew at every read: of a converter's input, with the variances of all devices that it sums.
+    /// Anew at every read.
     White,
     /// As 1/f noise at the times of the reads, which the simulated schedule gives: reads close to each other share most of it.
-    /// Components slower than ten latencies of an image are drawn once for each device, faster ones for each input of a
-    /// converter.
+    /// Components slower than ten latencies of an image are drawn once for each device.
     OneOverF,
+}
+
+/// What read noise that is not frozen is drawn for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
+pub enum NoisePer {
+    /// Each input of a converter: a normal with the variances of all devices that it sums.
+    #[default]
+    Input,
+    /// Each device, whose conductance does not fall below 0: many times slower. For checks of `Input`.
+    Device,
 }
 
 /// How drift is made up for.
@@ -114,10 +124,14 @@ pub struct Device {
     /// Share of devices that cannot be programmed and stay at `conductance_max`, without drift.
     #[schemars(range(min = 0, max = 1))]
     pub stuck_at_set: f64,
+    /// Resistance of word and bit lines; none by default.
+    pub wires: Wires,
     /// Time from the first read after programming to the run, during which nothing drifts any further.
     pub age: Age,
     /// When read noise is drawn.
     pub read_noise: ReadNoise,
+    /// What read noise that is not frozen is drawn for.
+    pub read_noise_per: NoisePer,
     /// How drift is made up for.
     pub compensation: Compensation,
     /// Time from one measurement of compensation factors to the next, over which its cost is spread; one measurement a
@@ -225,7 +239,8 @@ impl std::fmt::Display for Device {
             Compensation::Arrays { .. } => "drift compensated by array",
             Compensation::Logits { .. } => "drift compensated in the logits",
         };
-        write!(f, "{}, aged {}; {noise} read noise; {compensation}", self.model.name, self.age)
+        write!(f, "{}, aged {}; {noise} read noise; {compensation}", self.model.name, self.age)?;
+        if !self.wires.are_perfect() { write!(f, "; {}", self.wires) } else { Ok(()) }
     }
 }
 
@@ -262,8 +277,14 @@ impl Device {
 
     /// Whether every read of every device gives its target.
     #[must_use]
-    pub fn is_ideal(&self) -> bool {
+    pub fn has_ideal_cells(&self) -> bool {
         self.model.is_ideal() && self.stuck_at_reset == 0.0 && self.stuck_at_set == 0.0
+    }
+
+    /// Whether converters see the targets: devices are ideal, and so are wires.
+    #[must_use]
+    pub fn is_ideal(&self) -> bool {
+        self.has_ideal_cells() && self.wires.are_perfect()
     }
 
     /// Problems across its keys.

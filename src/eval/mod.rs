@@ -196,7 +196,7 @@ fn set_up(request: &Request) -> Result<(Config, Setup), Error> {
     }
     config.ensemble.members = most;
     let aged = !request.drift.is_empty() || !request.compensation.is_empty();
-    if aged && config.arch.device.is_ideal() {
+    if aged && config.arch.device.has_ideal_cells() {
         let message = "the memory cells are ideal and do not drift, so neither ages nor compensations differ";
         let hint = "name cells that do, such as --set arch.device.model=pcm_joshi";
         return Err(Error::Problems(vec![Problem::new("arch.device.model", message).hint(hint)]));

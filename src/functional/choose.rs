@@ -52,7 +52,8 @@ pub struct ChoiceImages<'a> {
 
 /// Calibration images, and what answers them.
 struct Trial<'a> {
-    spec: &'a FunctionalSpec,
+    /// What decides values in a scheme.
+    spec: &'a dyn Fn(&Scheme) -> Result<FunctionalSpec, Error>,
     net: &'a Net,
     posterior: &'a LoadedPosterior,
     images: ChoiceImages<'a>,
@@ -61,20 +62,22 @@ struct Trial<'a> {
     tried: Vec<Tried>,
 }
 
-/// Replaces `Auto` in the scheme of `spec` by what keeps the answers to `images`, and tells what was tried: the fully
-/// sampled network first. `progress` is called with the number of schemes tried.
+/// Replaces `Auto` in a scheme by what keeps the answers to `images`, and tells what was tried: the fully sampled network
+/// first. `spec` says what decides values in a scheme; where they depend on when arrays are read, it simulates that. `progress` is called with the number of schemes tried.
 ///
 /// # Errors
-/// Returns [`Error::Problems`] if the calibration images have no labels, otherwise the errors of [`FunctionalModel`].
+/// Returns [`Error::Problems`] if the calibration images have no labels, otherwise the errors of `spec` and
+/// [`FunctionalModel`].
 pub fn choose(
-    spec: &FunctionalSpec,
+    scheme: &Scheme,
+    spec: &dyn Fn(&Scheme) -> Result<FunctionalSpec, Error>,
     net: &Net,
     posterior: &LoadedPosterior,
     images: ChoiceImages<'_>,
     threads: usize,
     progress: &dyn Fn(usize),
 ) -> Result<(Scheme, Vec<Tried>), Error> {
-    let mut scheme = spec.scheme.clone();
+    let mut scheme = scheme.clone();
     let Some(labels) = images.calibration.labels() else {
         let message = "Auto compares accuracies on the calibration images, which have no labels";
         return Err(Error::Problems(vec![Problem::new("workload.calibration.labels", message)]));
@@ -139,7 +142,7 @@ impl Trial<'_> {
             Some(eps) => Split::new(layer.rows, layer.columns, &of_layer.p, eps).probabilistic(),
         });
         let sampled_synapses = sampled.sum();
-        let spec = FunctionalSpec { scheme: scheme.clone(), ..self.spec.clone() };
+        let spec = (self.spec)(&scheme)?;
         let spec = with_ranges(spec, self.net, self.posterior, self.images.calibration, self.threads)?;
         let model = FunctionalModel::new(&spec, self.net, self.posterior)?;
         let answers = |images: &LoadedImages| model.run(images, 0..images.len(), self.threads, &|_| ());

@@ -77,7 +77,7 @@ impl MemoryCells {
     /// Whether values depend on when arrays are read.
     #[must_use]
     pub fn needs_times(&self) -> bool {
-        self.device.read_noise == ReadNoise::OneOverF && !self.device.is_ideal()
+        self.device.read_noise == ReadNoise::OneOverF && !self.device.has_ideal_cells()
     }
 }
 
@@ -1285,7 +1285,7 @@ impl Planes<'_> {
                 Ok(Weights::PerMember(members.collect()))
             }
             Sampler::Generator { probability_bits: bits, .. } => Ok(per_position(of_layer, blocks, *bits)),
-            Sampler::Comparator { .. } if spec.cells.device.is_ideal() => Ok(per_position(of_layer, blocks, 32)),
+            Sampler::Comparator { .. } if spec.cells.device.has_ideal_cells() => Ok(per_position(of_layer, blocks, 32)),
             Sampler::Comparator { noise_rows, sub_arrays, offset } => {
                 let MemoryCells { device, targets, .. } = &spec.cells;
                 let circuit =

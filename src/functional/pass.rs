@@ -454,8 +454,7 @@ impl<'a> Running<'a> {
 impl PlaneProduct {
     /// What a member's reads of real cells find, where there are any; `drawn` are the weights of a position that has its own.
     fn lines(&self, member: usize, drawn: Option<&BitMatrix>) -> Option<Cow<'_, PlaneLines>> {
-        let (Some(cells), Sums::Quantised(quantiser)) = (&self.cells, &self.sums) else { return None };
-        cells.lines(member, drawn, quantiser)
+        self.cells.as_ref()?.lines(member, drawn)
     }
 
     /// The weights that a member holds for a whole pass; None where they are drawn at every position.
@@ -470,7 +469,7 @@ impl PlaneProduct {
     /// What reads of real cells find that have no noise of their own and are the same at all positions.
     fn frozen(&self, member: usize) -> Option<(&CellPlane, &PlaneLines, &Quantiser)> {
         let (Some(cells), Sums::Quantised(quantiser)) = (&self.cells, &self.sums) else { return None };
-        match cells.lines(member, None, quantiser)? {
+        match cells.lines(member, None)? {
             Cow::Borrowed(lines) if !cells.is_noisy() => Some((cells, lines, quantiser)),
             _ => None,
         }

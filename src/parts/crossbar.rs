@@ -240,7 +240,7 @@ impl CrossbarSpec {
                 full_square: u64::from(readout.digits(layer).full_level()).pow(2),
                 weighed: at.activity.is_some() && plane.weights < plane.slots,
                 peers: group.peers,
-                row: RowEnergy::new(at.chip, &readout, plane, group.columns),
+                row: RowEnergy::new(at.chip, &readout, plane, [group.rows, group.columns]),
                 rows,
             },
         }

@@ -137,13 +137,13 @@ pub struct RowEnergy {
 }
 
 impl RowEnergy {
-    /// A row of `columns` places for synapses, and the noise rows that are on beside it. Of all places of the plane
+    /// A row of an array of so many rows and columns of places for synapses, and the noise rows that are on beside it. Of all places of the plane
     /// some hold weights, one on and one off cell each; the others are two off cells.
     /// Energies saturate at 64 bits; [`mod@super::limits`] refuses such runs.
     #[must_use]
-    pub fn new(chip: &Chip, readout: &Readout<'_>, plane: &PlaneMapping, columns: u32) -> Self {
+    pub fn new(chip: &Chip, readout: &Readout<'_>, plane: &PlaneMapping, [rows, columns]: [u32; 2]) -> Self {
         let array = &readout.arrays.array;
-        let conductances = conductances(chip, readout, plane.plane);
+        let conductances = conductances(chip, readout, plane.plane, [rows, columns]);
         let synapse = |cell: &dyn Fn(Conductance) -> Energy| {
             let [on, off] = conductances.map(|of| cell(of).0);
             // Of so many weights in so many places.
@@ -171,22 +171,25 @@ impl RowEnergy {
     }
 }
 
-/// Conductances of on and off cells: the mean at the age of the chip. The off cells of latched arrays are cut off, but for what
-/// the chip says that they conduct.
-fn conductances(chip: &Chip, readout: &Readout<'_>, plane: Plane) -> [Conductance; 2] {
+/// Conductances of on and off cells: the mean at the age of the chip, and in an array of so many rows and places. The off cells
+/// of latched arrays are cut off, but for what the chip says that they conduct.
+fn conductances(chip: &Chip, readout: &Readout<'_>, plane: Plane, [rows, columns]: [u32; 2]) -> [Conductance; 2] {
     let (array, device) = (&readout.arrays.array, &chip.device);
     let targets = [array.conductance_on, array.conductance_off];
     if device.is_ideal() {
         return targets;
     }
-    let mean = |target: Conductance| Conductance((device.mean_conductance(target.microsiemens()) * 1e6).round() as u64);
+    let rounded = |microsiemens: f64| Conductance((microsiemens * 1e6).round() as u64);
+    let mean = |target: Conductance| rounded(device.mean_conductance(target.microsiemens()));
     if plane == Plane::Stochastic && matches!(chip.sampler, Sampler::Comparator { .. }) {
         // Both devices of a pair that is drawn from are near the middle; those of places without one are off.
         let (middle, off) = (mean(Conductance(u64::midpoint(targets[0].0, targets[1].0))), mean(targets[1]));
         return [Conductance((2 * middle.0).saturating_sub(off.0)), off];
     }
     let latched = plane == Plane::Stochastic && matches!(chip.sampler, Sampler::Generator { .. });
-    [mean(targets[0]), if latched { targets[1] } else { mean(targets[1]) }]
+    let found = [mean(targets[0]), if latched { targets[1] } else { mean(targets[1]) }].map(Conductance::microsiemens);
+    let load = 0.5 * (found[0] + found[1]);
+    found.map(|of| rounded(of * device.wires.mean_share(load, rows as usize, 2 * columns as usize)))
 }
 
 /// Driven rows of the arrays of a group, and their energy.

@@ -22,7 +22,7 @@ pub fn limits(config: &Config, net: &Net, mapping: &Mapping) -> Vec<Problem> {
             let plane = mapped.plane(group.plane).expect("a group belongs to a plane of its layer");
             let readout = Readout::new(chip, group.plane);
             let block = readout.block(group.rows, group.columns, layer);
-            let row = RowEnergy::new(chip, &readout, plane, group.columns);
+            let row = RowEnergy::new(chip, &readout, plane, [group.rows, group.columns]);
             let held = u128::from(row.hold.most) * u128::from(block.convert.max(block.conducting));
             let of_row = u128::from(row.read.most).max(row.drive.into()).max(held);
             let of_result = readout.energy.max(readout.accumulate.energy).max(readout.sample.unwrap_or_default());

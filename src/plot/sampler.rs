@@ -1,7 +1,7 @@
 //! Pictures of comparators that draw from device noise: what becomes of p, and how alike later draws are.
 
 use super::device::Chart;
-use crate::config::{Offset, Trim};
+use crate::config::{Offset, Trim, TrimTime};
 use crate::device::one_over_f::Ladder;
 use crate::functional::study::{Study, draw_correlation};
 use crate::plot::axis::Axis;
@@ -33,7 +33,7 @@ pub fn pictures(study: &Study) -> Vec<(&'static str, Picture)> {
 
 /// A trim that leaves next to nothing.
 fn fine() -> Trim {
-    Trim { step: Conductance(100_000), bits: 12 }
+    Trim { step: Conductance(100_000), bits: 12, at: TrimTime::Programming }
 }
 
 /// Mean magnitude of the error over the intended probability, for several numbers of noise rows.

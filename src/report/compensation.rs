@@ -35,7 +35,7 @@ pub struct ReferenceReads {
 pub fn reference_reads(config: &Config, net: &Net, mapping: &Mapping) -> Option<ReferenceReads> {
     let chip = &config.arch;
     let last_alone = matches!(chip.device.compensation, Compensation::Logits { .. });
-    if chip.device.is_ideal() || chip.device.compensation == Compensation::Off {
+    if chip.device.has_ideal_cells() || chip.device.compensation == Compensation::Off {
         return None;
     }
     let mut all = ReferenceReads { arrays: 0, reads: 0, conversions: 0, cycles: 0, energy: 0 };
@@ -49,7 +49,7 @@ pub fn reference_reads(config: &Config, net: &Net, mapping: &Mapping) -> Option<
             let readout = Readout::new(chip, group.plane);
             let (Some(plane), Some(_)) = (mapped.plane(group.plane), &readout.adc) else { continue };
             let block = readout.block(group.rows, group.columns, layer).of_one_pulse();
-            let row = RowEnergy::new(chip, &readout, plane, group.columns);
+            let row = RowEnergy::new(chip, &readout, plane, [group.rows, group.columns]);
             let ways = if group.plane == Plane::Stochastic { 2 } else { 1 };
             let reads = u64::from(group.rows) * ways;
             let conversion =

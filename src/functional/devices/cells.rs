@@ -126,20 +126,52 @@ impl Setting<'_> {
     }
 
     /// What reads find of the cells at the chip's age.
-    pub(super) fn found<'a>(&'a self, cells: &'a Cells) -> impl Iterator<Item = Found> + 'a {
+    pub(super) fn found(&self, cells: &Cells) -> Vec<Found> {
         let (model, moment) = (&self.device.model, self.moment());
         let noisy = self.device.read_noise != ReadNoise::Frozen;
-        cells.pairs.iter().zip(&cells.normals).map(move |(pair, normals)| {
-            let mut found = Found { conductance: [0.0; 2], variance: [0.0; 2] };
-            for i in 0..2 {
-                found.conductance[i] = pair[i].read(model, moment, self.frozen * normals[i]);
-                if noisy {
-                    let sigma = pair[i].read_deviation(model, moment);
-                    found.variance[i] = sigma * sigma;
+        let read = |(pair, normals): (&[Cell; 2], &[f64; 2])| {
+            [0, 1].map(|i| pair[i].read(model, moment, self.frozen * normals[i]))
+        };
+        let conductances: Vec<[f64; 2]> = cells.pairs.iter().zip(&cells.normals).map(read).collect();
+        // Of gated ones not all are connected: what wires leave is known where they are selected.
+        let fixed = matches!(self.synapses, Synapses::Fixed(_));
+        let shares = if fixed { self.shares(cells, &conductances) } else { None };
+        let found = |at: usize| {
+            let share = shares.as_ref().map_or([1.0; 2], |shares| shares[at]);
+            let sigma =
+                |i: usize| if noisy { share[i] * cells.pairs[at][i].read_deviation(model, moment) } else { 0.0 };
+            Found {
+                conductance: [0, 1].map(|i| share[i] * conductances[at][i]),
+                variance: [0, 1].map(|i| sigma(i) * sigma(i)),
+            }
+        };
+        (0..conductances.len()).map(found).collect()
+    }
+
+    /// What wires leave of these conductances of the cells; none where they leave all. Those of gated synapses are connected
+    /// on one side, all of them.
+    fn shares(&self, cells: &Cells, conductances: &[[f64; 2]]) -> Option<Vec<[f64; 2]>> {
+        let wires = self.device.wires;
+        if wires.are_perfect() {
+            return None;
+        }
+        let ways: &[[f64; 2]] = match self.synapses {
+            Synapses::Fixed(_) => &[[1.0, 1.0]],
+            Synapses::Gated(_) => &[[1.0, 0.0], [0.0, 1.0]],
+        };
+        let mut shares = vec![[1.0; 2]; conductances.len()];
+        for array in 0..cells.scales.len() {
+            let columns = cells.columns_of(array);
+            let places = || cells.places(columns.clone());
+            for way in ways {
+                let load = |at: usize| [0, 1].map(|i| way[i] * conductances[at][i]);
+                let found = wires.shares(&places().flat_map(load).collect::<Vec<_>>(), 2 * columns.len());
+                for (at, share) in places().zip(found.as_chunks::<2>().0) {
+                    (0..2).filter(|&i| way[i] > 0.0).for_each(|i| shares[at][i] = share[i]);
                 }
             }
-            found
-        })
+        }
+        Some(shares)
     }
 
     /// Sums of the magnitudes of an array's weights, as a reference read finds them: right after programming, and now. Each
@@ -151,9 +183,8 @@ impl Setting<'_> {
         };
         let (model, moments) = (&self.device.model, [self.device.model.at(0.0), self.moment()]);
         let frozen = self.device.read_noise == ReadNoise::Frozen;
-        let mut sums = vec![[0.0; 2]; cells.scales.len()];
-        let gated = matches!(self.synapses, Synapses::Gated(_));
-        for (at, &row) in rows.iter().enumerate() {
+        let mut found = [const { Vec::new() }; 2];
+        for &row in rows {
             let mut stream = self.name(Purpose::ReferenceRead, replica, row).open(self.seed);
             for column in 0..columns.end {
                 // Two devices, before and now.
@@ -161,8 +192,7 @@ impl Setting<'_> {
                 if column < columns.start {
                     continue;
                 }
-                let (index, array) =
-                    (at * cells.columns + column - columns.start, (column - columns.start) / cells.width);
+                let index = found[0].len();
                 for (now, moment) in moments.into_iter().enumerate() {
                     let read = |i: usize| {
                         let cell = cells.pairs[index][i];
@@ -173,9 +203,19 @@ impl Setting<'_> {
                         let normal = if frozen && now == 1 { cells.normals[index][i] } else { normals[now][i] };
                         cell.read(model, moment, normal)
                     };
-                    sums[array][now] +=
-                        if gated { read(0) + read(1) } else { ((read(0) - read(1)) * cells.scales[array]).abs() };
+                    found[now].push([read(0), read(1)]);
                 }
+            }
+        }
+        let gated = matches!(self.synapses, Synapses::Gated(_));
+        let mut sums = vec![[0.0; 2]; cells.scales.len()];
+        for (now, found) in found.iter().enumerate() {
+            let shares = self.shares(cells, found);
+            for (at, read) in found.iter().enumerate() {
+                let share = shares.as_ref().map_or([1.0; 2], |shares| shares[at]);
+                let [plus, minus] = [0, 1].map(|i| share[i] * read[i]);
+                let array = at % cells.columns / cells.width;
+                sums[array][now] += if gated { plus + minus } else { ((plus - minus) * cells.scales[array]).abs() };
             }
         }
         sums
@@ -191,15 +231,22 @@ impl Cells {
 
     /// Maps the pairs of an array anew.
     fn remap(&mut self, array: usize, on: f64) {
-        let columns = array * self.width..((array + 1) * self.width).min(self.columns);
-        let places = |columns: Range<usize>, all: usize, row: usize| {
-            (0..all / row).flat_map(move |at| columns.clone().map(move |column| at * row + column))
-        };
-        let mut of_array: Vec<[Cell; 2]> =
-            places(columns.clone(), self.pairs.len(), self.columns).map(|at| self.pairs[at]).collect();
+        let places: Vec<usize> = self.places(self.columns_of(array)).collect();
+        let mut of_array: Vec<[Cell; 2]> = places.iter().map(|&at| self.pairs[at]).collect();
         self.scales[array] = remap(&mut of_array, on);
-        for (at, pair) in places(columns, self.pairs.len(), self.columns).zip(of_array) {
+        for (at, pair) in places.into_iter().zip(of_array) {
             self.pairs[at] = pair;
         }
+    }
+
+    /// The columns of an array.
+    fn columns_of(&self, array: usize) -> Range<usize> {
+        array * self.width..((array + 1) * self.width).min(self.columns)
+    }
+
+    /// Places of these columns in all rows.
+    fn places(&self, columns: Range<usize>) -> impl Iterator<Item = usize> + use<> {
+        let row = self.columns;
+        (0..self.pairs.len() / row).flat_map(move |at| columns.clone().map(move |column| at * row + column))
     }
 }

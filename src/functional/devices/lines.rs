@@ -2,6 +2,7 @@
 
 use super::cells::{Cells, Found, Setting};
 use crate::config::AdcInput;
+use crate::device::Wires;
 use crate::functional::weights::BitMatrix;
 use std::ops::Range;
 
@@ -58,7 +59,7 @@ impl Scale {
 
     /// The lines of pairs: their difference, or each bitline.
     pub(super) fn pairs(self, setting: &Setting<'_>, cells: &Cells, input: AdcInput) -> Vec<Line> {
-        let found: Vec<(Found, f64)> = setting.found(cells).zip(cells.scales()).collect();
+        let found: Vec<(Found, f64)> = setting.found(cells).into_iter().zip(cells.scales()).collect();
         match input {
             AdcInput::Pair => {
                 let difference = |(found, scale): &(Found, f64)| {
@@ -73,12 +74,51 @@ impl Scale {
 
     /// The plus and the minus devices.
     pub(super) fn devices(self, setting: &Setting<'_>, cells: &Cells) -> Vec<Line> {
-        let found: Vec<(Found, f64)> = setting.found(cells).zip(cells.scales()).collect();
+        let found: Vec<(Found, f64)> = setting.found(cells).into_iter().zip(cells.scales()).collect();
         let device = |i: usize| {
             let of = |(found, scale): &(Found, f64)| (found.conductance[i] * scale, found.variance[i] * scale * scale);
             self.line(found.iter().map(of))
         };
         vec![device(0), device(1)]
+    }
+}
+
+/// Wires between gated devices and converters.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wired {
+    pub wires: Wires,
+    /// Microsiemens of a current of 1.
+    pub unit: f64,
+}
+
+impl Wired {
+    /// What converters see of the connected devices on both bit lines of a block, in arrays of `width` synapse columns.
+    pub(super) fn through(&self, lines: &mut [Line], columns: usize, width: usize) {
+        let rows = lines[0].current.len() / columns;
+        for first in (0..columns).step_by(width) {
+            let here = first..(first + width).min(columns);
+            let places = || (0..rows).flat_map(|row| here.clone().map(move |column| row * columns + column));
+            let loads = places().flat_map(|at| [0, 1].map(|i| f64::from(lines[i].current[at]) * self.unit));
+            let shares = self.wires.shares(&loads.collect::<Vec<_>>(), 2 * here.len());
+            for (at, shares) in places().zip(shares.as_chunks::<2>().0) {
+                for (line, share) in lines.iter_mut().zip(shares) {
+                    line.current[at] = (f64::from(line.current[at]) * share).round() as i16;
+                    if let Some(variance) = line.variance.get_mut(at) {
+                        *variance = (f64::from(*variance) * share * share).round() as u32;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The difference of two bit lines.
+pub(super) fn difference(lines: &[Line]) -> Line {
+    let [plus, minus] = lines else { unreachable!("there are two bit lines") };
+    let both = |plus: &[u32], minus: &[u32]| plus.iter().zip(minus).map(|(plus, minus)| plus + minus).collect();
+    Line {
+        current: plus.current.iter().zip(&minus.current).map(|(plus, minus)| plus - minus).collect(),
+        variance: both(&plus.variance, &minus.variance),
     }
 }
 

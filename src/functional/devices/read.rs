@@ -1,8 +1,8 @@
 //! Reads of a plane of real cells, and what becomes of them.
 
 use super::cells::{Latches, Setting, Synapses};
-use super::lines::{Line, Lines, PlaneLines, Scale, VARIANCE_BITS, select};
-use crate::config::{Compensation, Plane, ReadNoise};
+use super::lines::{Line, Lines, PlaneLines, Scale, VARIANCE_BITS, Wired, difference, select};
+use crate::config::{AdcInput, Compensation, NoisePer, Plane, ReadNoise};
 use crate::device::one_over_f::{Bank, COMPONENT_BITS, Ladder};
 use crate::functional::adc::Quantiser;
 use crate::functional::kernels::{Instructions, Work};
@@ -37,6 +37,12 @@ pub(in crate::functional) struct CellPlane {
     fraction: u32,
     /// Read noise that is drawn for each input of a converter.
     noise: Noise,
+    /// Whether it is drawn for each device instead.
+    per_device: bool,
+    /// What has a line: inputs of converters, or bit lines where each device has noise of its own.
+    input: AdcInput,
+    /// Wires, where they have a resistance.
+    wired: Option<Wired>,
     /// Whether members after the first one keep what was read for that one.
     kept: bool,
     layer: u32,
@@ -116,13 +122,15 @@ impl CellPlane {
             fraction: fraction(reach, rows * level),
             noisy: setting.device.read_noise != ReadNoise::Frozen,
         };
+        let per_device = scale.noisy && setting.device.read_noise_per == NoisePer::Device;
+        let input = if per_device { AdcInput::Column } else { quantiser.input() };
         let (mut lines, mut factors) = (Vec::new(), Vec::new());
         for replica in 0..setting.replicas {
             let (mut of_replica, mut references): (PlaneLines, Vec<Vec<[f64; 2]>>) = Default::default();
             for Block { rows, columns, width } in &blocks {
                 let cells = setting.program(replica, rows, columns, *width);
                 of_replica.push(match setting.synapses {
-                    Synapses::Fixed(_) => scale.pairs(setting, &cells, quantiser.input()),
+                    Synapses::Fixed(_) => scale.pairs(setting, &cells, input),
                     Synapses::Gated(_) => scale.devices(setting, &cells),
                 });
                 references.push(setting.reference(&cells, replica, rows, columns));
@@ -140,6 +148,10 @@ impl CellPlane {
                 (ReadNoise::OneOverF, Some(fast)) => Noise::OneOverF(fast.clone()),
                 _ => Noise::None,
             },
+            per_device,
+            input,
+            wired: (!setting.device.wires.are_perfect())
+                .then(|| Wired { wires: setting.device.wires, unit: scale.unit / f64::from(1_u32 << scale.fraction) }),
             kept,
             layer: setting.layer,
             plane: setting.plane,
@@ -149,34 +161,33 @@ impl CellPlane {
             Synapses::Fixed(_) => Lines::Fixed(lines),
             Synapses::Gated(Latches::Drawn) => Lines::Drawn(lines),
             Synapses::Gated(Latches::Members(members)) => {
-                let of_member = |(member, weights): (usize, &BitMatrix)| {
-                    plane.selected(of_replica(&lines, member), weights, quantiser)
-                };
+                let of_member =
+                    |(member, weights): (usize, &BitMatrix)| plane.selected(of_replica(&lines, member), weights);
                 Lines::Members(members.iter().enumerate().map(of_member).collect())
             }
         };
         plane
     }
 
-    fn selected(&self, devices: &PlaneLines, weights: &BitMatrix, quantiser: &Quantiser) -> PlaneLines {
+    fn selected(&self, devices: &PlaneLines, weights: &BitMatrix) -> PlaneLines {
         let of_block = |(block, devices): (&Block, &Vec<Line>)| {
-            select(devices, weights, &block.rows, &block.columns, quantiser.input())
+            let Some(wired) = &self.wired else {
+                return select(devices, weights, &block.rows, &block.columns, self.input);
+            };
+            let mut lines = select(devices, weights, &block.rows, &block.columns, AdcInput::Column);
+            wired.through(&mut lines, block.columns.len(), block.width);
+            if self.input == AdcInput::Pair { vec![difference(&lines)] } else { lines }
         };
         self.blocks.iter().zip(devices).map(of_block).collect()
     }
 
     /// What a member's reads find; `drawn` are the weights of the position, where each has its own: without them there is
     /// nothing to find then.
-    pub(in crate::functional) fn lines(
-        &self,
-        member: usize,
-        drawn: Option<&BitMatrix>,
-        quantiser: &Quantiser,
-    ) -> Option<Cow<'_, PlaneLines>> {
+    pub(in crate::functional) fn lines(&self, member: usize, drawn: Option<&BitMatrix>) -> Option<Cow<'_, PlaneLines>> {
         Some(match &self.lines {
             Lines::Fixed(replicas) => Cow::Borrowed(of_replica(replicas, member)),
             Lines::Members(members) => Cow::Borrowed(&members[member]),
-            Lines::Drawn(replicas) => Cow::Owned(self.selected(of_replica(replicas, member), drawn?, quantiser)),
+            Lines::Drawn(replicas) => Cow::Owned(self.selected(of_replica(replicas, member), drawn?)),
         })
     }
 
@@ -264,6 +275,11 @@ impl CellPlane {
         StreamName { layer: self.layer, array, ..StreamName::new(purpose) }
     }
 
+    /// Normals that the noise of a line takes in a read.
+    fn normals(&self, block: &Block) -> usize {
+        block.columns.len() * if self.per_device { block.rows.len() } else { 1 }
+    }
+
     /// 1/f noise of each line of each block in the arrays of a member.
     fn banks(&self, fast: &Ladder, lines: &PlaneLines, member: usize) -> Vec<Bank> {
         let replica = replica_of(self.factors.len(), member) as u32;
@@ -271,15 +287,15 @@ impl CellPlane {
             let bank = move |line: usize| {
                 let bit = ((2 * block + line) as u32) << COMPONENT_BITS;
                 let name = StreamName { member: replica, bit, ..self.name(Purpose::Fluctuation) };
-                Bank::new(fast, name, self.seed, self.blocks[block].columns.len())
+                Bank::new(fast, name, self.seed, self.normals(&self.blocks[block]))
             };
             (0..lines.len()).map(bank)
         };
         lines.iter().enumerate().flat_map(of_block).collect()
     }
 
-    /// Sums of the codes of a block over all pulses; how many conversions clipped. `normals` gives the noise of the columns of
-    /// a line in a read, in standard deviations; none if there is none.
+    /// Sums of the codes of a block over all pulses; how many conversions clipped. `noise` gives that of the columns
+    /// (or devices) of a line in a read, in standard deviations; none if there is none.
     fn block(
         &self,
         block: &Block,
@@ -300,33 +316,48 @@ impl CellPlane {
             of_line.clear();
             of_line.resize(columns, 0.0);
         }
+        // The second bitline of a pair counts against the first one: behind the converter, or before it.
+        let joined = self.per_device && quantiser.input() == AdcInput::Pair;
         for (pulse, driven) in (0..).zip(&*all) {
             if driven.is_empty() {
                 continue;
             }
-            // The second bitline of a pair counts against the first one.
             for ((number, line), sign) in lines.iter().enumerate().zip([1, -1]) {
-                sums.resize(columns, 0);
-                instructions.run(Add { currents: &line.current, driven, sums });
-                normals.resize(columns, 0.0);
+                let behind = if joined { 1 } else { sign };
+                normals.resize(self.normals(block), 0.0);
                 noise(number, normals);
-                if !normals.is_empty() {
-                    let (variances, fraction) = (&line.variance, self.fraction);
-                    instructions.run(AddNoise { variances, driven, fraction, normals, sums });
+                if self.per_device {
+                    if number == 0 || !joined {
+                        sums.clear();
+                        sums.resize(columns, 0);
+                    }
+                    add_devices(line, driven, self.fraction, normals, if joined { sign } else { 1 }, sums);
+                    if number == 0 && joined {
+                        continue;
+                    }
+                } else {
+                    sums.resize(columns, 0);
+                    instructions.run(Add { currents: &line.current, driven, sums });
+                    if !normals.is_empty() {
+                        let (variances, fraction) = (&line.variance, self.fraction);
+                        instructions.run(AddNoise { variances, driven, fraction, normals, sums });
+                    }
                 }
                 let weight = quantiser.digits().weight(pulse);
                 if quantiser.per_value() {
-                    // Whole numbers below 2^53.
-                    let values = values[number].iter_mut().zip(&*sums);
+                    // Whole numbers below 2^53. What a converter sees of both devices belongs to the first one.
+                    let input = if joined { 0 } else { number };
+                    let values = values[input].iter_mut().zip(&*sums);
                     values.for_each(|(value, &sum)| *value += f64::from(weight) * f64::from(sum));
                 } else {
-                    let weight = sign * weight;
+                    let weight = behind * weight;
                     clipped += instructions.run(Convert { quantiser, sums: &*sums, inverse, weight, of_block });
                 }
             }
         }
         if quantiser.per_value() {
-            for ((_, values), weight) in lines.iter().zip(&*values).zip([1, -1]) {
+            let inputs = if joined { 1 } else { lines.len() };
+            for (values, weight) in values.iter().take(inputs).zip([1, -1]) {
                 clipped += instructions.run(Convert { quantiser, sums: values, inverse, weight, of_block });
             }
         }
@@ -472,6 +503,26 @@ impl<T: Copy + Into<f64>> Work for Convert<'_, T> {
     }
 }
 
+/// Adds the currents of a bit line's driven devices `sign` times, each with noise of its own: `normals`, `[row][column]`. A
+/// conductance is not negative.
+fn add_devices(line: &Line, driven: &[Driven], fraction: u32, normals: &[f64], sign: i32, sums: &mut [i32]) {
+    let scale = sigma_scale(fraction);
+    let columns = sums.len();
+    for &Driven { row, level } in driven {
+        let of_row = row as usize * columns..(row as usize + 1) * columns;
+        let devices = line.current[of_row.clone()].iter().zip(&line.variance[of_row.clone()]).zip(&normals[of_row]);
+        for (sum, ((&current, &variance), normal)) in sums.iter_mut().zip(devices) {
+            let found = f64::from(current) + f64::from(variance).sqrt() * scale * normal;
+            *sum += sign * level * found.max(0.0).round() as i32;
+        }
+    }
+}
+
+/// A standard deviation in units of currents, where the square root of a variance in its unit is 1.
+fn sigma_scale(fraction: u32) -> f64 {
+    f64::from(1_u32 << fraction) / f64::from(1_u32 << (VARIANCE_BITS / 2))
+}
+
 /// Adds the noise of a read, which is that of all driven devices together: normal, with the sum of their variances.
 struct AddNoise<'a> {
     variances: &'a [u32],
@@ -486,7 +537,7 @@ impl Work for AddNoise<'_> {
 
     #[inline(always)]
     fn run(self, _: Instructions) {
-        let scale = f64::from(1_u32 << self.fraction) / f64::from(1_u32 << (VARIANCE_BITS / 2));
+        let scale = sigma_scale(self.fraction);
         let columns = self.sums.len();
         for (first, (sums, normals)) in
             (0..).step_by(NARROW).zip(self.sums.chunks_mut(NARROW).zip(self.normals.chunks(NARROW)))
