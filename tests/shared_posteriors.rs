@@ -56,17 +56,30 @@ fn words<T, const N: usize>(tensors: &SafeTensors, name: &str, from: fn([u8; N])
     tensors.tensor(name).unwrap().data().as_chunks::<N>().0.iter().map(|bytes| from(*bytes)).collect()
 }
 
-/// Every layer by itself, from the recorded input codes of images 0..8 with weight sample 0.
-fn accumulators_match(workload: &Workload, bits: u32) {
+/// The published network at its full width, on CIFAR-100.
+fn cifar100_full() -> Workload {
+    let convs = [(128, 1), (128, 2), (256, 1), (256, 2), (512, 1), (512, 2)];
+    let mut network = workload("cifar100_full_n1000", (3, 32), &convs, &[1024, 1024, 100], 8);
+    // Statistics of sets are named after layers as here.
+    let names = ["conv1", "conv2", "conv3", "conv4", "conv5", "conv6", "fc1", "fc2", "fc3"];
+    for (layer, name) in network.layers.iter_mut().zip(names) {
+        layer.tensors = Some(std::mem::replace(&mut layer.name, name.to_owned()));
+    }
+    network
+}
+
+/// Every layer by itself, from the recorded input codes of `images` with weight sample 0.
+fn accumulators_match(workload: &Workload, bits: u32, images: &str) {
     let Some(path) = shared(&format!("data/posteriors/{}.safetensors", workload.name)) else { return };
     let net = resolve(workload).unwrap();
     let bytes = std::fs::read(&path).unwrap();
     let posterior = LoadedPosterior::from_bytes(&bytes, &path, &workload.posterior, &net).unwrap();
-    let model = FunctionalModel::new(&spec(), &net, &posterior).unwrap();
+    let model = FunctionalModel::new(&FunctionalSpec { members: 1, ..spec() }, &net, &posterior).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
     for (index, layer) in net.layers.iter().enumerate() {
-        let codes = u16_codes(&tensors, &format!("testq{bits}.layer{index}.in_codes_img0_7"));
-        let expected = words(&tensors, &format!("testq{bits}.layer{index}.acc_after_pool_img0_7"), i32::from_le_bytes);
+        let codes = u16_codes(&tensors, &format!("testq{bits}.layer{index}.in_codes_{images}"));
+        let expected =
+            words(&tensors, &format!("testq{bits}.layer{index}.acc_after_pool_{images}"), i32::from_le_bytes);
         let images = codes.len() / layer.input.len() as usize;
         for image in 0..images {
             let codes = &codes[image * codes.len() / images..(image + 1) * codes.len() / images];
@@ -82,7 +95,7 @@ fn accumulators_match(workload: &Workload, bits: u32) {
 fn fashion_mnist_accumulators() {
     for name in FMNIST {
         for bits in [8, 4, 2] {
-            accumulators_match(&fmnist(name, bits), bits);
+            accumulators_match(&fmnist(name, bits), bits, "img0_7");
         }
     }
 }
@@ -90,8 +103,14 @@ fn fashion_mnist_accumulators() {
 #[test]
 fn cifar10_accumulators() {
     for bits in [8, 4, 2] {
-        accumulators_match(&cifar10(bits), bits);
+        accumulators_match(&cifar10(bits), bits, "img0_7");
     }
+}
+
+/// Mode and answers of this one: `shipped_posteriors.rs`.
+#[test]
+fn cifar100_accumulators_of_a_sample() {
+    accumulators_match(&cifar100_full(), 8, "sample0_img0_1");
 }
 
 /// Whole passes of the first `count` images with all ten weight samples but those `left_out`, against the recorded
