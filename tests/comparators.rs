@@ -123,3 +123,48 @@ fn show_sampler_prints_and_draws_what_becomes_of_p() {
         assert!(svg.contains("<svg") && svg.len() > 5_000, "{name}");
     }
 }
+
+#[test]
+fn show_sampler_answers_over_noise_rows_offsets_and_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let show = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_crossbayes"));
+        command.args(["show", "sampler", "--answers", "--set", "values.answer=First(6)"]);
+        command.args(["--set", "ensemble.members=2", "--set", "arch.device.read_noise=White"]).args(more);
+        command.output().unwrap()
+    };
+    let chip = ["--arch", "pcm_128_rowserial", "--set", CELLS[0]];
+    let pictures = folder.path().join("pictures");
+    let output = show(&[&chip[..], &["--format", "json", "--out", pictures.to_str().unwrap()]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let answers = shown["answers"].as_array().unwrap();
+    let over: Vec<&str> = answers.iter().map(|over| over["over"].as_str().unwrap()).collect();
+    assert_eq!(over, ["noise_rows", "offset", "read_time"]);
+    for over in answers {
+        for line in over["lines"].as_array().unwrap() {
+            for point in line[1].as_array().unwrap() {
+                let accuracies = point["accuracy"].as_array().unwrap();
+                assert!(accuracies.len() == 3 && accuracies.iter().all(|of| of.as_f64().unwrap() <= 1.0), "{point}");
+            }
+        }
+        let svg = format!("sampler_answers_{}.svg", over["over"].as_str().unwrap());
+        assert!(std::fs::read_to_string(pictures.join(svg)).unwrap().contains("expected calibration error"));
+    }
+    // Slower reads leave members less of their noise in common; white noise none.
+    let times = answers[2]["lines"][0][1].as_array().unwrap();
+    let noise: Vec<f64> = times.iter().filter_map(|point| point["noise_correlation"].as_f64()).collect();
+    assert!(noise.len() == 5 && noise.windows(2).all(|pair| pair[0] > pair[1]), "{noise:?}");
+    for (more, told, hint) in [
+        (
+            &chip[..2],
+            "the memory cells are ideal: comparators draw with p whatever they are",
+            "--set arch.device.model=",
+        ),
+        (&chip[2..], "the chip has no comparators", "--arch pcm_128_rowserial"),
+    ] {
+        let output = show(more);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && error.contains(told) && error.contains(hint), "{error}");
+    }
+}

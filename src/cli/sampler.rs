@@ -1,15 +1,28 @@
 //! `show sampler`: what comparators that draw from device noise make of p.
 
 use super::plot::Pictures;
+use super::progress::Bar;
 use super::text::{aligned, row, value};
 use super::{Failure, Format, Global, Target};
-use crate::config::load_device;
+use crate::compare::sampler::{Answered, Over, answers, pictures};
+use crate::config::{Loaded, TrimTime, load_device};
 use crate::device::one_over_f::Ladder;
+use crate::error::Error;
 use crate::functional::study::{Bent, Study, draw_correlation};
 use crate::plot;
 use crate::plot::sampler::NOISE_ROWS;
+use crate::report::quantity::percent;
+use crate::run::Shared;
 use crate::units::Time;
 use serde::Serialize;
+
+/// Options of `show sampler`.
+#[derive(Debug, clap::Args)]
+pub(super) struct SamplerOptions {
+    /// `sampler`: what the network answers over noise rows, offsets and the time of a read, on a chip with comparators.
+    #[arg(long)]
+    answers: bool,
+}
 
 /// Probabilities that are shown.
 const PROBABILITIES: [f64; 7] = [0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95];
@@ -23,6 +36,8 @@ struct Shown {
     age_s: f64,
     noise_rows: Vec<OfNoiseRows>,
     between: Vec<Alike>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    answers: Vec<Over>,
 }
 
 #[derive(Debug, Serialize)]
@@ -39,10 +54,17 @@ struct Alike {
 }
 
 /// Realised probabilities for several numbers of noise rows and the chip's own, as a table or as JSON.
-pub(super) fn text(to: &Pictures, target: &Target, global: &Global) -> Result<String, Failure> {
-    let config = target.load(global.seed)?.config;
+pub(super) fn text(
+    options: &SamplerOptions,
+    to: &Pictures,
+    target: &Target,
+    global: &Global,
+) -> Result<String, Failure> {
+    let loaded = target.load(global.seed)?;
+    let config = &loaded.config;
+    let answers = if options.answers { answered(&loaded, global)? } else { Vec::new() };
     let mut study = Study::of(&config.arch, config.seed);
-    if study.device.is_ideal() {
+    if study.device.has_ideal_cells() {
         study.device.model = load_device("pcm_joshi").map_err(Failure::Config)?;
     }
     let mut rows: Vec<u32> = NOISE_ROWS.into_iter().chain([study.noise_rows]).collect();
@@ -65,12 +87,56 @@ pub(super) fn text(to: &Pictures, target: &Target, global: &Global) -> Result<St
         age_s: age,
         noise_rows: rows.into_iter().map(of).collect(),
         between: BETWEEN.into_iter().map(alike).collect(),
+        answers,
     };
-    to.draw(global, || plot::sampler::pictures(&study))?;
+    to.draw(global, || {
+        let of_answers = pictures(
+            &shown.answers,
+            &format!("{}, {}, aged {}", config.workload.name, study.device.model.name, study.device.age),
+        );
+        let of_study = plot::sampler::pictures(&study).into_iter().map(|(name, picture)| (name.to_owned(), picture));
+        of_study.chain(of_answers).collect()
+    })?;
     if global.format == Format::Json {
         return Ok(value(&shown, true)?);
     }
     Ok(table(&shown, &study))
+}
+
+/// What the network answers, with the place of what is wrong with the chip.
+fn answered(loaded: &Loaded, global: &Global) -> Result<Vec<Over>, Failure> {
+    let located = |error| match error {
+        Error::Problems(problems) => Failure::Config(loaded.locate(problems)),
+        other => other.into(),
+    };
+    let mut config = loaded.config.clone();
+    // What tells images apart is not shown.
+    config.workload.out_of_distribution = None;
+    let mut shared = Shared::new(&config, &loaded.workload_base).map_err(located)?;
+    let bar = Bar::new(global);
+    let progress = |stage, done, total| bar.tell(stage, done, total);
+    let found = answers(&config, &mut shared, global.threads(), &progress);
+    bar.clear();
+    found.map_err(located)
+}
+
+/// A table of answers: means of the deployments.
+fn answers_table(over: &Over) -> String {
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    let head = [over.over, "", "accuracy", "ECE", "mutual information", "members correlate", "their noise"];
+    let of_point = |name: &str, of: &Answered| {
+        row([
+            &of.at,
+            name,
+            &percent(mean(&of.accuracy)),
+            &format!("{:.4}", mean(&of.ece)),
+            &format!("{:.5}", mean(&of.mutual_information)),
+            &format!("{:.4}", mean(&of.member_correlation)),
+            &of.noise_correlation.map_or(String::new(), |noise| format!("{noise:.3}")),
+        ])
+    };
+    let points = over.lines.iter().flat_map(|(name, points)| points.iter().map(|of| of_point(name, of)));
+    aligned(&std::iter::once(row(head)).chain(points).collect::<Vec<_>>())
 }
 
 fn table(shown: &Shown, study: &Study) -> String {
@@ -87,14 +153,18 @@ fn table(shown: &Shown, study: &Study) -> String {
     }));
     let trim = study.offset.trim.map_or_else(
         || "not trimmed".to_owned(),
-        |trim| format!("trimmed in steps of {} with {} bits", trim.step, trim.bits),
+        |trim| {
+            let again = if trim.at == TrimTime::Run { ", again before the run" } else { "" };
+            format!("trimmed in steps of {} with {} bits{again}", trim.step, trim.bits)
+        },
     );
-    format!(
+    let text = format!(
         "{}, aged {}; offsets of {}, {trim}\nrealised probabilities: mean and standard deviation\n\n{}\n{}",
         shown.model,
         study.device.age,
         study.offset.spread,
         aligned(&rows),
         aligned(&between)
-    )
+    );
+    shown.answers.iter().fold(text, |text, over| format!("{text}\n{}", answers_table(over)))
 }

@@ -44,6 +44,8 @@ pub(super) struct Args {
     #[command(flatten)]
     device: device::DeviceOptions,
     #[command(flatten)]
+    sampler: sampler::SamplerOptions,
+    #[command(flatten)]
     pictures: Pictures,
 }
 
@@ -87,7 +89,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
         return Ok(print(&device::text(&args.device, &args.pictures, &args.target, global)?)?);
     }
     if args.what == What::Sampler {
-        return Ok(print(&sampler::text(&args.pictures, &args.target, global)?)?);
+        return Ok(print(&sampler::text(&args.sampler, &args.pictures, &args.target, global)?)?);
     }
     let loaded = args.target.load(global.seed)?;
     let config = &loaded.config;

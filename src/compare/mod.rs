@@ -12,6 +12,7 @@ pub mod table;
 pub mod csv;
 pub mod picture;
 pub mod quality;
+pub mod sampler;
 
 pub use axes::{Axes, PackingName, Preset, default_first_layer};
 pub use limits::Limits;
