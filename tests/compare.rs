@@ -336,13 +336,13 @@ fn rows_share_values() {
         load(&LoadRequest { set, ..LoadRequest::default() }).unwrap()
     };
     let first = load(&["values.answer=First(3)"]);
-    let mut shared = Shared::new(&first.config, &first.workload_base).unwrap();
+    let shared = Shared::new(&first.config, &first.workload_base).unwrap();
     let answered = AtomicU64::new(0);
     let tell = |phase: RunPhase, _: u64, _: u64| {
         answered.fetch_add(u64::from(phase == RunPhase::Values), Ordering::Relaxed);
     };
-    let mut row = |set: &[&str]| {
-        let row = simulated(&load(set).config, &mut shared, 1, &tell).unwrap();
+    let row = |set: &[&str]| {
+        let row = simulated(&load(set).config, &shared, 1, &tell).unwrap();
         (row.outputs.unwrap(), row.latency_cycles.unwrap(), answered.swap(0, Ordering::Relaxed))
     };
     let (outputs, latency, work) = row(&["values.answer=First(3)"]);

@@ -112,10 +112,10 @@ fn answered(loaded: &Loaded, global: &Global) -> Result<Vec<Over>, Failure> {
     let mut config = loaded.config.clone();
     // What tells images apart is not shown.
     config.workload.out_of_distribution = None;
-    let mut shared = Shared::new(&config, &loaded.workload_base).map_err(located)?;
+    let shared = Shared::new(&config, &loaded.workload_base).map_err(located)?;
     let bar = Bar::new(global);
     let progress = |stage, done, total| bar.tell(stage, done, total);
-    let found = answers(&config, &mut shared, global.threads(), &progress);
+    let found = answers(&config, &shared, global.threads(), &progress);
     bar.clear();
     found.map_err(located)
 }

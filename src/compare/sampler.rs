@@ -62,12 +62,7 @@ struct Change {
 /// # Errors
 /// Returns [`Error::Problems`] if the chip has no comparators or ideal devices, or the network no images with labels; otherwise
 /// as [`Shared::prepare`].
-pub fn answers(
-    config: &Config,
-    shared: &mut Shared,
-    threads: usize,
-    progress: Progress<'_>,
-) -> Result<Vec<Over>, Error> {
+pub fn answers(config: &Config, shared: &Shared, threads: usize, progress: Progress<'_>) -> Result<Vec<Over>, Error> {
     let as_it_is = Change { noise_rows: None, spread: None, trimmed: true, read_time: None };
     let rows = NOISE_ROWS.map(|rows| (rows.to_string(), Change { noise_rows: Some(rows), ..as_it_is }));
     let spreads = SPREADS.map(|spread| (spread.to_string(), Change { spread: Some(spread), ..as_it_is }));
@@ -134,7 +129,7 @@ fn changed(config: &Config, change: Change) -> Result<Config, Error> {
 fn of_point(
     at: String,
     config: &Config,
-    shared: &mut Shared,
+    shared: &Shared,
     threads: usize,
     progress: Progress<'_>,
 ) -> Result<Answered, Error> {
