@@ -1,8 +1,8 @@
 //! One run, from a configuration to facts and sums: values first where there are images, then time and energy.
 
 use crate::config::{
-    Answer, Base, Config, Copies, Described, Images, Location, Plane, Posterior, Record, Sampler, Samples, Scheme,
-    ValuesSpec, Workload, embedded, ranges_without_images,
+    Answer, Base, Config, Copies, Described, FastForward, Images, Location, Plane, Posterior, Record, Sampler, Samples,
+    Scheme, ValuesSpec, Workload, embedded, ranges_without_images,
 };
 use crate::critical::Flow;
 use crate::error::{Error, Problem};
@@ -980,8 +980,12 @@ impl Prepared {
         let total = plan.answers(config);
         let start = Instant::now();
         let tell = |answers: u64, _| progress(RunPhase::Cycles, answers, total);
-        let (outcome, (tally, sink)) = simulate(config, assembly, (Tally::new(ledger), sink), tell)?;
-        let ledger = tally.ledger();
+        let (outcome, (tally, sink)) = simulate(config, assembly, (Tally::new(ledger.clone()), sink), tell)?;
+        let ledger = if config.schedule.fast_forward == FastForward::Checked {
+            self.checked(&outcome, tally.ledger(), ledger)?
+        } else {
+            tally.ledger()
+        };
         let (all, waited) = (start.elapsed(), sink.waited());
         let facts = RunFacts {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -1000,6 +1004,7 @@ impl Prepared {
             events: EventFacts {
                 count: outcome.events,
                 per_kind: outcome.per_kind,
+                skipped: outcome.skipped,
                 simulation_s: all.saturating_sub(waited).as_secs_f64(),
                 wall_s: all.as_secs_f64(),
             },
@@ -1009,6 +1014,21 @@ impl Prepared {
             config: config.clone(),
         };
         Ok((Finished { facts, ledger }, sink))
+    }
+
+    /// The sums of a run, which are those of the same run without anything skipped; `empty` takes the latter.
+    fn checked(&self, outcome: &Outcome, ledger: Ledger, empty: Ledger) -> Result<Ledger, Error> {
+        let mut config = self.config.clone();
+        config.schedule.fast_forward = FastForward::Off;
+        let assembly = self.plan.assemble(&config, self.activity())?;
+        let (whole, tally) = simulate(&config, assembly, Tally::new(empty), |_, _| ())?;
+        if tally.ledger() == ledger && whole == (Outcome { skipped: 0, ..outcome.clone() }) {
+            return Ok(ledger);
+        }
+        Err(Error::Internal(format!(
+            "the run that skips {} of its events is not the one that simulates all: {} and {} cycles",
+            outcome.skipped, outcome.cycles, whole.cycles
+        )))
     }
 
     fn layer_facts(&self, outcome: &Outcome) -> Vec<LayerFacts> {

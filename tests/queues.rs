@@ -10,6 +10,8 @@ enum Step {
     /// An event a number of cycles after the cycle last taken.
     Push(u64),
     Take,
+    /// Cycles in which nothing comes, unless an event waits for the cycle last taken.
+    Delay(u64),
 }
 
 /// Steps whose delays are 0, within the ring, about a word of its bitmap and about its 1024 cycles, and far beyond; bursts of
@@ -25,7 +27,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     ];
     let pushes = (delay, 1..4usize).prop_map(|(delay, times)| vec![Step::Push(delay); times]);
     let takes = Just(vec![Step::Take]);
-    prop::collection::vec(prop_oneof![3 => pushes, 2 => takes], 0..300).prop_map(|steps| steps.concat())
+    let delays = prop_oneof![0..3u64, 1020..1030u64, Just(1 << 40)].prop_map(|cycles| vec![Step::Delay(cycles)]);
+    prop::collection::vec(prop_oneof![6 => pushes, 4 => takes, 1 => delays], 0..300).prop_map(|steps| steps.concat())
 }
 
 /// The next events and their cycle.
@@ -61,6 +64,14 @@ fn play(queue: &mut impl EventQueue, steps: &[Step]) -> Played {
                     waiting -= events.len();
                 }
                 taken.push(next);
+            }
+            Step::Delay(_) if queue.has_now() => {}
+            Step::Delay(cycles) => {
+                let later = |events: Vec<(Cycle, Event)>| events.into_iter().map(|(at, event)| (at + cycles, event));
+                let expected: Vec<_> = later(queue.events()).collect();
+                queue.delay(*cycles);
+                now += cycles;
+                assert_eq!(queue.events(), expected);
             }
         }
         assert_eq!((queue.len(), queue.is_empty()), (waiting, waiting == 0));
@@ -100,6 +111,17 @@ impl EventQueue for Sorted {
 
     fn has_now(&self) -> bool {
         self.events.iter().any(|&(at, ..)| at == self.now)
+    }
+
+    fn events(&self) -> Vec<(Cycle, Event)> {
+        let mut events = self.events.clone();
+        events.sort_unstable_by_key(|&(at, number, _)| (at, number));
+        events.into_iter().map(|(at, _, event)| (at, event)).collect()
+    }
+
+    fn delay(&mut self, cycles: Cycle) {
+        self.now += cycles;
+        self.events.iter_mut().for_each(|(at, ..)| *at += cycles);
     }
 
     fn len(&self) -> usize {

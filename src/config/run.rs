@@ -324,6 +324,9 @@ pub struct ScheduleSpec {
     pub grouping: Grouping,
     /// Event queue.
     pub queue: Queue,
+    /// Whether periods of a run that repeats itself are skipped. Exact; a run that writes a trace, or whose rows are driven by
+    /// the codes of images, has none to skip.
+    pub fast_forward: FastForward,
 }
 
 impl Default for ScheduleSpec {
@@ -335,8 +338,21 @@ impl Default for ScheduleSpec {
             window: TraceWindow::default(),
             grouping: Grouping::default(),
             queue: Queue::default(),
+            fast_forward: FastForward::default(),
         }
     }
+}
+
+/// Skipping of periods that repeat earlier ones.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default, Copy, Eq)]
+pub enum FastForward {
+    /// All is simulated.
+    Off,
+    /// Periods are skipped.
+    #[default]
+    On,
+    /// The run is simulated with and without; a difference is an error.
+    Checked,
 }
 
 /// Schedule: which passes may run at the same time.

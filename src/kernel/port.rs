@@ -181,6 +181,14 @@ impl<T: Copy + Default> Ports<T> {
         self.ports[port as usize].capacity
     }
 
+    /// Shows the state of each port: its credits and what the sender waits for, and its tokens.
+    pub fn visit(&mut self, mut visit: impl FnMut([u64; 2], &mut dyn Iterator<Item = &mut T>)) {
+        for (port, behind) in self.ports.iter_mut().zip(&mut self.behind) {
+            let head = port.full.then_some(&mut port.head);
+            visit([port.free.into(), port.wanted], &mut head.into_iter().chain(behind));
+        }
+    }
+
     /// Senders that found too few credits, with the receiver and bound of the port.
     #[must_use]
     pub fn blocked(&self) -> Vec<(PartId, PartId, u32)> {

@@ -23,6 +23,13 @@ pub trait EventQueue {
     /// Whether events wait for the cycle last taken.
     fn has_now(&self) -> bool;
 
+    /// All events with their cycles, in the order in which they will come.
+    fn events(&self) -> Vec<(Cycle, Event)>;
+
+    /// Lets `cycles` pass in which nothing comes: the cycle last taken and all events are so much later. None may wait for the
+    /// cycle last taken.
+    fn delay(&mut self, cycles: Cycle);
+
     /// Number of events in the queue.
     fn len(&self) -> usize;
 

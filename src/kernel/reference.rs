@@ -43,6 +43,20 @@ impl EventQueue for ReferenceQueue {
         self.queue.peek().is_some_and(|(_, &Reverse((at, _)))| at == self.now)
     }
 
+    fn events(&self) -> Vec<(Cycle, Event)> {
+        let mut events: Vec<_> =
+            self.queue.iter().map(|((sequence, event), Reverse((at, _)))| (*at, *sequence, *event)).collect();
+        events.sort_unstable();
+        events.into_iter().map(|(at, _, event)| (at, event)).collect()
+    }
+
+    fn delay(&mut self, cycles: Cycle) {
+        let events = self.events();
+        self.queue.clear();
+        self.now += cycles;
+        events.into_iter().for_each(|(at, event)| self.push(at + cycles, event));
+    }
+
     fn len(&self) -> usize {
         self.queue.len()
     }

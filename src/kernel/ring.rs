@@ -140,6 +140,21 @@ impl EventQueue for Ring {
         !self.slots[(self.now & MASK) as usize].is_empty()
     }
 
+    fn events(&self) -> Vec<(Cycle, Event)> {
+        let cycles = self.now..self.now + SIZE as u64;
+        let near = cycles.flat_map(|at| self.slots[(at & MASK) as usize].iter().map(move |event| (at, *event)));
+        let mut far: Vec<_> = self.overflow.iter().map(|Reverse(event)| *event).collect();
+        far.sort_unstable();
+        near.chain(far.into_iter().map(|(at, _, event)| (at, event))).collect()
+    }
+
+    fn delay(&mut self, cycles: Cycle) {
+        debug_assert!(!self.has_now(), "events wait for the cycle that is to be later");
+        let events = self.events();
+        *self = Self { now: self.now + cycles, ..Self::default() };
+        events.into_iter().for_each(|(at, event)| self.push(at + cycles, event));
+    }
+
     fn len(&self) -> usize {
         self.slots.iter().map(Vec::len).sum::<usize>() + self.overflow.len()
     }

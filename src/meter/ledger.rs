@@ -6,7 +6,7 @@
 use crate::mapping::Plane;
 use crate::meter::decimal;
 use crate::trace::span::{KINDS, PLANES, kind, of_kind, place};
-use crate::trace::{Action, Component, NONE, Span, SpanSink};
+use crate::trace::{Action, Component, Lap, NONE, Span, SpanSink};
 use serde::{Deserialize, Serialize};
 
 /// Components whose work makes a pass of a layer: reads and the conversions that follow them.
@@ -105,6 +105,11 @@ impl Interval {
         if other.end > self.end {
             self.end = other.end;
         }
+    }
+
+    /// The same, later.
+    fn later(self, cycles: u64) -> Self {
+        Self { start: self.start + cycles, end: self.end + cycles }
     }
 
     /// Cycles; 0 when empty.
@@ -259,6 +264,70 @@ impl Ledger {
         if PASS >> account.component as u32 & 1 == 1 {
             let pass = (layer * (self.images as usize + 1) + image) * (self.members as usize + 1) + member;
             self.passes[pass].widen(sums.window);
+        }
+    }
+}
+
+/// The sums of a part of a run: those that hold a span, by their places in the ledger.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sums {
+    entries: Vec<(usize, Entry)>,
+    passes: Vec<(usize, Interval)>,
+    image_work: Vec<(usize, Interval)>,
+}
+
+impl Ledger {
+    /// Takes all sums out.
+    pub(super) fn take(&mut self) -> Sums {
+        fn of<T: Copy>(all: &mut [T], empty: T, holds: impl Fn(&T) -> bool) -> Vec<(usize, T)> {
+            let held = all.iter_mut().enumerate().filter(|(_, value)| holds(value));
+            held.map(|(place, value)| (place, std::mem::replace(value, empty))).collect()
+        }
+        let window = |window: &Interval| !window.is_empty();
+        Sums {
+            entries: of(&mut self.entries, Entry::EMPTY, |entry| entry.rows > 0),
+            passes: of(&mut self.passes, Interval::EMPTY, window),
+            image_work: of(&mut self.image_work, Interval::EMPTY, window),
+        }
+    }
+
+    /// Adds sums that were taken out.
+    pub(super) fn put(&mut self, sums: &Sums) {
+        sums.entries.iter().for_each(|(place, entry)| self.entries[*place].join(entry));
+        sums.passes.iter().for_each(|(place, window)| self.passes[*place].widen(*window));
+        sums.image_work.iter().for_each(|(place, window)| self.image_work[*place].widen(*window));
+    }
+
+    /// Adds sums of a period that comes `times` times more.
+    pub(super) fn put_again(&mut self, sums: &Sums, times: u32, lap: Lap) {
+        let again = |sum: u128| sum * u128::from(times);
+        let all_cycles = lap.cycles * u64::from(times);
+        for (place, entry) in &sums.entries {
+            let window = entry.window.later(lap.cycles).join(entry.window.later(all_cycles));
+            self.entries[*place].join(&Entry {
+                unit_cycles: again(entry.unit_cycles),
+                energy: again(entry.energy),
+                count: again(entry.count),
+                rows: entry.rows * u64::from(times),
+                window,
+            });
+        }
+        // The last image and member stand for none, which no period moves.
+        let (of_image, of_member) = (self.members as usize + 1, self.images as usize + 1);
+        let (images, members) = (self.images as usize, self.members as usize);
+        for time in 1..=times as usize {
+            let cycles = lap.cycles * time as u64;
+            let by = |of: u32| of as usize * time;
+            for (place, window) in &sums.passes {
+                let (image, member) = (place / of_image % of_member, place % of_image);
+                let image_moves = if image < images { by(lap.images) * of_image } else { 0 };
+                let member_moves = if member < members { by(lap.members) } else { 0 };
+                self.passes[place + image_moves + member_moves].widen(window.later(cycles));
+            }
+            for (image, window) in &sums.image_work {
+                let moves = if *image < images { by(lap.images) } else { 0 };
+                self.image_work[image + moves].widen(window.later(cycles));
+            }
         }
     }
 }

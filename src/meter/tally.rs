@@ -3,10 +3,11 @@
 //! Neighbouring spans of one layer, plane, component and action are mostly for the same image and member. Their sums are kept
 //! in one cache line and 64 bits each, and go to the ledger when image or member changes, or a sum might not fit.
 
-use super::ledger::{Account, Entry, Interval, Ledger};
+use super::ledger::{Account, Entry, Interval, Ledger, Sums};
 use crate::mapping::Plane;
 use crate::trace::span::{KINDS, PLANES, of_kind};
-use crate::trace::{Span, SpanSink};
+use crate::trace::{Lap, Span, SpanSink};
+use std::collections::VecDeque;
 
 /// Bits of what a span may add to an open sum, and number of spans for which the sum fits 64 bits then.
 const BITS: u32 = 48;
@@ -37,21 +38,46 @@ impl Open {
 pub struct Tally {
     /// By [`Span::account`].
     open: Vec<Open>,
+    /// What has come since the last mark.
     ledger: Ledger,
+    /// What has come between the last marks, and all before, where there are marks.
+    marked: VecDeque<Sums>,
+    before: Option<Ledger>,
 }
 
 impl Tally {
     /// For a ledger.
     #[must_use]
     pub fn new(ledger: Ledger) -> Self {
-        Self { open: vec![Open::new(0, 0); (ledger.layers() as usize + 1) * PLANES * KINDS], ledger }
+        Self {
+            open: vec![Open::new(0, 0); (ledger.layers() as usize + 1) * PLANES * KINDS],
+            ledger,
+            marked: VecDeque::new(),
+            before: None,
+        }
     }
 
     /// The ledger, with everything that came.
     #[must_use]
     pub fn ledger(mut self) -> Ledger {
         (0..self.open.len()).for_each(|account| self.close(account));
-        self.ledger
+        if self.before.is_none() {
+            return self.ledger;
+        }
+        self.marked.push_back(self.ledger.take());
+        self.settle(0);
+        self.before.expect("there are marks")
+    }
+
+    /// The sums of all before the last `most` marks.
+    fn settle(&mut self, most: usize) -> &mut Ledger {
+        let before = self
+            .before
+            .get_or_insert_with(|| Ledger::new(self.ledger.layers(), self.ledger.images(), self.ledger.members()));
+        while self.marked.len() > most {
+            before.put(&self.marked.pop_front().expect("there are more"));
+        }
+        before
     }
 
     /// Moves the open sums of an account to the ledger.
@@ -83,6 +109,25 @@ impl Tally {
 }
 
 impl SpanSink for Tally {
+    fn repeats(&self) -> bool {
+        true
+    }
+
+    fn mark(&mut self, most: usize) {
+        (0..self.open.len()).for_each(|account| self.close(account));
+        self.marked.push_back(self.ledger.take());
+        self.settle(most);
+    }
+
+    fn repeat(&mut self, marks: usize, times: u32, lap: Lap) {
+        let period = self.marked.split_off(self.marked.len() - marks);
+        let before = self.settle(0);
+        for sums in &period {
+            before.put(sums);
+            before.put_again(sums, times, lap);
+        }
+    }
+
     #[inline(always)]
     fn push(&mut self, span: &Span) {
         self.push_to(span.account(), span);

@@ -6,6 +6,7 @@
 
 use super::build::{Build, levels};
 use super::context::{Amount, Context, Job, Units, rows};
+use super::recur::Visitor;
 use super::token::Token;
 use crate::config::{Chip, Cost, Plane};
 use crate::dataflow::Role;
@@ -329,6 +330,31 @@ impl Accumulator {
         if token.position + token.lanes == self.spec.positions {
             cx.notify(self.spec.passed);
         }
+    }
+
+    /// Shows its state.
+    pub fn visit(&mut self, visitor: &mut dyn Visitor) {
+        let of_pass = u64::from(self.spec.positions.div_ceil(self.spec.replication));
+        let (mut pass, position) = (self.joined / of_pass, self.joined % of_pass);
+        visitor.same(position);
+        visitor.passes(&mut pass, self.spec.passes.into());
+        self.joined = pass * of_pass + position;
+        visitor.same(self.joining.len() as u64);
+        for (left, token) in &mut self.joining {
+            visitor.same(*left as u64);
+            visitor.token(token);
+        }
+        visitor.same(self.stalled.len() as u64);
+        for (group, token) in &mut self.stalled {
+            visitor.same((*group).into());
+            visitor.token(token);
+        }
+        visitor.same(self.in_tree.len() as u64);
+        for (token, leaves) in &mut self.in_tree {
+            visitor.token(token);
+            visitor.time(leaves);
+        }
+        visitor.time_if(&mut self.refused_since);
     }
 
     /// Sends what has passed the tree.

@@ -9,13 +9,14 @@ use super::digital::{Digital, DigitalSpec};
 use super::energy::RowActivity;
 use super::link::{Link, LinkSpec};
 use super::network::{Network, Topology};
+use super::recur::{Recurrence, Size};
 use super::sampler::{Sampler, SamplerSpec};
 use super::sink::Sink;
 use super::source::{Source, SourceSpec};
 use super::token::Token;
 use super::turn::Turn;
 use super::{Part, accumulator, buffer, converter, crossbar, digital, link, sampler, sink, source};
-use crate::config::{Config, Mode};
+use crate::config::{Config, FastForward, Mode};
 use crate::dataflow::{Dataflow, Role, Stage};
 use crate::kernel::{Cycle, Event, PartId, Ports};
 use crate::mapping::Mapping;
@@ -45,6 +46,8 @@ pub struct Assembly {
     pub turn: Option<Turn>,
     /// Number of answers that the run must produce: images times passes of the last layer.
     pub answers: u64,
+    /// Looks for states that come back, where the run may skip them.
+    pub recurrence: Option<Recurrence>,
     /// For each part, the part that sends to it, if there is one.
     pub producers: Vec<PartId>,
 }
@@ -79,6 +82,7 @@ pub fn assemble(
     activity: Option<Arc<dyn RowActivity>>,
 ) -> Assembly {
     let (chip, graph) = (&config.arch, &dataflow.graph);
+    let driven_by_images = activity.is_some();
     let mut ports = Ports::default();
     let mut producers = vec![0; graph.node_count()];
     let wires: Vec<Wire> = graph
@@ -105,13 +109,19 @@ pub fn assemble(
             part(&at, &mut crossbars, &mut converters)
         })
         .collect();
+    let answers = mapping.answers(net, config.schedule.images);
+    // What is driven by the codes of images, or booked in detail in some cycles, does not come back.
+    let comes_back = !driven_by_images && config.schedule.window.cycles().is_empty();
+    let skips = config.schedule.fast_forward != FastForward::Off && comes_back;
+    let size = Size { images: config.schedule.images, members: mapping.members };
     Assembly {
         parts,
         names: graph.node_weights().map(|stage| stage.name.clone()).collect(),
         layers: graph.node_weights().map(|stage| stage.layer).collect(),
         shared_arrays: mapping.shared_arrays().len(),
         turn: (config.schedule.mode == Mode::Sequential).then(|| turn(net, mapping, dataflow)),
-        answers: mapping.answers(net, config.schedule.images),
+        answers,
+        recurrence: skips.then(|| Recurrence::new(size, answers)),
         window: config.schedule.window.cycles(),
         ports,
         network,

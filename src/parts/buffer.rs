@@ -7,6 +7,7 @@
 
 use super::build::Build;
 use super::context::{Context, Job, Units};
+use super::recur::Visitor;
 use super::tag::tags;
 use super::timeline::Timeline;
 use super::token::{Reads, Token};
@@ -290,6 +291,23 @@ impl Buffer {
             self.released = done;
             cx.release(self.spec.input, pixels);
         }
+    }
+
+    /// Shows its state: pixels are counted from the map that the current pass reads.
+    pub fn visit(&mut self, visitor: &mut dyn Visitor) {
+        visitor.same(self.phase as u64);
+        visitor.same(self.position.into());
+        visitor.same(self.roomy as u64);
+        let from = self.base();
+        visitor.pass(&mut self.image, &mut self.member);
+        let base = self.base();
+        for pixels in [&mut self.arrived, &mut self.released, &mut self.done] {
+            let here = pixels.wrapping_sub(from);
+            visitor.same(here);
+            *pixels = base.wrapping_add(here);
+        }
+        visitor.passes(&mut self.through, self.spec.passes.into());
+        self.read_port.visit(visitor);
     }
 
     /// Books the rest of the run.

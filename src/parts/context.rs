@@ -1,6 +1,7 @@
 //! What a part may do: book work, book waiting, schedule events, use ports.
 
 use super::network::{Departure, Network};
+use super::recur::Visitor;
 use super::shared::SharedArrays;
 use super::token::Token;
 use super::turn::Turn;
@@ -167,6 +168,31 @@ pub struct Shared<K> {
     pub answers: u64,
     /// Cycles in which arrays book each read and each conversion in a row of its own; may be empty.
     pub window: Range<Cycle>,
+}
+
+impl<K> Shared<K> {
+    /// Shows what decides how a run goes on.
+    pub(super) fn visit(&mut self, visitor: &mut dyn Visitor) {
+        self.ports.visit(|credits, tokens| {
+            credits.into_iter().for_each(|value| visitor.same(value));
+            let mut number = 0;
+            for token in tokens {
+                visitor.token(token);
+                number += 1;
+            }
+            visitor.same(number);
+        });
+        self.network.visit(visitor);
+        self.arrays.visit(visitor);
+        if let Some(turn) = &mut self.turn {
+            turn.visit(visitor);
+        }
+        for (from, until) in &mut self.refused {
+            visitor.time(from);
+            visitor.time(until);
+        }
+        visitor.sum(&mut self.answers);
+    }
 }
 
 /// A part's view of the simulation while it handles an event.

@@ -6,6 +6,7 @@
 
 use super::build::{Build, shared};
 use super::context::{Amount, Context, Job, Units, rows};
+use super::recur::Visitor;
 use super::tag::tags;
 use super::token::Token;
 use crate::config::Grain;
@@ -379,6 +380,24 @@ impl Converter {
         let over = (token.image, token.member) == self.spec.last_pass;
         let reason = if over { Action::WaitDrained } else { Action::WaitOperand };
         cx.wait(reason, self.spec.convert.site, self.started, token, idle);
+    }
+
+    /// Shows its state.
+    pub fn visit(&mut self, visitor: &mut dyn Visitor) {
+        visitor.token(&mut self.token);
+        visitor.same(u64::from(self.busy) << 1 | u64::from(self.between));
+        [self.samples.number, self.converters.number, self.step]
+            .into_iter()
+            .for_each(|value| visitor.same(value.into()));
+        for of in self.each {
+            [of.count, of.sample, of.convert].into_iter().for_each(|value| visitor.same(value));
+        }
+        visitor.time_if(&mut self.refused_since);
+        visitor.same(self.gaps.map_or(u64::MAX, |(_, gaps)| gaps.into()));
+        if let Some((token, _)) = &mut self.gaps {
+            visitor.token(token);
+        }
+        [&mut self.gaps_since, &mut self.idle_since, &mut self.started].into_iter().for_each(|at| visitor.time(at));
     }
 
     /// Books the rest of the run.

@@ -13,6 +13,7 @@ use super::build::{Build, shared};
 use super::context::{Amount, Context, Job, Units, rows};
 use super::energy::{CellEnergy, ReadEnergy, RowEnergy, Rows, Share, Working, spread};
 use super::gather::Gather;
+use super::recur::Visitor;
 use super::shared::Request;
 use super::tag::tags;
 use super::token::{Reads, Token};
@@ -731,6 +732,30 @@ impl Crossbar {
 
     fn last_of_pass(&self) -> bool {
         self.token.position + self.token.lanes == self.spec.energy.positions
+    }
+
+    /// Shows its state.
+    pub fn visit(&mut self, visitor: &mut dyn Visitor) {
+        let (phase, mut since) = match &mut self.phase {
+            Phase::Idle => (0, None),
+            Phase::Gathering(until) => (1, Some(until)),
+            Phase::Starved(since) => (2, Some(since)),
+            Phase::Asking(since) => (3, Some(since)),
+            Phase::Reading => (4, None),
+            Phase::Holding(since) => (5, Some(since)),
+            Phase::Running => (6, None),
+        };
+        visitor.same(phase);
+        if let Some(since) = &mut since {
+            visitor.time(since);
+        }
+        visitor.token(&mut self.token);
+        let each = self.each.map_or([u64::MAX; 3], |each| [each.rows, each.drive, each.cells]);
+        let reads = [self.copies, self.units.number, self.pulse, self.pulses, self.idle].map(u64::from);
+        each.into_iter().chain(reads).for_each(|value| visitor.same(value));
+        [self.rows, self.weights, self.ahead].into_iter().for_each(|value| visitor.same(value));
+        visitor.time_if(&mut self.arrived);
+        [&mut self.started, &mut self.converted, &mut self.idle_since].into_iter().for_each(|at| visitor.time(at));
     }
 
     /// Books the rest of the run.

@@ -5,6 +5,7 @@
 
 use super::build::Build;
 use super::context::{Context, Job, Units};
+use super::recur::Visitor;
 use super::tag::tags;
 use super::timeline::Timeline;
 use super::token::Token;
@@ -183,6 +184,18 @@ impl Digital {
         self.in_hand = None;
         cx.release(self.spec.input, 1);
         self.begin(cx);
+    }
+
+    /// Shows its state.
+    pub fn visit(&mut self, visitor: &mut dyn Visitor) {
+        visitor.same(self.in_hand.is_some().into());
+        if let Some((token, output)) = &mut self.in_hand {
+            visitor.token(token);
+            visitor.token(output);
+        }
+        visitor.same((self.roomy as u64) << 1 | u64::from(self.refused));
+        self.lanes.visit(visitor);
+        self.write_port.visit(visitor);
     }
 
     /// Books the rest of the run.

@@ -11,6 +11,7 @@
 use super::build::Build;
 use super::context::{Amount, Context, Job, Site, Units};
 use super::network::{Hop, Place};
+use super::recur::Visitor;
 use super::tag::tags;
 use super::timeline::Timeline;
 use super::token::Token;
@@ -241,6 +242,18 @@ impl Link {
         self.under_way.push_back(token);
         cx.schedule(sent, Tag::Sent);
         cx.schedule(self.write_port.until(), Tag::Delivered);
+    }
+
+    /// Shows its state.
+    pub fn visit(&mut self, visitor: &mut dyn Visitor) {
+        visitor.same(u64::from(self.asks) << 1 | u64::from(self.refused));
+        visitor.token_if(&mut self.leaving);
+        visitor.same(self.under_way.len() as u64);
+        self.under_way.iter_mut().for_each(|token| visitor.token(token));
+        if let Some(port) = &mut self.read_port {
+            port.visit(visitor);
+        }
+        self.write_port.visit(visitor);
     }
 
     /// Books the rest of the run.

@@ -26,6 +26,7 @@ pub mod digital;
 pub mod link;
 pub mod source;
 pub mod sink;
+pub mod recur;
 pub mod assemble;
 pub mod simulation;
 
@@ -60,4 +61,21 @@ pub enum Part {
     Link(Box<link::Link>),
     /// Takes the answers.
     Sink(sink::Sink),
+}
+
+impl Part {
+    /// Shows its state.
+    fn visit(&mut self, visitor: &mut dyn recur::Visitor) {
+        match self {
+            Part::Source(part) => part.visit(visitor),
+            Part::Buffer(part) => part.visit(visitor),
+            Part::Crossbar(part) => part.visit(visitor),
+            Part::Converter(part) => part.visit(visitor),
+            Part::Sampler(part) => part.visit(visitor),
+            Part::Accumulator(part) => part.visit(visitor),
+            Part::Digital(part) => part.visit(visitor),
+            Part::Link(part) => part.visit(visitor),
+            Part::Sink(_) => {}
+        }
+    }
 }

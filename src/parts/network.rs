@@ -4,6 +4,7 @@
 //! stays taken until the tail has passed. A message that finds a link taken waits for it; links are granted in the order in
 //! which messages ask.
 
+use super::recur::Visitor;
 use crate::config::Interconnect;
 use crate::kernel::{Cycle, PartId};
 
@@ -184,6 +185,11 @@ impl Network {
     #[must_use]
     pub fn latency(&self, hops: usize, bytes: u64) -> Cycle {
         if hops == 0 { 0 } else { (hops as u64 - 1) * self.step + self.occupancy(bytes) }
+    }
+
+    /// Shows until when each link is taken.
+    pub fn visit(&mut self, visitor: &mut dyn Visitor) {
+        self.free_at.iter_mut().for_each(|free_at| visitor.time_if(free_at));
     }
 
     /// Number of links, for utilisation and area.

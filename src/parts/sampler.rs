@@ -8,6 +8,7 @@
 use super::build::Build;
 use super::context::{Amount, Context, Job, Units};
 use super::generator::{draw_cycles, draw_energy};
+use super::recur::Visitor;
 use super::tag::tags;
 use super::token::Token;
 use crate::config::{Draws, Sampler as SamplerKind};
@@ -46,6 +47,8 @@ pub struct SamplerSpec {
     pub replicas: std::ops::Range<u32>,
     /// Number of samples that the run needs.
     pub samples: u64,
+    /// Passes of an image.
+    pub passes: u32,
     /// Where each position has a sample of its own: samples of a pass, and lanes of the last of them.
     pub per_position: Option<(u64, u32)>,
 }
@@ -80,6 +83,7 @@ impl SamplerSpec {
             bits,
             replicas: group.replicas.clone(),
             samples: if draws == Draws::PerMember { passes } else { passes * batches },
+            passes: mapped.passes,
             per_position: (draws == Draws::PerPosition).then_some((batches, last_lanes)),
         }
     }
@@ -146,6 +150,17 @@ impl Sampler {
     /// Generators of all copies.
     fn all_units(&self) -> Units {
         self.spec.generators.times(self.spec.replicas.len() as u32)
+    }
+
+    /// Shows its state.
+    pub fn visit(&mut self, visitor: &mut dyn Visitor) {
+        let of_pass = self.spec.per_position.map_or(1, |(samples, _)| samples);
+        let (mut pass, sample) = (self.started / of_pass, self.started % of_pass);
+        visitor.same(sample);
+        visitor.passes(&mut pass, self.spec.passes.into());
+        self.started = pass * of_pass + sample;
+        visitor.sum(&mut self.bits);
+        visitor.time(&mut self.free_at);
     }
 
     /// Books the rest of the run.

@@ -6,6 +6,7 @@
 //! leave. The block that has the array may go on with its next position while it still converts, unless another one that
 //! could start has asked before.
 
+use super::recur::Visitor;
 use super::token::Token;
 use crate::kernel::{Cycle, Event, EventQueue, PartId, PortId, Ports};
 use std::cmp::Reverse;
@@ -58,6 +59,19 @@ impl SharedArrays {
     /// Asks for an array; the request is granted once all events of the cycle have run, or later.
     pub fn ask(&mut self, request: Request) {
         self.waiting.push(request);
+    }
+
+    /// Shows the state of all arrays.
+    pub fn visit(&mut self, visitor: &mut dyn Visitor) {
+        for array in &self.arrays {
+            visitor.same(u64::from(array.by) << 1 | u64::from(array.wanted));
+            visitor.same(array.positions.into());
+        }
+        visitor.same(self.waiting.len() as u64);
+        for request in &mut self.waiting {
+            visitor.time(&mut request.since);
+            visitor.same(u64::from(request.event.part) << 32 | u64::from(request.array));
+        }
     }
 
     /// Whether nothing waits.

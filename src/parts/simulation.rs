@@ -2,6 +2,7 @@
 
 use super::assemble::Assembly;
 use super::context::{Context, Shared};
+use super::recur::{REMEMBERED, Recurrence, Skip, Visitor};
 use super::shared::SharedArrays;
 use super::{Part, sampler, source};
 use crate::error::Error;
@@ -22,6 +23,12 @@ pub struct Simulation<K> {
     expected_answers: u64,
     /// For each buffer the link that fills it.
     producers: Vec<PartId>,
+    /// Looks for a state that comes back.
+    recurrence: Option<Recurrence>,
+    /// Answers at which it looks next; never, where there is none.
+    look_at: u64,
+    /// Events that were skipped.
+    skipped: u64,
 }
 
 /// Declares [`Handled`], with a field for each kind of part.
@@ -41,6 +48,15 @@ macro_rules! handled {
                         part.handle(tag.into(), cx);
                     })+
                 }
+            }
+
+            /// Shows the counts.
+            fn visit(&mut self, visitor: &mut dyn Visitor) {
+                $(visitor.sum(&mut self.$name);)+
+            }
+
+            fn all(&self) -> u64 {
+                [$(self.$name),+].iter().sum()
             }
 
             fn by_name(&self) -> BTreeMap<String, u64> {
@@ -66,6 +82,8 @@ pub struct Outcome {
     pub per_kind: BTreeMap<String, u64>,
     /// Random bits drawn, by layer.
     pub random_bits: Vec<u64>,
+    /// Events that were skipped because they repeat earlier ones; the other counts have them.
+    pub skipped: u64,
 }
 
 impl<S: EventQueue, K: SpanSink> Handler<S> for Simulation<K> {
@@ -87,6 +105,9 @@ impl<S: EventQueue, K: SpanSink> Handler<S> for Simulation<K> {
                 self.shared.arrays.grant(&mut self.shared.ports, queue);
             }
         }
+        if self.shared.answers >= self.look_at && !queue.has_now() {
+            self.look(now, queue);
+        }
     }
 }
 
@@ -94,6 +115,7 @@ impl<K: SpanSink> Simulation<K> {
     /// Parts ready to run; their spans go to `sink`.
     pub fn new(assembly: Assembly, sink: K) -> Self {
         let parts = assembly.parts;
+        let recurrence = assembly.recurrence.filter(|_| sink.repeats());
         let shared = Shared {
             ports: assembly.ports,
             sink,
@@ -113,6 +135,9 @@ impl<K: SpanSink> Simulation<K> {
             handled: Handled::default(),
             expected_answers: assembly.answers,
             producers: assembly.producers,
+            look_at: recurrence.as_ref().map_or(u64::MAX, Recurrence::due),
+            recurrence,
+            skipped: 0,
         }
     }
 
@@ -160,7 +185,8 @@ impl<K: SpanSink> Simulation<K> {
             }
         }
         let per_kind = self.handled.by_name();
-        let outcome = Outcome { cycles: stats.last, events: stats.events, per_kind, random_bits };
+        let outcome =
+            Outcome { cycles: stats.last, events: self.handled.all(), per_kind, random_bits, skipped: self.skipped };
         (outcome, self.shared.sink)
     }
 
@@ -178,6 +204,33 @@ impl<K: SpanSink> Simulation<K> {
         }
         // The list keeps its allocation.
         self.shared.departures = departures;
+    }
+
+    /// Looks whether the state has come back, and skips the periods that would follow.
+    #[cold]
+    #[inline(never)]
+    fn look<S: EventQueue>(&mut self, now: Cycle, queue: &mut S) {
+        let Some(recurrence) = &mut self.recurrence else { return };
+        let (parts, handled, shared) = (&mut self.parts, &mut self.handled, &mut self.shared);
+        debug_assert!(shared.departures.is_empty(), "all that is ready has left");
+        shared.sink.mark(REMEMBERED);
+        let before = handled.all();
+        let events = queue.events();
+        let skip = recurrence.look(now, shared.answers, |visitor| {
+            parts.iter_mut().for_each(|part| part.visit(visitor));
+            handled.visit(visitor);
+            shared.visit(visitor);
+            for (mut at, event) in events.iter().copied() {
+                visitor.time(&mut at);
+                visitor.same(u64::from(event.part) << 32 | u64::from(event.tag));
+            }
+        });
+        if let Some(Skip { looks, times, lap }) = skip {
+            shared.sink.repeat(looks, times, lap);
+            queue.delay(lap.cycles * u64::from(times));
+            self.skipped += handled.all() - before;
+        }
+        self.look_at = recurrence.due();
     }
 
     /// Finds a cycle of parts that wait for each other, with the reason of each.

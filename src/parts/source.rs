@@ -2,6 +2,7 @@
 
 use super::build::Build;
 use super::context::{Context, Job, Units};
+use super::recur::Visitor;
 use super::tag::tags;
 use super::timeline::Timeline;
 use super::token::{Reads, Token};
@@ -144,6 +145,15 @@ impl Source {
             self.row = 0;
             self.image += 1;
         }
+    }
+
+    /// Shows its state.
+    pub fn visit(&mut self, visitor: &mut dyn Visitor) {
+        visitor.pass(&mut self.image, &mut 0);
+        visitor.same(self.row.into());
+        visitor.same(u64::from(self.reading) << 1 | u64::from(self.ready));
+        visitor.same(self.roomy as u64);
+        self.read_port.visit(visitor);
     }
 
     /// Books the rest of the run.

@@ -1,6 +1,7 @@
 //! Time of a unit, booked without gaps.
 
 use super::context::{Amount, Context, Job, Site, Units};
+use super::recur::Visitor;
 use super::token::Token;
 use crate::kernel::{Cycle, EventQueue};
 use crate::trace::{Action, SpanSink};
@@ -49,6 +50,11 @@ impl Timeline {
     ) {
         cx.work(&Job { duration, ..*job }, self.until, token, Amount::once(self.units, count));
         self.until += duration;
+    }
+
+    /// Shows its state.
+    pub fn visit(&mut self, visitor: &mut dyn Visitor) {
+        visitor.time(&mut self.until);
     }
 
     /// Books the rest of the run.

@@ -38,6 +38,12 @@ impl Reads {
         Self(u64::from(left) << 32 | u64::from(idle) << 16 | u64::from(pulses))
     }
 
+    /// All in one word.
+    #[must_use]
+    pub fn word(self) -> u64 {
+        self.0
+    }
+
     /// Number of reads that the sample stands for.
     #[inline]
     #[must_use]

@@ -1,5 +1,6 @@
 //! The turn of a sequential schedule, in which one layer of one member runs at a time.
 
+use super::recur::Visitor;
 use crate::kernel::Event;
 
 /// The layer, image and member whose turn it is, and the parts to wake when it moves on.
@@ -38,6 +39,12 @@ impl Turn {
             buffers,
             source,
         }
+    }
+
+    /// Shows its state.
+    pub fn visit(&mut self, visitor: &mut dyn Visitor) {
+        visitor.same(u64::from(self.layer) << 32 | u64::from(self.pending));
+        visitor.pass(&mut self.image, &mut self.member);
     }
 
     /// Whether this pass of this layer has the turn.

@@ -132,6 +132,9 @@ pub struct EventFacts {
     pub count: u64,
     /// The same by kind of event.
     pub per_kind: BTreeMap<String, u64>,
+    /// Those that were skipped because they repeat earlier ones (`schedule.fast_forward`).
+    #[serde(default)]
+    pub skipped: u64,
     /// Wall-clock seconds of the simulation itself: events, sums, and spans handed to the trace. Not in it are planning,
     /// values, and waiting for the trace to be written; 0 in a trace of before it was measured. The two times are the only numbers of a report that differ between
     /// equal runs.

@@ -137,11 +137,13 @@ pub struct Events {
     pub count: u64,
     /// By kind.
     pub per_kind: BTreeMap<String, u64>,
+    /// Those that were skipped because they repeat earlier ones.
+    pub skipped: u64,
     /// Wall-clock seconds of the simulation itself, see [`EventFacts::simulation_s`].
     pub simulation_s: f64,
     /// The same with the time that it waited for the trace to be written.
     pub wall_s: f64,
-    /// Events per second of the simulation itself; none where no time was measured.
+    /// Events per second of the simulation itself, without those skipped; none where no time was measured.
     pub events_per_s: Option<f64>,
 }
 
@@ -190,9 +192,11 @@ impl Report {
             events: Events {
                 count: events.count,
                 per_kind: events.per_kind.clone(),
+                skipped: events.skipped,
                 simulation_s: events.simulation_s,
                 wall_s: events.wall_s,
-                events_per_s: (events.simulation_s > 0.0).then(|| events.count as f64 / events.simulation_s),
+                events_per_s: (events.simulation_s > 0.0)
+                    .then(|| (events.count - events.skipped) as f64 / events.simulation_s),
             },
             outputs: facts.outputs.clone(),
             tried: facts.tried.clone(),

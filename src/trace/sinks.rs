@@ -2,7 +2,7 @@
 //!
 //! Those that hand a span on are always inlined: it may then never be written to memory.
 
-use crate::trace::{Moved, Span, SpanSink};
+use crate::trace::{Lap, Moved, Span, SpanSink};
 use std::time::Duration;
 
 /// Keeps every span, in order.
@@ -35,6 +35,20 @@ impl<A: SpanSink, B: SpanSink> SpanSink for (A, B) {
         self.1.push_to(account, span);
     }
 
+    fn repeats(&self) -> bool {
+        self.0.repeats() && self.1.repeats()
+    }
+
+    fn mark(&mut self, most: usize) {
+        self.0.mark(most);
+        self.1.mark(most);
+    }
+
+    fn repeat(&mut self, marks: usize, times: u32, lap: Lap) {
+        self.0.repeat(marks, times, lap);
+        self.1.repeat(marks, times, lap);
+    }
+
     fn waited(&self) -> Duration {
         self.0.waited() + self.1.waited()
     }
@@ -57,6 +71,18 @@ impl<S: SpanSink> SpanSink for &mut S {
     #[inline(always)]
     fn push_to(&mut self, account: usize, span: &Span) {
         (**self).push_to(account, span);
+    }
+
+    fn repeats(&self) -> bool {
+        (**self).repeats()
+    }
+
+    fn mark(&mut self, most: usize) {
+        (**self).mark(most);
+    }
+
+    fn repeat(&mut self, marks: usize, times: u32, lap: Lap) {
+        (**self).repeat(marks, times, lap);
     }
 
     fn waited(&self) -> Duration {
@@ -86,6 +112,22 @@ impl<S: SpanSink> SpanSink for Option<S> {
     fn push_to(&mut self, account: usize, span: &Span) {
         if let Some(sink) = self {
             sink.push_to(account, span);
+        }
+    }
+
+    fn repeats(&self) -> bool {
+        self.as_ref().is_none_or(SpanSink::repeats)
+    }
+
+    fn mark(&mut self, most: usize) {
+        if let Some(sink) = self {
+            sink.mark(most);
+        }
+    }
+
+    fn repeat(&mut self, marks: usize, times: u32, lap: Lap) {
+        if let Some(sink) = self {
+            sink.repeat(marks, times, lap);
         }
     }
 

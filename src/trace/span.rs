@@ -357,6 +357,17 @@ impl Span {
     }
 }
 
+/// What a period of a run that repeats itself moves: its cycles, and images or members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lap {
+    /// Cycles.
+    pub cycles: u64,
+    /// Images; 0: members of an image follow each other.
+    pub images: u32,
+    /// Members.
+    pub members: u32,
+}
+
 /// A piece of work that has entered a port, or has been taken from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moved {
@@ -397,6 +408,17 @@ pub trait SpanSink {
         debug_assert_eq!(account, span.account());
         self.push(span);
     }
+
+    /// Whether it can book periods that repeat themselves without seeing their spans.
+    fn repeats(&self) -> bool {
+        false
+    }
+
+    /// A period may begin here, if it can repeat them. The last `most` of these marks count.
+    fn mark(&mut self, _most: usize) {}
+
+    /// What has come since the mark `marks` before the last one comes `times` times more.
+    fn repeat(&mut self, _marks: usize, _times: u32, _lap: Lap) {}
 
     /// Time for which those who gave it spans had to wait for it so far, because it is slower than they are.
     fn waited(&self) -> Duration {

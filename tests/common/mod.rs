@@ -233,6 +233,7 @@ pub fn config(arch: Chip, workload: Workload) -> Config {
             window: TraceWindow::Nowhere,
             grouping: Grouping::Grouped,
             queue: Queue::Ring,
+            fast_forward: FastForward::On,
         },
         ensemble: EnsembleSpec { members: 10, samples: Samples::Drawn, execution: Execution::Temporal },
         values: ValuesSpec { answer: Answer::Nothing, record: Record::Nothing },

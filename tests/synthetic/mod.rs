@@ -156,6 +156,7 @@ fn facts(layers: u32, images: u32, members: u32, cycles: u64) -> RunFacts {
         replicated: None,
         events: EventFacts {
             count: 1234,
+            skipped: 0,
             per_kind: BTreeMap::from([("read_done".into(), 1234)]),
             simulation_s: 0.125,
             wall_s: 0.25,

@@ -1,0 +1,97 @@
+//! Is a run that skips what repeats itself the run that simulates all?
+
+mod common;
+
+use common::tied::{cases, tied};
+use common::*;
+use crossbayes::config::*;
+use crossbayes::meter::{Ledger, Tally};
+use crossbayes::parts::Outcome;
+use crossbayes::simulate::{plan, simulate};
+use crossbayes::units::Bytes;
+use proptest::prelude::*;
+
+/// A run with the given mode of skipping.
+fn run(config: &Config, fast_forward: FastForward) -> (Outcome, Ledger) {
+    let mut config = config.clone();
+    config.schedule.fast_forward = fast_forward;
+    let plan = plan(&config).unwrap();
+    let assembly = plan.assemble(&config, None).unwrap();
+    let ledger = Ledger::new(plan.net.layers.len() as u32, config.schedule.images, plan.mapping.members);
+    let (outcome, tally) = simulate(&config, assembly, Tally::new(ledger), |_, _| ()).unwrap();
+    (outcome, tally.ledger())
+}
+
+/// Events that were skipped, of how many; all else is the same.
+fn skipped(config: &Config) -> (u64, u64) {
+    let (outcome, ledger) = run(config, FastForward::On);
+    let (whole, of_whole) = run(config, FastForward::Off);
+    assert_eq!(whole, Outcome { skipped: 0, ..outcome.clone() });
+    assert_eq!(of_whole, ledger);
+    (outcome.skipped, outcome.events)
+}
+
+/// Cost does not grow with images: a thousand take as many simulated events as two hundred. Layers that are faster than a later
+/// one run ahead until the buffers between them are full, so these are small.
+#[test]
+fn images_that_come_back_are_skipped() {
+    for mode in [Mode::Sequential, Mode::Layer, Mode::Streaming] {
+        let mut config = config(real_chip(64, 48), digits_like());
+        config.schedule.mode = mode;
+        config.ensemble.members = 3;
+        config.arch.tile.input_buffer.capacity = Bytes(1 << 11);
+        config.arch.tile.output_buffer.capacity = Bytes(1 << 11);
+        config.arch.global_buffer.capacity = Bytes(1 << 8);
+        let simulated = [200, 1000].map(|images| {
+            config.schedule.images = images;
+            let (skipped, all) = skipped(&config);
+            assert!(skipped > 0, "{mode:?}");
+            all - skipped
+        });
+        assert_eq!(simulated[0], simulated[1], "{mode:?}");
+    }
+}
+
+/// With one image members follow each other: a hundred take as many simulated events as twenty.
+#[test]
+fn members_that_come_back_are_skipped() {
+    for mode in [Mode::Sequential, Mode::Layer, Mode::Streaming] {
+        let mut config = config(real_chip(64, 48), digits_like());
+        config.schedule.mode = mode;
+        let simulated = [30, 100].map(|members| {
+            config.ensemble.members = members;
+            let (skipped, all) = skipped(&config);
+            assert!(skipped > 0, "{mode:?}");
+            all - skipped
+        });
+        assert_eq!(simulated[0], simulated[1], "{mode:?}");
+    }
+}
+
+/// A run of few images and members has nothing to skip, nor has one that books some cycles in detail.
+#[test]
+fn what_does_not_come_back_is_simulated() {
+    let mut config = config(real_chip(64, 48), digits_like());
+    config.ensemble.members = 3;
+    assert_eq!(skipped(&config).0, 0);
+    config.ensemble.members = 100;
+    assert!(skipped(&config).0 > 0);
+    config.schedule.window = TraceWindow::Cycles { from: 0, to: 100 };
+    assert_eq!(skipped(&config).0, 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases(500)))]
+
+    #[test]
+    fn a_run_that_skips_is_the_run_that_simulates_all(
+        mut config in tied(), images in 1..12_u32, members in 1..16_u32, queue in any::<bool>()
+    ) {
+        config.schedule.images = images;
+        config.ensemble.members = members;
+        config.schedule.queue = if queue { Queue::Ring } else { Queue::PriorityQueue };
+        // More images may need larger buffers than the chip has.
+        prop_assume!(plan(&config).is_ok());
+        skipped(&config);
+    }
+}
