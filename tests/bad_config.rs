@@ -172,7 +172,7 @@ help: texts stand in double quotes
     (
         "an unknown key",
         &[Arch("columns_per_adc: 8,", "colums_per_adc: 8,")],
-        r#"chip.ron:19:20: error: unknown key "colums_per_adc" of adc; expected one of bits, columns_per_adc, input, range
+        r#"chip.ron:19:20: error: unknown key "colums_per_adc" of adc; expected one of bits, columns_per_adc, input, range, conversions
 19 |     adc: (bits: 8, colums_per_adc: 8, input: Pair, range: FullScale),
    |                    ^^^^^^^^^^^^^^
 help: did you mean "columns_per_adc"?
@@ -862,7 +862,7 @@ help: did you mean "arch"?
     (
         "an override of an unknown key",
         &[Set("arch.adc.colums_per_adc=16")],
-        r#"--set arch.adc.colums_per_adc=16: error: unknown key "colums_per_adc" of adc; expected one of bits, columns_per_adc, input, range
+        r#"--set arch.adc.colums_per_adc=16: error: unknown key "colums_per_adc" of adc; expected one of bits, columns_per_adc, input, range, conversions
 help: did you mean "columns_per_adc"?
 "#,
     ),
@@ -1500,7 +1500,8 @@ fn the_kind_of_a_file_follows_from_its_keys() {
     assert_eq!(
         checked("a.ron", b"(colour: 3)"),
         "a.ron:1:1: error: the keys tell no kind of file; expected those of one of: chip (clock, costs, ..), cost table (cell, \
-         wordline, ..), memory cell (conductance_max, reference_time, ..), network (input, layers, ..), expanded configuration (arch, workload, ..)\n\
+         wordline, ..), memory cell (conductance_max, reference_time, ..), network (input, layers, ..), expanded configuration (arch, workload, ..), \
+         sweep (axes, conditions, ..)\n\
          1 | (colour: 3)\n  | ^^^^^^^^^^^\n"
     );
 }
