@@ -15,7 +15,7 @@
 #[cfg(target_arch = "x86_64")]
 use pulp::x86::V3;
 #[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::{__m256d, __m256i, _CMP_NEQ_UQ};
+use std::arch::x86_64::{__m256d, __m256i, _CMP_NEQ_UQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_ZERO};
 
 /// Columns that are looked up together.
 pub const COLUMNS: usize = 64;
@@ -498,25 +498,33 @@ fn convert_avx2(V3 { sse2, avx, avx2, .. }: V3, sums: Wide, by: Multiplication) 
 
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn add_codes_avx2(V3 { avx, .. }: V3, currents: &[f64; 16], by: Rounding, weight: f64, codes: &mut [f64; 16]) -> u32 {
+fn add_codes_avx2(
+    V3 { avx, avx2, .. }: V3,
+    currents: &[f64; 16],
+    by: Rounding,
+    weight: f64,
+    codes: &mut [f64; 16],
+) -> u32 {
     let all = |number: f64| avx._mm256_set1_pd(number);
     let (scale, half, sign) = (all(by.scale), all(0.5), all(-0.0));
     let (bottom, top, weight) = (all(by.bottom), all(by.top), all(weight));
     let currents: [__m256d; 4] = pulp::cast(*currents);
     let mut sums: [__m256d; 4] = pulp::cast(*codes);
-    let mut beyond = 0;
+    let mut beyond = avx._mm256_setzero_si256();
     for (sum, current) in sums.iter_mut().zip(currents) {
         let steps = avx._mm256_mul_pd(current, scale);
-        let magnitude = avx._mm256_floor_pd(avx._mm256_add_pd(avx._mm256_andnot_pd(sign, steps), half));
-        let code = avx._mm256_or_pd(magnitude, avx._mm256_and_pd(steps, sign));
+        let away = avx._mm256_or_pd(half, avx._mm256_and_pd(steps, sign));
+        let code = avx._mm256_round_pd::<{ _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC }>(avx._mm256_add_pd(steps, away));
         let limited = avx._mm256_min_pd(avx._mm256_max_pd(code, bottom), top);
         let differs = avx._mm256_cmp_pd::<_CMP_NEQ_UQ>(code, limited);
-        beyond += (avx._mm256_movemask_pd(differs) as u32).count_ones();
+        // All bits of a lane that differs are set: -1.
+        beyond = avx2._mm256_sub_epi64(beyond, avx._mm256_castpd_si256(differs));
         // Products and sums are whole numbers below 2^53: it does not matter how they are rounded.
         *sum = avx._mm256_add_pd(*sum, avx._mm256_mul_pd(limited, weight));
     }
     *codes = pulp::cast(sums);
-    beyond
+    let beyond: [u64; 4] = pulp::cast(beyond);
+    beyond.iter().sum::<u64>() as u32
 }
 
 #[inline(always)]
