@@ -869,7 +869,7 @@ help: did you mean "columns_per_adc"?
     (
         "an override of an unknown key of the run",
         &[Set("schedule.mdoe=layer")],
-        r#"--set schedule.mdoe=layer: error: unknown key "mdoe" of schedule; expected one of mode, images, grain, window, grouping, queue
+        r#"--set schedule.mdoe=layer: error: unknown key "mdoe" of schedule; expected one of mode, images, grain, window, grouping, queue, fast_forward
 help: did you mean "mode"?
 "#,
     ),

@@ -90,21 +90,17 @@ impl Split {
     /// Probabilistic synapses of a block of rows and columns.
     #[must_use]
     pub fn in_block(&self, rows: Range<u32>, columns: Range<u32>) -> u64 {
+        // The words that hold some of the rows, and their bits outside of them.
+        let words = rows.start as usize / 64..(rows.end as usize).div_ceil(64);
+        if words.is_empty() {
+            return 0;
+        }
+        let (below, above) = (rows.start % 64, words.len() as u32 * 64 - (rows.end - rows.start) - rows.start % 64);
         let ones = |column| {
-            self.column(column)
-                .iter()
-                .enumerate()
-                .map(|(word, bits)| {
-                    let first = word as u32 * 64;
-                    let (from, to) =
-                        (rows.start.clamp(first, first + 64) - first, rows.end.clamp(first, first + 64) - first);
-                    if from == to {
-                        return 0;
-                    }
-                    let mask = (u64::MAX >> (64 - (to - from))) << from;
-                    u64::from((bits & mask).count_ones())
-                })
-                .sum::<u64>()
+            let words = &self.column(column)[words.clone()];
+            let outside = (words[0] & !(u64::MAX << below)).count_ones()
+                + (words[words.len() - 1] & !(u64::MAX >> above)).count_ones();
+            u64::from(words.iter().map(|word| word.count_ones()).sum::<u32>() - outside)
         };
         columns.map(ones).sum()
     }
@@ -150,5 +146,11 @@ mod tests {
         let split = Split::new(130, 1, &p, 0.0);
         assert_eq!(split.column(0), [1, 1, 2]);
         assert_eq!(split.in_column(0), 3);
+        let counted = |rows: Range<u32>| rows.filter(|&row| split.contains(row, 0)).count() as u64;
+        for start in 0..=130 {
+            for end in start..=130 {
+                assert_eq!(split.in_block(start..end, 0..1), counted(start..end), "{start}..{end}");
+            }
+        }
     }
 }
