@@ -128,14 +128,16 @@ pub fn packed_plane(split: &Split, packing: Packing, width: u32, rows: u32) -> P
         match packing {
             Packing::Full => unreachable!("a whole plane has no layout of its own"),
             Packing::Rows => {
-                let any = split.rows_with_any(columns[0]..columns[0] + columns.len() as u32);
+                let columns = columns[0]..columns[0] + columns.len() as u32;
+                let any = split.rows_with_any(columns.clone());
                 let stored: Vec<u32> = bits(&any).collect();
                 arrays.extend(stored.chunks(rows as usize).map(|inputs| PackedArray {
                     rows: inputs.len() as u32,
                     columns: columns.len() as u32,
                     first_column,
                     inputs: inputs.to_vec(),
-                    probabilistic: columns.iter().map(|&column| split.among(column, inputs)).sum(),
+                    // Rows between them hold none in these columns.
+                    probabilistic: split.in_block(inputs[0]..inputs[inputs.len() - 1] + 1, columns.clone()),
                 }));
             }
             Packing::Lists { .. } => {

@@ -80,13 +80,6 @@ impl Split {
         &self.bits[column as usize * self.words..][..self.words]
     }
 
-    /// Probabilistic synapses of a column in the given rows.
-    #[must_use]
-    pub fn among(&self, column: u32, rows: &[u32]) -> u64 {
-        let words = self.column(column);
-        rows.iter().map(|&row| words[row as usize / 64] >> (row % 64) & 1).sum()
-    }
-
     /// Probabilistic synapses of a block of rows and columns.
     #[must_use]
     pub fn in_block(&self, rows: Range<u32>, columns: Range<u32>) -> u64 {
