@@ -59,7 +59,7 @@ fn rows(path: &Path) -> Table {
     let folder = Folder::open(path, 1).unwrap_or_else(|refused| panic!("{refused:?}"));
     let folders = [folder];
     let mut all = Table::new(merge::columns(&folders).unwrap().to_vec());
-    let take = &mut |rows: &Table| {
+    let take = &mut |_: &Folder, rows: &Table| {
         (0..rows.rows())
             .for_each(|row| all.push((0..rows.columns.len()).map(|column| rows.cell(row, column)).collect()));
         Ok(())

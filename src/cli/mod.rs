@@ -12,6 +12,7 @@ mod folder;
 mod interrupt;
 mod new;
 mod pack;
+mod pareto;
 mod calibrate;
 mod plot;
 mod posterior;

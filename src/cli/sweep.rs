@@ -1,7 +1,7 @@
 //! `sweep`: design spaces, planned, run, looked at and merged.
 
 use super::text::{aligned, row, value};
-use super::{Failure, Format, Global, discard_on_signals, print, progress};
+use super::{Failure, Format, Global, discard_on_signals, pareto, print, progress};
 use crate::config::{OpenedSweep, load_sweep};
 use crate::error::Error;
 use crate::report::quantity::grouped;
@@ -31,6 +31,7 @@ Examples:
   crossbayes sweep run digits_adc --out digits
   crossbayes sweep status digits
   crossbayes sweep merge digits --csv digits.csv
+  crossbayes sweep pareto digits --objectives energy,latency --subject-to \"accuracy>=0.9\"
   crossbayes sweep plan my.ron --out s && seq 0 63 | xargs -P 8 -I{} crossbayes sweep shard s --threads 1 --index {}"
 )]
 pub(super) struct Args {
@@ -52,6 +53,8 @@ enum Verb {
     Missing(Missing),
     /// Write the rows of complete sweeps into one file.
     Merge(Merge),
+    /// Find the best points of complete sweeps under several objectives and bounds, and what each axis does.
+    Pareto(pareto::Args),
     /// Print the figures that a sweep records.
     Figures,
 }
@@ -181,6 +184,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
             })?)
         }
         Verb::Merge(args) => merged(args, global),
+        Verb::Pareto(args) => pareto::run(args, global),
         Verb::Figures => {
             let text = match global.format {
                 Format::Json => format!("{:#}\n", json!(figures::heads().collect::<Vec<_>>())),
@@ -348,7 +352,7 @@ fn merged(args: &Merge, global: &Global) -> Result<(), Failure> {
         }
         None => None,
     };
-    let merged = merge::merge(&folders, &mut |rows| {
+    let merged = merge::merge(&folders, &mut |_, rows| {
         if let Some((_, writer)) = &mut out {
             writer.add(rows)?;
         }

@@ -10,6 +10,8 @@ pub mod palette;
 pub mod axis;
 pub mod frame;
 pub mod panels;
+pub mod scatter;
+pub mod tornado;
 pub mod timeline;
 pub mod energy;
 pub mod area;

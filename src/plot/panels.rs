@@ -172,16 +172,16 @@ fn chart(shapes: &mut Vec<Mark>, contents: &Contents<'_>, panel: &Panel, (x, y):
 }
 
 /// Values from bottom to top.
-struct ValueAxis {
+pub(super) struct ValueAxis {
     /// Ends, as logarithms on a logarithmic scale.
     ends: (f64, f64),
     logarithmic: bool,
-    unit: String,
-    ticks: Vec<(f64, String)>,
+    pub(super) unit: String,
+    pub(super) ticks: Vec<(f64, String)>,
 }
 
 impl ValueAxis {
-    fn new(scale: Scale, symbol: &str, values: impl Iterator<Item = f64> + Clone) -> Self {
+    pub(super) fn new(scale: Scale, symbol: &str, values: impl Iterator<Item = f64> + Clone) -> Self {
         let largest = values.clone().fold(f64::MIN, f64::max);
         let logarithmic = scale == Scale::Logarithmic;
         let smallest = match scale {
@@ -223,7 +223,7 @@ impl ValueAxis {
     }
 
     /// How far up a value is.
-    fn share(&self, value: f64) -> f64 {
+    pub(super) fn share(&self, value: f64) -> f64 {
         let value = if self.logarithmic { libm::log10(value) } else { value };
         (value - self.ends.0) / (self.ends.1 - self.ends.0)
     }
@@ -237,11 +237,11 @@ fn step(span: f64) -> f64 {
     multiple.unwrap_or(10.0) * power
 }
 
-fn marker(x: f64, y: f64, fill: Colour) -> Mark {
+pub(super) fn marker(x: f64, y: f64, fill: Colour) -> Mark {
     Mark::Rectangle { x: x - MARKER / 2.0, y: y - MARKER / 2.0, width: MARKER, height: MARKER, fill }
 }
 
-fn text((x, y): (f64, f64), text: &str, anchor: Anchor, colour: Colour) -> Mark {
+pub(super) fn text((x, y): (f64, f64), text: &str, anchor: Anchor, colour: Colour) -> Mark {
     Mark::Text { x, y, text: text.to_owned(), size: TEXT, bold: false, anchor, colour }
 }
 

@@ -41,12 +41,13 @@ pub fn columns(folders: &[Folder]) -> Result<&[Head], Error> {
     Ok(&first.plan().columns)
 }
 
-/// Hands the rows of all data sets to `take`, shard by shard, in the order of the folders and their points. Folders of the same
-/// plan may each have some of its shards. Rows that several sweeps have alike are handed on once.
+/// Hands the rows of all data sets to `take`, shard by shard, with the first folder of their plan, in the order of the folders and
+/// their points. Folders of the same plan may each have some of its shards. Rows that several sweeps have alike are handed on
+/// once.
 ///
 /// # Errors
 /// Returns [`Error::Input`] if shards are missing, or folders of the same plan differ in one; and errors of `take`.
-pub fn merge(folders: &[Folder], take: &mut dyn FnMut(&Table) -> Result<(), Error>) -> Result<Merged, Error> {
+pub fn merge(folders: &[Folder], take: &mut dyn FnMut(&Folder, &Table) -> Result<(), Error>) -> Result<Merged, Error> {
     let mut merged = Merged::default();
     // Rows are compared only where there are several sweeps.
     let several = folders.iter().any(|folder| folder.plan().id != folders[0].plan().id);
@@ -76,7 +77,7 @@ pub fn merge(folders: &[Folder], take: &mut dyn FnMut(&Table) -> Result<(), Erro
                 Some(rows) => {
                     let new = if several { unseen(&rows, &mut seen, &mut merged) } else { rows };
                     merged.rows += new.rows() as u64;
-                    take(&new)?;
+                    take(folder, &new)?;
                 }
             }
         }

@@ -12,6 +12,7 @@ pub mod points;
 pub mod folder;
 pub mod runner;
 pub mod merge;
+pub mod pareto;
 pub mod estimate;
 
 pub use estimate::{Estimate, estimate};

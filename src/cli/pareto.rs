@@ -1,0 +1,353 @@
+//! `sweep pareto`: the best points of sweeps, and what each axis does.
+
+use super::text::aligned;
+use super::{Failure, Format, Global, discard_on_signals, print};
+use crate::error::Error;
+use crate::plot::palette::{BLUE, GRID, ORANGE};
+use crate::plot::scatter::{self, Quantity, Series};
+use crate::plot::{Picture, paint, tornado};
+use crate::report::quantity::{grouped, percent, si, significant, square_millimetres};
+use crate::sweep::pareto::{self, Bound, Direction, Found, Moved, Objective, numbers};
+use crate::sweep::{Cell, Folder, Table, merge};
+use crate::whole;
+use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// Arguments of `sweep pareto`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The front: points within the bounds that no other of them dominates, which is to be as good in all objectives and
+better in one. Equal points are all on it.
+
+The spread of an objective over an axis: the mean, over all groups of points that differ in nothing but this axis, of
+(max - min) / |mean| of the objective. All points with the figure count, within the bounds or not. Axes that only vary
+together are one.
+
+Short names: energy (energy_j), latency (latency_cycles), interval (initiation_interval_cycles), area (area_mm2), power (power_w),
+throughput (images_per_s). Axes of numbers may be bounded too.
+
+Examples:
+  crossbayes sweep pareto digits --objectives energy,accuracy
+  crossbayes sweep pareto digits --objectives energy,latency --subject-to \"accuracy>=0.9\" --subject-to \"area<=10\"
+  crossbayes sweep pareto digits --objectives energy,max:entropy --csv front.csv --picture front.svg --png"
+)]
+pub(super) struct Args {
+    /// Folders of complete sweeps with the same columns.
+    #[arg(required = true, value_name = "DIR")]
+    folders: Vec<PathBuf>,
+    /// Figures that are to be small or large, each in the direction that is better, or as `min:` or `max:` before it says.
+    #[arg(long, required = true, value_name = "FIGURE", value_delimiter = ',')]
+    objectives: Vec<String>,
+    /// Bound of a figure, e.g. `accuracy>=0.9`; may be given several times.
+    #[arg(long, value_name = "BOUND")]
+    subject_to: Vec<String>,
+    /// The front as CSV file; an earlier one is replaced.
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Points over the first two objectives with the front, as SVG; an earlier one is replaced.
+    #[arg(long, value_name = "FILE")]
+    picture: Option<PathBuf>,
+    /// Spreads of the objectives over the axes, as SVG; an earlier one is replaced.
+    #[arg(long, value_name = "FILE")]
+    tornado: Option<PathBuf>,
+    /// The pictures as PNG too, beside the SVG.
+    #[arg(long)]
+    png: bool,
+}
+
+/// What was asked, and what was found.
+struct Answer<'a> {
+    rows: &'a Table,
+    axes: &'a [&'a str],
+    objectives: &'a [Objective],
+    bounds: &'a [Bound],
+    /// Figures that are shown of a point: of the objectives, then of the bounds.
+    figures: Vec<&'a str>,
+    found: Found,
+    moved: Vec<Moved>,
+    /// Names of the sweeps.
+    of: String,
+}
+
+pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
+    args.check()?;
+    let folders = args.folders.iter().map(|folder| Folder::open(folder, 1)).collect::<Result<Vec<_>, _>>()?;
+    let heads = merge::columns(&folders)?;
+    let parsed = |text: &String| Objective::parse(text.trim(), heads);
+    let objectives = args.objectives.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
+    for (index, objective) in objectives.iter().enumerate() {
+        if objectives[..index].iter().any(|earlier| earlier.figure == objective.figure) {
+            return Err(Error::Config(format!("--objectives: {} is there twice", objective.figure)).into());
+        }
+    }
+    let bounds = args.subject_to.iter().map(|text| Bound::parse(text, heads)).collect::<Result<Vec<_>, _>>()?;
+    let axes = pareto::axes(&folders);
+    let goals: Vec<&str> = objectives.iter().map(|objective| objective.figure.as_str()).collect();
+    let mut figures = goals.clone();
+    for bound in &bounds {
+        if !figures.contains(&bound.figure.as_str()) && !axes.contains(&bound.figure.as_str()) {
+            figures.push(&bound.figure);
+        }
+    }
+    let rows = pareto::rows(&folders, &figures)?;
+    let asked = goals.iter().copied().chain(bounds.iter().map(|bound| bound.figure.as_str()));
+    if let Some(none) = asked.into_iter().find(|figure| numbers(&rows, figure).iter().all(Option::is_none)) {
+        let message = format!("no point of the sweep has the figure {none}, expected one that its runs have");
+        return Err(Error::Config(message).into());
+    }
+    let mut of: Vec<&str> = folders.iter().map(|folder| folder.plan().name.as_str()).collect();
+    of.dedup();
+    let answer = Answer {
+        found: pareto::find(&rows, &objectives, &bounds),
+        moved: pareto::sensitivity(&rows, &axes, &goals),
+        rows: &rows,
+        axes: &axes,
+        objectives: &objectives,
+        bounds: &bounds,
+        figures,
+        of: of.join(", "),
+    };
+    if answer.found.within.is_empty() && answer.found.outside.is_empty() {
+        return Err(Error::Config("no point of the sweep has all of the figures at once".to_owned()).into());
+    }
+    let mut files = Vec::new();
+    if let Some(csv) = &args.csv {
+        files.push((csv.clone(), answer.csv()?));
+    }
+    let mut draw = |place: &Option<PathBuf>, picture: &dyn Fn() -> Picture| -> Result<(), Error> {
+        let Some(place) = place else { return Ok(()) };
+        let picture = picture();
+        files.push((place.clone(), paint::svg(&picture)?.into_bytes()));
+        if args.png {
+            files.push((place.with_extension("png"), paint::png(&picture)?));
+        }
+        Ok(())
+    };
+    draw(&args.picture, &|| answer.scatter())?;
+    draw(&args.tornado, &|| answer.tornado())?;
+    discard_on_signals()?;
+    for (place, contents) in &files {
+        whole::write(place, contents, true)?;
+    }
+    print(&match global.format {
+        Format::Json => format!("{:#}\n", answer.json()),
+        Format::Table => answer.text(),
+    })?;
+    if !files.is_empty() {
+        let written: Vec<String> = files.iter().map(|(place, _)| place.display().to_string()).collect();
+        global.say(&format!("wrote {}", written.join(", ")));
+    }
+    Ok(())
+}
+
+impl Args {
+    /// Checks what does not depend on the sweeps.
+    fn check(&self) -> Result<(), Error> {
+        for (flag, path) in [("--picture", &self.picture), ("--tornado", &self.tornado)] {
+            let Some(path) = path else { continue };
+            if path.extension().is_none_or(|kind| kind != "svg") {
+                let expected = "expected a name that ends in .svg; --png draws a PNG too";
+                return Err(Error::Config(format!("{flag} {}: {expected}", path.display())));
+            }
+        }
+        if self.picture.is_some() && self.objectives.len() < 2 {
+            return Err(Error::Config("--picture: expected two objectives, to draw one over the other".to_owned()));
+        }
+        if self.png && self.picture.is_none() && self.tornado.is_none() {
+            return Err(Error::Config("--png: expected --picture or --tornado, which it draws as PNG too".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// A value of a figure for people.
+fn written(figure: &str, value: f64) -> String {
+    match unit(figure) {
+        "%" => format!("{} %", significant(value * 100.0)),
+        "" if figure.ends_with("_mm2") && !figure.contains("_per_") => square_millimetres(value),
+        "" | "cycles" if value.fract() == 0.0 && value.abs() < 1e15 => grouped(value as i64),
+        "" | "cycles" => significant(value),
+        symbol => si(value, symbol),
+    }
+}
+
+/// Symbol of a figure's unit, by the end of its name.
+fn unit(figure: &str) -> &'static str {
+    match figure {
+        "accuracy" => "%",
+        name if name.contains("_per_") => "",
+        name => {
+            let units = [("_j", "J"), ("_w", "W"), ("_s", "s"), ("_cycles", "cycles")];
+            units.into_iter().find(|(end, _)| name.ends_with(end)).map_or("", |(_, symbol)| symbol)
+        }
+    }
+}
+
+impl Answer<'_> {
+    /// A cell by row and name.
+    fn cell(&self, row: usize, name: &str) -> Cell {
+        let column = self.rows.heads.iter().position(|head| head.name == name);
+        column.map_or(Cell::Absent, |column| self.rows.cell(row, column))
+    }
+
+    /// The same for people and programs.
+    fn value(&self, row: usize, name: &str) -> Value {
+        match self.cell(row, name) {
+            Cell::Absent => Value::Null,
+            Cell::Integer(value) => json!(value),
+            Cell::Real(value) => json!(value),
+            Cell::Text(text) => json!(text),
+        }
+    }
+
+    fn text(&self) -> String {
+        let found = &self.found;
+        let mut text = format!(
+            "{}: {} points, {} without the figures, {} outside of the bounds, {} on the front\n",
+            self.of,
+            grouped(self.rows.rows() as u64),
+            grouped(found.without),
+            grouped(found.outside.len() as u64),
+            grouped(found.front.len() as u64)
+        );
+        for (bound, broken) in self.bounds.iter().zip(&found.broken) {
+            let _ = writeln!(text, "{} points break {bound}", grouped(*broken));
+        }
+        text.push('\n');
+        // Of one sweep the folder says nothing.
+        let several = (0..self.rows.rows()).any(|row| self.cell(row, "folder") != self.cell(0, "folder"));
+        let places: Vec<&str> =
+            several.then_some("folder").into_iter().chain(["point"]).chain(self.axes.iter().copied()).collect();
+        let direction = |figure: &str| {
+            let objective = self.objectives.iter().find(|objective| objective.figure == figure);
+            objective.map_or(String::new(), |objective| format!(" ({})", objective.direction.name()))
+        };
+        if !found.front.is_empty() {
+            let head = places.iter().map(|name| (*name).to_owned());
+            let mut lines: Vec<Vec<String>> =
+                vec![head.chain(self.figures.iter().map(|figure| format!("{figure}{}", direction(figure)))).collect()];
+            let columns: Vec<_> = self.figures.iter().map(|figure| (figure, numbers(self.rows, figure))).collect();
+            for &row in &found.front {
+                let place = |name: &&str| match self.value(row, name) {
+                    Value::String(text) => text,
+                    Value::Null => String::new(),
+                    number => number.to_string(),
+                };
+                let figures = columns
+                    .iter()
+                    .map(|(figure, values)| values[row].map_or(String::new(), |value| written(figure, value)));
+                lines.push(places.iter().map(place).chain(figures).collect());
+            }
+            text += &aligned(&lines);
+            text.push('\n');
+        }
+        text += "spread over an axis: mean of (max - min) / mean of points that differ in nothing else\n";
+        let goals = || self.objectives.iter().map(|objective| objective.figure.clone());
+        let mut lines: Vec<Vec<String>> =
+            vec![["axis", "values"].map(str::to_owned).into_iter().chain(goals()).collect()];
+        for moved in &self.moved {
+            let spreads = moved.spread.iter().map(|spread| spread.map_or_else(|| "-".to_owned(), percent));
+            lines.push([moved.axes.join(", "), grouped(moved.values as u64)].into_iter().chain(spreads).collect());
+        }
+        text + &aligned(&lines)
+    }
+
+    fn json(&self) -> Value {
+        let found = &self.found;
+        let of = |row: usize, names: &[&str]| -> Map<String, Value> {
+            names.iter().map(|name| ((*name).to_owned(), self.value(row, name))).collect()
+        };
+        let point = |&row: &usize| {
+            json!({
+                "folder": self.value(row, "folder"), "point": self.value(row, "point"), "key": self.value(row, "key"),
+                "axes": of(row, self.axes), "figures": of(row, &self.figures),
+            })
+        };
+        let bound = |(bound, broken): (&Bound, &u64)| {
+            json!({
+                "figure": bound.figure, "operator": bound.operator, "value": bound.value, "broken": broken,
+            })
+        };
+        let moved = |moved: &Moved| {
+            let by_name = |values: Vec<Value>| -> Map<String, Value> {
+                self.objectives.iter().map(|objective| objective.figure.clone()).zip(values).collect()
+            };
+            json!({
+                "axes": moved.axes, "values": moved.values,
+                "spread": by_name(moved.spread.iter().map(|spread| json!(spread)).collect()),
+                "groups": by_name(moved.groups.iter().map(|groups| json!(groups)).collect()),
+            })
+        };
+        json!({
+            "objectives": self.objectives.iter()
+                .map(|of| json!({ "figure": of.figure, "direction": of.direction.name() })).collect::<Vec<_>>(),
+            "bounds": self.bounds.iter().zip(&found.broken).map(bound).collect::<Vec<_>>(),
+            "points": {
+                "all": self.rows.rows(), "without_figures": found.without, "outside_bounds": found.outside.len(),
+                "front": found.front.len(),
+            },
+            "front": found.front.iter().map(point).collect::<Vec<_>>(),
+            "sensitivity": self.moved.iter().map(moved).collect::<Vec<_>>(),
+        })
+    }
+
+    /// The rows of the front.
+    fn csv(&self) -> Result<Vec<u8>, Error> {
+        let failed = |error: &dyn std::fmt::Display| Error::Internal(format!("the front as CSV: {error}"));
+        let mut front = Table::new(self.rows.heads.clone());
+        for &row in &self.found.front {
+            front.push((0..self.rows.columns.len()).map(|column| self.rows.cell(row, column)).collect());
+        }
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(front.heads.iter().map(|head| &head.name)).map_err(|error| failed(&error))?;
+        front.write_csv(&mut writer)?;
+        writer.into_inner().map_err(|error| failed(&error))
+    }
+
+    /// Whose points they are, and within which bounds.
+    fn subtitle(&self) -> String {
+        let bounds: Vec<String> = self.bounds.iter().map(ToString::to_string).collect();
+        match bounds.is_empty() {
+            true => self.of.clone(),
+            false => format!("{}; bounds: {}", self.of, bounds.join(", ")),
+        }
+    }
+
+    /// All points over the first two objectives.
+    fn scatter(&self) -> Picture {
+        let [x, y] = [&self.objectives[0], &self.objectives[1]];
+        let [across, up] = [x, y].map(|objective| numbers(self.rows, &objective.figure));
+        let series = |name: &str, colour, rows: &[usize]| Series {
+            colour,
+            name: format!("{name} ({})", grouped(rows.len() as u64)),
+            points: rows.iter().filter_map(|&row| across[row].zip(up[row])).collect(),
+        };
+        let mut all = Vec::new();
+        if !self.found.outside.is_empty() {
+            all.push(series("outside of the bounds", GRID, &self.found.outside));
+        }
+        let within = if self.bounds.is_empty() { "points" } else { "within the bounds" };
+        all.push(series(within, BLUE[1], &self.found.within));
+        all.push(series("front", ORANGE[0], &self.found.front));
+        let title = |objective: &Objective| {
+            let adjective = if objective.direction == Direction::Max { "large" } else { "small" };
+            format!("{adjective} {}", objective.figure)
+        };
+        let names: Vec<String> = self.objectives.iter().map(title).collect();
+        scatter::picture(&scatter::Contents {
+            title: &format!("Front: {}", names.join(", ")),
+            subtitle: &self.subtitle(),
+            axes: [x, y].map(|objective| Quantity { name: &objective.figure, unit: unit(&objective.figure) }),
+            series: &all,
+            // Of more objectives the front is no line.
+            stairs: self.objectives.len() == 2,
+        })
+    }
+
+    fn tornado(&self) -> Picture {
+        let goals: Vec<&str> = self.objectives.iter().map(|objective| objective.figure.as_str()).collect();
+        let axes: Vec<_> = self.moved.iter().map(|moved| (moved.axes.join("\n"), moved.spread.clone())).collect();
+        tornado::picture(&self.of, &goals, &axes)
+    }
+}
