@@ -456,3 +456,125 @@ fn equal_configurations_have_equal_keys() {
     let space = sweep::Space::new(&opened.sweep, &opened.base, &[]).unwrap();
     assert_eq!(space.count().points, 10_000);
 }
+
+/// 18 points of the digits with 20 images, of whose axes two vary together.
+const SMALL: &str = r#"(
+    name: "small",
+    workload: "digits",
+    set: ["values.answer=First(20)"],
+    axes: [
+        (key: "arch.costs", values: ["neurosim_22nm", "survey_22nm"]),
+        (key: "arch.adc.columns_per_adc", values: [4, 8, 16]),
+        (key: "arch.adc.bits", values: [4, 5, 6], zip: "together"),
+        (key: "schedule.images", values: [1, 2, 3], zip: "together"),
+    ],
+    record: ["energy_j", "latency_cycles", "accuracy", "area_mm2", "entropy", "bottleneck"],
+)"#;
+
+#[test]
+fn the_front_of_a_sweep_is_what_no_point_dominates() {
+    let folder = toy();
+    fs::write(folder.path().join("small.ron"), SMALL).unwrap();
+    fine(&folder, &["sweep", "run", "small.ron", "--out", "s"]);
+    let all = rows(&folder.path().join("s"));
+    let figure = |name: &str| all.numbers(name).unwrap().into_iter().map(Option::unwrap).collect::<Vec<f64>>();
+    let [energy, latency, accuracy, area] = ["energy_j", "latency_cycles", "accuracy", "area_mm2"].map(figure);
+    let middle = {
+        let mut sorted = area.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted[sorted.len() * 2 / 3]
+    };
+    // By the definition.
+    let costs: Vec<[f64; 3]> = (0..all.rows()).map(|row| [energy[row], latency[row], -accuracy[row]]).collect();
+    let within: Vec<usize> = (0..all.rows()).filter(|&row| accuracy[row] >= 0.9 && area[row] <= middle).collect();
+    let dominates = |a: &usize, b: usize| {
+        let pairs = || costs[*a].iter().zip(&costs[b]);
+        pairs().all(|(a, b)| a <= b) && pairs().any(|(a, b)| a < b)
+    };
+    let expected: Vec<usize> =
+        within.iter().copied().filter(|&row| !within.iter().any(|other| dominates(other, row))).collect();
+    assert!(!expected.is_empty() && expected.len() < within.len() && within.len() < all.rows());
+
+    let bound = format!("area<={middle}");
+    let asked = ["sweep", "pareto", "s", "--objectives", "energy,latency,accuracy", "--subject-to", "accuracy >= 0.9"];
+    let asked = [&asked[..], &["--subject-to", &bound]].concat();
+    let with = |more: &[&str]| fine(&folder, &[&asked[..], more].concat());
+    let json: serde_json::Value = serde_json::from_str(&with(&["--format", "json", "--csv", "front.csv"])).unwrap();
+    let front = json["front"].as_array().unwrap();
+    let points: Vec<usize> = front.iter().map(|point| point["point"].as_u64().unwrap() as usize).collect();
+    let mut sorted = points.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, expected);
+    assert!(points.windows(2).all(|pair| energy[pair[0]] <= energy[pair[1]]));
+    let count = |name: &str| json["points"][name].as_u64().unwrap() as usize;
+    assert_eq!((count("all"), count("without_figures"), count("front")), (18, 0, expected.len()));
+    assert_eq!(count("outside_bounds"), 18 - within.len());
+    assert_eq!(json["objectives"][2]["direction"], "max");
+    let first = &front[0];
+    assert_eq!(first["figures"]["energy_j"].as_f64().unwrap(), energy[points[0]]);
+    let Cell::Integer(bits) = cell(&all, points[0], "arch.adc.bits") else { panic!("bits") };
+    assert_eq!((&first["axes"]["arch.adc.bits"], &first["folder"]), (&bits.into(), &"s".into()));
+
+    // Nine groups of two points differ in the cost table alone; the zipped axes are one.
+    let moved = json["sensitivity"].as_array().unwrap();
+    let of = |axis: &str| moved.iter().find(|moved| moved["axes"][0] == axis).unwrap();
+    let spread: f64 =
+        (0..9).map(|row| (energy[row] - energy[row + 9]).abs() / ((energy[row] + energy[row + 9]) / 2.0)).sum();
+    assert!((of("arch.costs")["spread"]["energy_j"].as_f64().unwrap() - spread / 9.0).abs() < 1e-12);
+    assert_eq!(of("arch.costs")["groups"]["energy_j"], 9);
+    assert_eq!((moved.len(), &of("arch.adc.bits")["axes"][1]), (3, &"schedule.images".into()));
+
+    let csv = fs::read_to_string(folder.path().join("front.csv")).unwrap();
+    assert_eq!(csv.lines().count(), expected.len() + 1);
+    assert!(csv.starts_with("folder,point,arch.costs,") && csv.lines().next().unwrap().ends_with(",key"), "{csv}");
+    let text = with(&["--picture", "front.svg", "--tornado", "tornado.svg", "--png"]);
+    assert!(
+        text.starts_with(&format!("small: 18 points, 0 without the figures, {} outside", 18 - within.len())),
+        "{text}"
+    );
+    assert!(text.contains("energy_j (min)  latency_cycles (min)  accuracy (max)"), "{text}");
+    for name in ["front", "tornado"] {
+        assert!(fs::read_to_string(folder.path().join(name).with_extension("svg")).unwrap().starts_with("<svg"));
+        assert!(fs::read(folder.path().join(name).with_extension("png")).unwrap().starts_with(b"\x89PNG"));
+    }
+
+    // Points that could not be run have no figures.
+    fine(&folder, &["sweep", "run", "toy.ron", "--out", "toy"]);
+    let text = fine(&folder, &["sweep", "pareto", "toy", "--objectives", "energy", "--subject-to", "arch.adc.bits<8"]);
+    assert!(text.starts_with("toy: 26 points, 5 without the figures, "), "{text}");
+    let none = fine(&folder, &["sweep", "pareto", "toy", "--objectives", "energy", "--subject-to", "energy<0"]);
+    assert!(none.contains(" 0 on the front\n21 points break energy_j < 0\n"), "{none}");
+}
+
+#[test]
+fn what_a_front_cannot_be_asked_for_is_refused() {
+    let folder = toy();
+    fs::write(folder.path().join("small.ron"), SMALL.replace("First(20)", "Nothing")).unwrap();
+    fine(&folder, &["sweep", "run", "small.ron", "--out", "s"]);
+    let told = |objectives: &str, more: &[&str]| {
+        refused(&folder, &[&["sweep", "pareto", "s", "--objectives", objectives], more].concat())
+    };
+    let says = |told: String, expected: &str| assert!(told.contains(expected), "{told}");
+    says(told("enrgy", &[]), "--objectives enrgy: there is no figure \"enrgy\"\nhelp: did you mean energy?");
+    says(told("wavelength", &[]), "help: crossbayes sweep figures lists them");
+    says(told("best:energy", &[]), "found best:, expected min: or max:");
+    says(told("entropy", &[]), "expected min:entropy or max:entropy");
+    says(told("bottleneck", &[]), "bottleneck holds texts, expected a figure that is a number");
+    says(told("energy,nll", &[]), "--objectives nll: nll is not kept by this sweep");
+    says(told("energy,max:energy_j", &[]), "--objectives: energy_j is there twice");
+    says(told("energy,accuracy", &[]), "no point of the sweep has the figure accuracy");
+    let bound = |text: &str| told("energy", &["--subject-to", text]);
+    says(bound("latency"), "--subject-to latency: there is no comparison; expected a figure, one of <=, <, >=, >,");
+    says(bound("latency<=fast"), "\"fast\" is no number; expected");
+    says(bound("latency=>1"), "\"=>\" is no comparison");
+    says(bound("latncy<=1"), "help: did you mean latency?");
+    says(told("energy", &["--picture", "front.svg"]), "--picture: expected two objectives");
+    says(told("energy,latency", &["--picture", "front.png"]), "front.png: expected a name that ends in .svg");
+    says(told("energy", &["--png"]), "--png: expected --picture or --tornado");
+    fine(&folder, &["sweep", "plan", "toy.ron", "--out", "planned"]);
+    says(
+        refused(&folder, &["sweep", "pareto", "planned", "--objectives", "energy"]),
+        "30 of its 30 shards are missing or damaged: 0-29",
+    );
+    assert!(!folder.path().join("front.svg").exists());
+}
