@@ -593,11 +593,7 @@ mod tests {
                 "2000 x 2000 x 2000 combinations of values; expected at most 1000000000",
             ),
             (format!("(name: \"s\", axes: [{one}], seeds: [1], repeats: 2)"), "repeats", "expected one of both"),
-            (
-                "(name: \"s\", axes: [(key: \"seed\", values: [1])], seeds: [1])".to_owned(),
-                "seeds",
-                "two axes of seed",
-            ),
+            ("(name: \"s\", axes: [(key: \"seed\", values: [1])], seeds: [1])".to_owned(), "seeds", "two axes of seed"),
             (format!("(name: \"s\", axes: [{one}], record: [\"enrgy_j\"])"), "record[0]", "\"enrgy_j\" is no figure"),
             (
                 format!("(name: \"s\", axes: [{one}], conditions: [(drop: \"a == 1\", reason: \"none wanted\")])"),
