@@ -23,6 +23,7 @@ mod sampler;
 mod schema;
 mod show;
 mod sparsity;
+mod submit;
 mod sweep;
 mod text;
 

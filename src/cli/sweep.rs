@@ -1,7 +1,7 @@
 //! `sweep`: design spaces, planned, run, looked at and merged.
 
 use super::text::{aligned, row, value};
-use super::{Failure, Format, Global, discard_on_signals, pareto, print, progress};
+use super::{Failure, Format, Global, discard_on_signals, pareto, print, progress, submit};
 use crate::config::{OpenedSweep, load_sweep};
 use crate::error::Error;
 use crate::report::quantity::grouped;
@@ -47,6 +47,8 @@ enum Verb {
     Plan(PlanArgs),
     /// Run one shard of a planned sweep, unless it is there; the only thing that a cluster has to call.
     Shard(ShardArgs),
+    /// Submit the missing shards of a planned sweep to a cluster.
+    Submit(submit::Args),
     /// Say what of a sweep is there, at work, missing or damaged.
     Status(Of),
     /// Print the numbers of the shards that are missing or damaged.
@@ -172,6 +174,10 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
                 return Err(Error::Config(message).into());
             }
             work(&folder, args.index..args.index + 1, folder.of_shard(args.index).count() as u64, global)
+        }
+        Verb::Submit(args) => {
+            let folder = Folder::open(&args.folder, 1)?;
+            submit::run(args, &folder, &missing(&folder)?, global)
         }
         Verb::Status(args) => status(&Folder::open(&args.folder, 1)?, global),
         Verb::Missing(args) => {
