@@ -57,7 +57,7 @@ struct Change {
 }
 
 /// Answers over noise rows and over offsets, trimmed or not, with white noise, and over the time of a read with 1/f noise: each
-/// of [`DEPLOYMENTS`] seeds from that of `config` on. Everything else is as `config` says.
+/// of three seeds from that of `config` on. Everything else is as `config` says.
 ///
 /// # Errors
 /// Returns [`Error::Problems`] if the chip has no comparators or ideal devices, or the network no images with labels; otherwise

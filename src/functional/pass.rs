@@ -54,7 +54,7 @@ pub struct Clipping {
     pub conversions: u64,
 }
 
-/// Those of both planes of a layer, in the order of [`Plane::ALL`].
+/// Those of both planes of a layer, in the order of `Plane::ALL`.
 pub type LayerClipping = [Clipping; 2];
 
 impl Clipping {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// Images that ranges are calibrated on, at most: the first ones.
 pub const MOST_IMAGES: usize = 64;
 
-/// The configuration with its `Percentile` ranges calibrated on the first [`MOST_IMAGES`] of `images`; as it is if it has
+/// The configuration with its `Percentile` ranges calibrated on the first 64 of `images`; as it is if it has
 /// none. Results do not depend on the number of threads.
 ///
 /// # Errors
