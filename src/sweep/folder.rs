@@ -126,8 +126,7 @@ impl From<Error> for Refused {
     }
 }
 
-/// Points of a shard where nothing else is asked for: enough shards for many threads, none of more than
-/// 256.
+/// Points of a shard where nothing else is asked for: enough shards for many threads, none of more than 256.
 #[must_use]
 pub fn points_per_shard(combinations: u64) -> u64 {
     combinations.div_ceil(64).clamp(1, LARGEST_SHARD)
