@@ -976,16 +976,14 @@ impl Prepared {
         let links = assembly.network.links() as u64;
         // Read off the parts before the run takes them.
         let expected = closed_form(config, &plan.net, &plan.mapping, &assembly, 0);
-        let ledger = Ledger::new(plan.net.layers.len() as u32, config.schedule.images, plan.mapping.members);
         let total = plan.answers(config);
         let start = Instant::now();
         let tell = |answers: u64, _| progress(RunPhase::Cycles, answers, total);
-        let (outcome, (tally, sink)) = simulate(config, assembly, (Tally::new(ledger.clone()), sink), tell)?;
-        let ledger = if config.schedule.fast_forward == FastForward::Checked {
-            self.checked(&outcome, tally.ledger(), ledger)?
-        } else {
-            tally.ledger()
-        };
+        let (outcome, (tally, sink)) = simulate(config, assembly, (Tally::new(self.empty_ledger()), sink), tell)?;
+        let ledger = tally.ledger();
+        if config.schedule.fast_forward == FastForward::Checked {
+            self.check(&outcome, &ledger)?;
+        }
         let (all, waited) = (start.elapsed(), sink.waited());
         let facts = RunFacts {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -1016,14 +1014,19 @@ impl Prepared {
         Ok((Finished { facts, ledger }, sink))
     }
 
-    /// The sums of a run, which are those of the same run without anything skipped; `empty` takes the latter.
-    fn checked(&self, outcome: &Outcome, ledger: Ledger, empty: Ledger) -> Result<Ledger, Error> {
+    /// A ledger with room for the run.
+    fn empty_ledger(&self) -> Ledger {
+        Ledger::new(self.plan.net.layers.len() as u32, self.config.schedule.images, self.plan.mapping.members)
+    }
+
+    /// Checks that the sums of a run are those of the same run without anything skipped.
+    fn check(&self, outcome: &Outcome, ledger: &Ledger) -> Result<(), Error> {
         let mut config = self.config.clone();
         config.schedule.fast_forward = FastForward::Off;
         let assembly = self.plan.assemble(&config, self.activity())?;
-        let (whole, tally) = simulate(&config, assembly, Tally::new(empty), |_, _| ())?;
-        if tally.ledger() == ledger && whole == (Outcome { skipped: 0, ..outcome.clone() }) {
-            return Ok(ledger);
+        let (whole, tally) = simulate(&config, assembly, Tally::new(self.empty_ledger()), |_, _| ())?;
+        if tally.ledger() == *ledger && whole == (Outcome { skipped: 0, ..outcome.clone() }) {
+            return Ok(());
         }
         Err(Error::Internal(format!(
             "the run that skips {} of its events is not the one that simulates all: {} and {} cycles",

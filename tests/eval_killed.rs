@@ -1,9 +1,11 @@
 //! Does an evaluation that is killed again and again end in the table of one that is not?
 
+mod killed;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tempfile::tempdir;
 
 fn command(folder: &Path, out: &str, threads: &str) -> Command {
@@ -15,11 +17,6 @@ fn command(folder: &Path, out: &str, threads: &str) -> Command {
     command
 }
 
-/// A number of 0..1 for each index, the same in every run.
-fn fraction(index: u32) -> f64 {
-    f64::from(index.wrapping_mul(0x9e37_79b9).rotate_left(13).wrapping_mul(0x85eb_ca6b)) / 2.0_f64.powi(32)
-}
-
 #[test]
 fn killed_at_random_moments_it_ends_in_the_same_table() {
     let folder = tempdir().unwrap();
@@ -29,16 +26,10 @@ fn killed_at_random_moments_it_ends_in_the_same_table() {
     let (mut kills, mut attempt) = (0, 0);
     loop {
         attempt += 1;
-        // Both by a signal that it may answer and by one that it may not, with either number of threads.
+        // With either number of threads.
         let mut child = command(folder.path(), "killed", ["1", "2"][attempt as usize % 2]).spawn().unwrap();
         if attempt <= 12 {
-            std::thread::sleep(whole.mul_f64(0.4 * fraction(attempt)).max(Duration::from_millis(1)));
-            if attempt % 3 == 0 {
-                let id = child.id().to_string();
-                assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-            } else {
-                child.kill().unwrap();
-            }
+            killed::at_random(&mut child, attempt, whole.mul_f64(0.4));
         }
         let status = child.wait().unwrap();
         if status.success() {

@@ -1,7 +1,10 @@
 //! Does a sweep give the rows that single runs give, whatever goes wrong on the way?
 
+mod shards;
+
 use crossbayes::config::load_sweep;
 use crossbayes::sweep::{self, Cell, Folder, Shard, Table, figures, merge};
+use shards::shards;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -70,15 +73,6 @@ fn rows(path: &Path) -> Table {
 
 fn cell(rows: &Table, row: usize, name: &str) -> Cell {
     rows.cell(row, rows.heads.iter().position(|head| head.name == name).unwrap_or_else(|| panic!("{name}")))
-}
-
-/// The files of a data set.
-fn shards(path: &Path) -> Vec<(String, Vec<u8>)> {
-    let entries = fs::read_dir(path.join("shards")).unwrap().map(|entry| entry.unwrap());
-    let mut files: Vec<_> =
-        entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect();
-    files.sort();
-    files
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! Does a sweep that is killed again and again, and worked on by several processes, end in the data set of one that is not?
 #![cfg(unix)]
 
+mod killed;
+mod shards;
+
+use shards::shards;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -22,21 +26,6 @@ fn command(folder: &Path, out: &str, threads: &str) -> Command {
     command
 }
 
-/// A number of 0..1 for each index, the same in every run.
-fn fraction(index: u32) -> f64 {
-    f64::from(index.wrapping_mul(0x9e37_79b9).rotate_left(13).wrapping_mul(0x85eb_ca6b)) / 2.0_f64.powi(32)
-}
-
-/// Every file of the data set.
-fn data_set(folder: &Path, out: &str) -> Vec<(String, Vec<u8>)> {
-    let shards = folder.join(out).join("shards");
-    let entries = fs::read_dir(shards).unwrap().map(|entry| entry.unwrap());
-    let mut files: Vec<_> =
-        entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect();
-    files.sort();
-    files
-}
-
 /// More kills for a soak: `SWEEP_KILLS=200`.
 fn kills() -> u32 {
     std::env::var("SWEEP_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(12)
@@ -50,7 +39,7 @@ fn killed_at_random_moments_it_ends_in_the_same_data_set() {
     let started = Instant::now();
     assert!(command(folder, "whole", "2").status().unwrap().success());
     let whole = started.elapsed();
-    let expected = data_set(folder, "whole");
+    let expected = shards(&folder.join("whole"));
     assert_eq!(expected.len(), 16);
     let (mut killed, mut rounds) = (0, 0);
     let mut attempt = 0;
@@ -62,13 +51,7 @@ fn killed_at_random_moments_it_ends_in_the_same_data_set() {
             attempt += 1;
             let mut child = command(folder, &out, ["1", "2"][attempt as usize % 2]).spawn().unwrap();
             if killed < kills() {
-                std::thread::sleep(whole.mul_f64(0.6 * fraction(attempt)).max(Duration::from_millis(1)));
-                if attempt % 3 == 0 {
-                    let id = child.id().to_string();
-                    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-                } else {
-                    child.kill().unwrap();
-                }
+                killed::at_random(&mut child, attempt, whole.mul_f64(0.6));
             }
             let status = child.wait().unwrap();
             if status.success() {
@@ -77,7 +60,7 @@ fn killed_at_random_moments_it_ends_in_the_same_data_set() {
             assert!([Some(9), Some(15)].contains(&status.signal()), "it fails by itself: {status}");
             killed += 1;
         }
-        assert!(data_set(folder, &out) == expected, "after {killed} kills");
+        assert!(shards(&folder.join(&out)) == expected, "after {killed} kills");
         fs::remove_dir_all(folder.join(out)).unwrap();
     }
 }
@@ -102,7 +85,7 @@ fn two_processes_share_a_sweep() {
     }
     let both: Vec<u64> = pair.into_iter().map(|child| computed(&child.wait_with_output().unwrap())).collect();
     assert_eq!(both.iter().sum::<u64>(), 48, "no point twice, and none lost: {both:?}");
-    assert!(data_set(folder, "shared") == data_set(folder, "whole"));
+    assert!(shards(&folder.join("shared")) == shards(&folder.join("whole")));
     // One of two is killed: the other does its work.
     let mut first = command(folder, "left", "1").spawn().unwrap();
     let second = command(folder, "left", "1").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -112,5 +95,5 @@ fn two_processes_share_a_sweep() {
     first.kill().unwrap();
     first.wait().unwrap();
     computed(&second.wait_with_output().unwrap());
-    assert!(data_set(folder, "left") == data_set(folder, "whole"));
+    assert!(shards(&folder.join("left")) == shards(&folder.join("whole")));
 }

@@ -1,6 +1,9 @@
 //! Does a cluster get the shards that are missing, and no others, and does the data set come out that one process makes?
 #![cfg(unix)]
 
+mod shards;
+
+use shards::shards;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -78,14 +81,6 @@ fn fails(output: &Output, code: i32) -> String {
 fn record(folder: &TempDir) -> Vec<String> {
     let text = fs::read_to_string(folder.path().join("record")).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
-}
-
-fn shards(path: &Path) -> Vec<(String, Vec<u8>)> {
-    let entries = fs::read_dir(path.join("shards")).unwrap().map(|entry| entry.unwrap());
-    let mut files: Vec<_> =
-        entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect();
-    files.sort();
-    files
 }
 
 #[test]

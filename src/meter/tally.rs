@@ -60,13 +60,17 @@ impl Tally {
     /// The ledger, with everything that came.
     #[must_use]
     pub fn ledger(mut self) -> Ledger {
-        (0..self.open.len()).for_each(|account| self.close(account));
-        if self.before.is_none() {
-            return self.ledger;
+        if self.before.is_some() {
+            self.mark(0);
+        } else {
+            self.close_all();
         }
-        self.marked.push_back(self.ledger.take());
-        self.settle(0);
-        self.before.expect("there are marks")
+        self.before.unwrap_or(self.ledger)
+    }
+
+    /// Moves all open sums to the ledger.
+    fn close_all(&mut self) {
+        (0..self.open.len()).for_each(|account| self.close(account));
     }
 
     /// The sums of all before the last `most` marks.
@@ -114,7 +118,7 @@ impl SpanSink for Tally {
     }
 
     fn mark(&mut self, most: usize) {
-        (0..self.open.len()).for_each(|account| self.close(account));
+        self.close_all();
         self.marked.push_back(self.ledger.take());
         self.settle(most);
     }

@@ -121,7 +121,7 @@ pub fn assemble(
         shared_arrays: mapping.shared_arrays().len(),
         turn: (config.schedule.mode == Mode::Sequential).then(|| turn(net, mapping, dataflow)),
         answers,
-        recurrence: skips.then(|| Recurrence::new(size, answers)),
+        recurrence: if skips { Recurrence::new(size, answers) } else { None },
         window: config.schedule.window.cycles(),
         ports,
         network,

@@ -225,12 +225,13 @@ pub struct Skip {
 }
 
 impl Recurrence {
-    /// Of a run with so many answers.
+    /// Of a run with so many answers; none where no period can come again, because the first member and the last image or
+    /// member are in none.
     #[must_use]
-    pub fn new(size: Size, answers: u64) -> Self {
-        // The first image fills the chip, and the last two are not skipped.
-        let each = if size.images > 3 { answers / u64::from(size.images) } else { 1 };
-        Self { size, each, due: each, last: VecDeque::new() }
+    pub fn new(size: Size, answers: u64) -> Option<Self> {
+        let images = size.images > 3;
+        let each = if images { answers / u64::from(size.images) } else { 1 };
+        (images || size.members > 4).then(|| Self { size, each, due: each, last: VecDeque::new() })
     }
 
     /// Answers at which it is time to look.

@@ -70,7 +70,7 @@ struct DrawTime {
 }
 
 /// A group at a position of a pass: cycles at which its first read starts, its arrays are free, and its next sample is drawn.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct AtPosition {
     start: u64,
     free: u64,
