@@ -3,6 +3,7 @@
 mod shards;
 
 use crossbayes::config::load_sweep;
+use crossbayes::report::quantity::si;
 use crossbayes::sweep::{self, Cell, Folder, Shard, Table, figures, merge};
 use shards::shards;
 use std::fs;
@@ -521,16 +522,32 @@ fn the_front_of_a_sweep_is_what_no_point_dominates() {
     let csv = fs::read_to_string(folder.path().join("front.csv")).unwrap();
     assert_eq!(csv.lines().count(), expected.len() + 1);
     assert!(csv.starts_with("folder,point,arch.costs,") && csv.lines().next().unwrap().ends_with(",key"), "{csv}");
-    let text = with(&["--picture", "front.svg", "--tornado", "tornado.svg", "--png"]);
+    let pictures = ["--picture", "front.svg", "--tornado", "tornado.svg", "--parallel", "parallel.svg"];
+    let text = with(&[&pictures[..], &["--heat", "heat.svg", "--png"]].concat());
     assert!(
         text.starts_with(&format!("small: 18 points, 0 without the figures, {} outside", 18 - within.len())),
         "{text}"
     );
     assert!(text.contains("energy_j (min)  latency_cycles (min)  accuracy (max)"), "{text}");
-    for name in ["front", "tornado"] {
+    for name in ["front", "tornado", "parallel", "heat"] {
         assert!(fs::read_to_string(folder.path().join(name).with_extension("svg")).unwrap().starts_with("<svg"));
         assert!(fs::read(folder.path().join(name).with_extension("png")).unwrap().starts_with(b"\x89PNG"));
     }
+
+    // Cells of the heat map have the least energy within the bounds of their two values.
+    with(&["--heat", "heat.svg", "--over", "arch.costs,arch.adc.bits"]);
+    let heat = fs::read_to_string(folder.path().join("heat.svg")).unwrap().replace('\n', "");
+    let of = |costs: &str, bits: i64| {
+        let has = |row: &&usize| cell(&all, **row, "arch.costs") == Cell::Text(costs.to_owned());
+        let of_bits = |row: &&usize| cell(&all, **row, "arch.adc.bits") == Cell::Integer(bits);
+        within.iter().filter(has).filter(of_bits).map(|row| energy[*row]).reduce(f64::min)
+    };
+    let pairs = ["neurosim_22nm", "survey_22nm"].into_iter().flat_map(|costs| [4, 5, 6].map(|bits| of(costs, bits)));
+    let least: Vec<Option<f64>> = pairs.collect();
+    assert_eq!(heat.matches(">-<").count(), least.iter().filter(|least| least.is_none()).count());
+    let mut written = least.iter().flatten().map(|least| format!(">{}<", si(*least, "J")));
+    assert!(written.all(|text| heat.contains(&text)) && least.iter().flatten().count() > 1, "{least:?}");
+    assert!(heat.contains(">Smallest energy_j within the bounds<"));
 
     // Points that could not be run have no figures.
     fine(&folder, &["sweep", "run", "toy.ron", "--out", "toy"]);
@@ -564,7 +581,11 @@ fn what_a_front_cannot_be_asked_for_is_refused() {
     says(bound("latncy<=1"), "help: did you mean latency?");
     says(told("energy", &["--picture", "front.svg"]), "--picture: expected two objectives");
     says(told("energy,latency", &["--picture", "front.png"]), "front.png: expected a name that ends in .svg");
-    says(told("energy", &["--png"]), "--png: expected --picture or --tornado");
+    says(told("energy", &["--png"]), "--png: expected one of --picture, --tornado, --parallel, --heat, which it draws");
+    let over = |axes: &str| told("energy", &["--heat", "heat.svg", "--over", axes]);
+    says(over("arch.costs"), "--over arch.costs: expected two axes");
+    says(over("arch.costs,arch.adc.bit"), "help: did you mean arch.adc.bits?");
+    says(over("arch.costs,arch.costs"), "expected two different axes");
     fine(&folder, &["sweep", "plan", "toy.ron", "--out", "planned"]);
     says(
         refused(&folder, &["sweep", "pareto", "planned", "--objectives", "energy"]),

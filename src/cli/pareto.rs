@@ -3,16 +3,16 @@
 use super::text::aligned;
 use super::{Failure, Format, Global, discard_on_signals, print};
 use crate::error::Error;
-use crate::plot::palette::{BLUE, GRID, ORANGE};
-use crate::plot::scatter::{self, Quantity, Series};
-use crate::plot::{Picture, paint, tornado};
+use crate::plot::{Picture, paint};
 use crate::report::quantity::{grouped, percent, si, significant, square_millimetres};
-use crate::sweep::pareto::{self, Bound, Direction, Found, Moved, Objective, numbers};
+use crate::sweep::pareto::{self, Bound, Found, Moved, Objective, numbers};
 use crate::sweep::{Cell, Folder, Table, merge};
 use crate::whole;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::path::PathBuf;
+
+mod pictures;
 
 /// Arguments of `sweep pareto`.
 #[derive(Debug, clap::Args)]
@@ -51,6 +51,15 @@ pub(super) struct Args {
     /// Spreads of the objectives over the axes, as SVG; an earlier one is replaced.
     #[arg(long, value_name = "FILE")]
     tornado: Option<PathBuf>,
+    /// Points as lines over all axes and objectives, as SVG; an earlier one is replaced.
+    #[arg(long, value_name = "FILE")]
+    parallel: Option<PathBuf>,
+    /// The best value of the first objective within the bounds over two axes, as SVG; an earlier one is replaced.
+    #[arg(long, value_name = "FILE")]
+    heat: Option<PathBuf>,
+    /// The axes of `--heat`; without it the two with the largest spread.
+    #[arg(long, value_name = "AXIS,AXIS", value_delimiter = ',', requires = "heat")]
+    over: Vec<String>,
     /// The pictures as PNG too, beside the SVG.
     #[arg(long)]
     png: bool,
@@ -126,6 +135,11 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     };
     draw(&args.picture, &|| answer.scatter())?;
     draw(&args.tornado, &|| answer.tornado())?;
+    draw(&args.parallel, &|| answer.parallel())?;
+    if args.heat.is_some() {
+        let over = answer.over(&args.over)?;
+        draw(&args.heat, &|| answer.heat(over))?;
+    }
     discard_on_signals()?;
     for (place, contents) in &files {
         whole::write(place, contents, true)?;
@@ -144,7 +158,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
 impl Args {
     /// Checks what does not depend on the sweeps.
     fn check(&self) -> Result<(), Error> {
-        for (flag, path) in [("--picture", &self.picture), ("--tornado", &self.tornado)] {
+        for (flag, path) in self.pictures() {
             let Some(path) = path else { continue };
             if path.extension().is_none_or(|kind| kind != "svg") {
                 let expected = "expected a name that ends in .svg; --png draws a PNG too";
@@ -154,10 +168,17 @@ impl Args {
         if self.picture.is_some() && self.objectives.len() < 2 {
             return Err(Error::Config("--picture: expected two objectives, to draw one over the other".to_owned()));
         }
-        if self.png && self.picture.is_none() && self.tornado.is_none() {
-            return Err(Error::Config("--png: expected --picture or --tornado, which it draws as PNG too".to_owned()));
+        if self.png && self.pictures().iter().all(|(_, path)| path.is_none()) {
+            let expected = self.pictures().map(|(flag, _)| flag).join(", ");
+            return Err(Error::Config(format!("--png: expected one of {expected}, which it draws as PNG too")));
         }
         Ok(())
+    }
+
+    /// Flags of the pictures, and their files.
+    fn pictures(&self) -> [(&'static str, &Option<PathBuf>); 4] {
+        let (picture, tornado) = (&self.picture, &self.tornado);
+        [("--picture", picture), ("--tornado", tornado), ("--parallel", &self.parallel), ("--heat", &self.heat)]
     }
 }
 
@@ -303,51 +324,5 @@ impl Answer<'_> {
         writer.write_record(front.heads.iter().map(|head| &head.name)).map_err(|error| failed(&error))?;
         front.write_csv(&mut writer)?;
         writer.into_inner().map_err(|error| failed(&error))
-    }
-
-    /// Whose points they are, and within which bounds.
-    fn subtitle(&self) -> String {
-        let bounds: Vec<String> = self.bounds.iter().map(ToString::to_string).collect();
-        match bounds.is_empty() {
-            true => self.of.clone(),
-            false => format!("{}; bounds: {}", self.of, bounds.join(", ")),
-        }
-    }
-
-    /// All points over the first two objectives.
-    fn scatter(&self) -> Picture {
-        let [x, y] = [&self.objectives[0], &self.objectives[1]];
-        let [across, up] = [x, y].map(|objective| numbers(self.rows, &objective.figure));
-        let series = |name: &str, colour, rows: &[usize]| Series {
-            colour,
-            name: format!("{name} ({})", grouped(rows.len() as u64)),
-            points: rows.iter().filter_map(|&row| across[row].zip(up[row])).collect(),
-        };
-        let mut all = Vec::new();
-        if !self.found.outside.is_empty() {
-            all.push(series("outside of the bounds", GRID, &self.found.outside));
-        }
-        let within = if self.bounds.is_empty() { "points" } else { "within the bounds" };
-        all.push(series(within, BLUE[1], &self.found.within));
-        all.push(series("front", ORANGE[0], &self.found.front));
-        let title = |objective: &Objective| {
-            let adjective = if objective.direction == Direction::Max { "large" } else { "small" };
-            format!("{adjective} {}", objective.figure)
-        };
-        let names: Vec<String> = self.objectives.iter().map(title).collect();
-        scatter::picture(&scatter::Contents {
-            title: &format!("Front: {}", names.join(", ")),
-            subtitle: &self.subtitle(),
-            axes: [x, y].map(|objective| Quantity { name: &objective.figure, unit: unit(&objective.figure) }),
-            series: &all,
-            // Of more objectives the front is no line.
-            stairs: self.objectives.len() == 2,
-        })
-    }
-
-    fn tornado(&self) -> Picture {
-        let goals: Vec<&str> = self.objectives.iter().map(|objective| objective.figure.as_str()).collect();
-        let axes: Vec<_> = self.moved.iter().map(|moved| (moved.axes.join("\n"), moved.spread.clone())).collect();
-        tornado::picture(&self.of, &goals, &axes)
     }
 }

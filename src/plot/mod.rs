@@ -11,6 +11,8 @@ pub mod axis;
 pub mod frame;
 pub mod panels;
 pub mod scatter;
+pub mod parallel;
+pub mod heat;
 pub mod tornado;
 pub mod timeline;
 pub mod energy;

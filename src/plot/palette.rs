@@ -57,6 +57,16 @@ pub fn pale(colour: Colour) -> Colour {
     colour.map(|channel| 0xff - (0xff - channel) / 5 * 2)
 }
 
+/// From a pale to a dark blue, for shares of 0 to 1.
+#[must_use]
+pub fn shade(share: f64) -> Colour {
+    const ENDS: [Colour; 2] = [[0xe3, 0xf1, 0xfa], BLUE[0]];
+    std::array::from_fn(|i| {
+        let [pale, dark] = ENDS.map(|end| f64::from(end[i]));
+        (pale + (dark - pale) * share.clamp(0.0, 1.0)).round() as u8
+    })
+}
+
 /// Brightness in grey, 0 to 255 (ITU-R BT.601).
 #[must_use]
 pub fn grey(colour: Colour) -> f64 {

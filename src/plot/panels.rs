@@ -7,8 +7,8 @@ use crate::plot::text::{fitted, text_width};
 use crate::report::quantity::prefix;
 use crate::trace::Component;
 
-const WIDTH: f64 = 900.0;
-const MARGIN: f64 = 20.0;
+pub(super) const WIDTH: f64 = 900.0;
+pub(super) const MARGIN: f64 = 20.0;
 const TITLE: f64 = 15.0;
 const LEGEND_LINE: f64 = 22.0;
 /// Panels beside each other.
@@ -89,23 +89,7 @@ pub struct Contents<'a> {
 /// Draws the panels, two beside each other.
 #[must_use]
 pub fn picture(contents: &Contents<'_>) -> Picture {
-    let mut shapes = Vec::new();
-    let title = contents.title.to_owned();
-    let (x, y) = (MARGIN, MARGIN + TITLE / 2.0);
-    shapes.push(Mark::Text { x, y, text: title, size: TITLE, bold: true, anchor: Anchor::Start, colour: INK });
-    let subtitle = fitted(contents.subtitle, TEXT, WIDTH - 2.0 * MARGIN);
-    shapes.push(text((MARGIN, 55.0), &subtitle, Anchor::Start, PALE_INK));
-    let (mut x, mut y) = (MARGIN, 80.0);
-    for (colour, name) in contents.legend {
-        let width = MARKER + 6.0 + text_width(name, TEXT, false);
-        if x > MARGIN && x + width > WIDTH - MARGIN {
-            (x, y) = (MARGIN, y + LEGEND_LINE);
-        }
-        shapes.push(marker(x + MARKER / 2.0, y, *colour));
-        shapes.push(text((x + MARKER + 6.0, y), name, Anchor::Start, INK));
-        x += width + 24.0;
-    }
-    let top = y + LEGEND_LINE;
+    let (mut shapes, top) = head(contents.title, contents.subtitle, contents.legend);
     let width = (WIDTH - 2.0 * MARGIN - GAP * (ACROSS - 1) as f64) / ACROSS as f64;
     let height = HEAD + CHART + FOOT;
     for (index, panel) in contents.panels.iter().enumerate() {
@@ -117,12 +101,33 @@ pub fn picture(contents: &Contents<'_>) -> Picture {
     Picture { width: WIDTH, height: top + rows as f64 * height, shapes }
 }
 
+/// Title, subtitle and legend, and where they end.
+pub(super) fn head(title: &str, subtitle: &str, legend: &[(Colour, String)]) -> (Vec<Mark>, f64) {
+    let mut shapes = Vec::new();
+    let fitting = fitted(title, TITLE, 0.95 * (WIDTH - 2.0 * MARGIN));
+    let (x, y) = (MARGIN, MARGIN + TITLE / 2.0);
+    shapes.push(Mark::Text { x, y, text: fitting, size: TITLE, bold: true, anchor: Anchor::Start, colour: INK });
+    let subtitle = fitted(subtitle, TEXT, WIDTH - 2.0 * MARGIN);
+    shapes.push(text((MARGIN, 55.0), &subtitle, Anchor::Start, PALE_INK));
+    let (mut x, mut y) = (MARGIN, 80.0);
+    for (colour, name) in legend {
+        let width = MARKER + 6.0 + text_width(name, TEXT, false);
+        if x > MARGIN && x + width > WIDTH - MARGIN {
+            (x, y) = (MARGIN, y + LEGEND_LINE);
+        }
+        shapes.push(marker(x + MARKER / 2.0, y, *colour));
+        shapes.push(text((x + MARKER + 6.0, y), name, Anchor::Start, INK));
+        x += width + 24.0;
+    }
+    (shapes, y + LEGEND_LINE)
+}
+
 fn chart(shapes: &mut Vec<Mark>, contents: &Contents<'_>, panel: &Panel, (x, y): (f64, f64), width: f64) {
     let (left, right, top) = (x + TICKS, x + width, y + HEAD);
     let bottom = top + CHART;
     let values = || panel.lines.iter().flatten().flat_map(|point| [point.error.0, point.value, point.error.1]);
     let axis = ValueAxis::new(panel.scale, panel.unit, values());
-    let title = if axis.unit.is_empty() { panel.title.clone() } else { format!("{} ({})", panel.title, axis.unit) };
+    let title = axis.label(&panel.title);
     shapes.push(text((x, y + HEAD / 2.0 - 3.0), &title, Anchor::Start, INK));
     let slot = (right - left) / contents.categories.len().max(1) as f64;
     for (index, name) in contents.categories.iter().enumerate() {
@@ -170,6 +175,9 @@ fn chart(shapes: &mut Vec<Mark>, contents: &Contents<'_>, panel: &Panel, (x, y):
         }
     }
 }
+
+/// Values that span more than this have a logarithmic scale.
+const WIDE: f64 = 10.0;
 
 /// Values from bottom to top.
 pub(super) struct ValueAxis {
@@ -220,6 +228,18 @@ impl ValueAxis {
         let ticks = (0..=count).map(|tick| (low + f64::from(tick)) * step);
         let ticks = ticks.map(|value| (value * factor, format!("{value:.decimals$}"))).collect();
         Self { ends: (low * step * factor, high * step * factor), logarithmic, unit, ticks }
+    }
+
+    /// An axis for values of unlike sizes: logarithmic where they span more than a factor of 10, but for shares.
+    pub(super) fn fitting(symbol: &str, values: impl Iterator<Item = f64> + Clone) -> Self {
+        let (low, high) = values.clone().fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
+        let wide = low > 0.0 && high > WIDE * low && symbol != "%";
+        Self::new(if wide { Scale::Logarithmic } else { Scale::Range }, symbol, values)
+    }
+
+    /// A name with the unit.
+    pub(super) fn label(&self, name: &str) -> String {
+        if self.unit.is_empty() { name.to_owned() } else { format!("{name} ({})", self.unit) }
     }
 
     /// How far up a value is.

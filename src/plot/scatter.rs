@@ -2,21 +2,15 @@
 
 use crate::plot::frame::TEXT;
 use crate::plot::palette::{GRID, INK, PALE_INK};
-use crate::plot::panels::{Scale, ValueAxis, marker, text};
+use crate::plot::panels::{MARGIN, ValueAxis, WIDTH, head, marker, text};
 use crate::plot::picture::{Anchor, Colour, Mark, Picture};
-use crate::plot::text::{fitted, text_width};
+use crate::plot::text::text_width;
 use std::collections::BTreeSet;
 
-const WIDTH: f64 = 900.0;
-const MARGIN: f64 = 20.0;
-const TITLE: f64 = 15.0;
-const TOP: f64 = 124.0;
 const CHART: f64 = 400.0;
-/// Values that span more than this have a logarithmic scale.
-const WIDE: f64 = 10.0;
 
 /// What is along an axis.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Quantity<'a> {
     /// Name.
     pub name: &'a str,
@@ -55,39 +49,22 @@ pub struct Contents<'a> {
 pub fn picture(contents: &Contents<'_>) -> Picture {
     let along = |axis: usize| {
         let points = contents.series.iter().flat_map(|series| &series.points);
-        let values: Vec<f64> = points.map(|point| if axis == 0 { point.0 } else { point.1 }).collect();
-        let (low, high) = values.iter().fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(*v), high.max(*v)));
-        let quantity = &contents.axes[axis];
-        let wide = low > 0.0 && high > WIDE * low && quantity.unit != "%";
-        let scale = if wide { Scale::Logarithmic } else { Scale::Range };
-        ValueAxis::new(scale, quantity.unit, values.into_iter())
+        let values = points.map(|point| if axis == 0 { point.0 } else { point.1 });
+        ValueAxis::fitting(contents.axes[axis].unit, values)
     };
     let axes = [along(0), along(1)];
-    let label = |axis: usize| match axes[axis].unit.as_str() {
-        "" => contents.axes[axis].name.to_owned(),
-        unit => format!("{} ({unit})", contents.axes[axis].name),
-    };
+    let label = |axis: usize| axes[axis].label(contents.axes[axis].name);
     let ticks = axes[1].ticks.iter().map(|(_, tick)| text_width(tick, TEXT, false)).fold(0.0, f64::max);
-    let (left, right, bottom) = (MARGIN + ticks + 10.0, WIDTH - MARGIN - 20.0, TOP + CHART);
-
-    let mut shapes = Vec::new();
-    let title = fitted(contents.title, TITLE, 0.95 * (WIDTH - 2.0 * MARGIN));
-    let (x, y) = (MARGIN, MARGIN + TITLE / 2.0);
-    shapes.push(Mark::Text { x, y, text: title, size: TITLE, bold: true, anchor: Anchor::Start, colour: INK });
-    let subtitle = fitted(contents.subtitle, TEXT, WIDTH - 2.0 * MARGIN);
-    shapes.push(text((MARGIN, 55.0), &subtitle, Anchor::Start, PALE_INK));
-    let mut x = MARGIN;
-    for series in contents.series {
-        shapes.push(marker(x + 4.0, 80.0, series.colour));
-        shapes.push(text((x + 14.0, 80.0), &series.name, Anchor::Start, INK));
-        x += 38.0 + text_width(&series.name, TEXT, false);
-    }
-    shapes.push(text((MARGIN, TOP - 20.0), &label(1), Anchor::Start, PALE_INK));
+    let legend: Vec<_> = contents.series.iter().map(|series| (series.colour, series.name.clone())).collect();
+    let (mut shapes, top) = head(contents.title, contents.subtitle, &legend);
+    let top = top + 22.0;
+    let (left, right, bottom) = (MARGIN + ticks + 10.0, WIDTH - MARGIN - 20.0, top + CHART);
+    shapes.push(text((MARGIN, top - 20.0), &label(1), Anchor::Start, PALE_INK));
     shapes.push(text(((left + right) / 2.0, bottom + 38.0), &label(0), Anchor::Middle, PALE_INK));
     let at = |(x, y): (f64, f64)| (left + (right - left) * axes[0].share(x), bottom - CHART * axes[1].share(y));
     for (value, tick) in &axes[0].ticks {
         let x = left + (right - left) * axes[0].share(*value);
-        shapes.push(Mark::Line { from: (x, TOP), to: (x, bottom + 5.0), colour: GRID });
+        shapes.push(Mark::Line { from: (x, top), to: (x, bottom + 5.0), colour: GRID });
         shapes.push(text((x, bottom + 16.0), tick, Anchor::Middle, INK));
     }
     for (value, tick) in &axes[1].ticks {
@@ -96,7 +73,7 @@ pub fn picture(contents: &Contents<'_>) -> Picture {
         shapes.push(text((left - 8.0, y), tick, Anchor::End, INK));
     }
     shapes.push(Mark::Line { from: (left, bottom), to: (right, bottom), colour: INK });
-    shapes.push(Mark::Line { from: (left, TOP), to: (left, bottom), colour: INK });
+    shapes.push(Mark::Line { from: (left, top), to: (left, bottom), colour: INK });
     for (index, series) in contents.series.iter().enumerate() {
         let places: Vec<(f64, f64)> = series.points.iter().map(|point| at(*point)).collect();
         if contents.stairs && index + 1 == contents.series.len() {
@@ -140,7 +117,7 @@ mod tests {
         // Two of the legend, and four places.
         assert_eq!(markers.len(), 6);
         for (x, y) in &markers[2..] {
-            assert!((0.0..WIDTH - MARGIN).contains(x) && (TOP - 5.0..=TOP + CHART).contains(y), "{x} {y}");
+            assert!((0.0..WIDTH - MARGIN).contains(x) && (100.0..=124.0 + CHART).contains(y), "{x} {y}");
         }
         let in_ink = |shape: &&Mark| matches!(shape, Mark::Line { colour, .. } if *colour == INK);
         // Both axes, and a step of two lines.
