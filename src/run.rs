@@ -180,7 +180,7 @@ pub fn calibrate(
     let mut sets = ImageSets::default();
     resolve_scheme(&mut config, &net, Some(&posterior), &mut sets, base, threads, progress)?;
     let timed = timed_spec(&config, &posterior)?;
-    let spec = calibrated(timed, &config, &net, &posterior, &mut sets, base, threads)?;
+    let spec = calibrated(timed, &config, &net, &posterior, &mut sets, base, threads, progress)?;
     let (key, read_by) = (spec.statistics_key(&net)?, spec.read_by());
     let first = key.first_ensembling_layer.map(|first| net.layers[first].name.as_str());
     if per_member && first.is_none() {
@@ -268,6 +268,7 @@ fn spec_with_times<P: Borrow<Plan>>(
 }
 
 /// The same with its `Percentile` ranges calibrated on the network's calibration images.
+#[expect(clippy::too_many_arguments, reason = "what a calibration reads")]
 fn calibrated(
     spec: FunctionalSpec,
     config: &Config,
@@ -276,6 +277,7 @@ fn calibrated(
     sets: &mut ImageSets,
     base: &Base,
     threads: usize,
+    progress: Progress<'_>,
 ) -> Result<FunctionalSpec, Error> {
     if spec.percentiles() == [None; 2] {
         return Ok(spec);
@@ -284,7 +286,10 @@ fn calibrated(
         return Err(Error::Problems(vec![problem]));
     }
     match sets.calibration.load(&config.workload, net, base)? {
-        Some(images) => with_ranges(spec, net, posterior, images, threads),
+        Some(images) => {
+            let tell = |layers: usize| progress(RunPhase::Calibrating, layers as u64, net.layers.len() as u64);
+            with_ranges(spec, net, posterior, images, threads, &tell)
+        }
         None => Ok(spec),
     }
 }
@@ -595,7 +600,7 @@ impl Shared {
             return Err(Error::Problems(problems));
         }
         let spec = key.spec.clone();
-        let spec = calibrated(spec, config, &self.net, posterior, sets, &self.base, threads)?;
+        let spec = calibrated(spec, config, &self.net, posterior, sets, &self.base, threads, progress)?;
         let (Some(images), outside) = (sets.images.loaded(), sets.out_of_distribution.loaded()) else {
             return Ok(None);
         };

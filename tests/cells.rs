@@ -383,14 +383,21 @@ fn noise_of_inputs_has_the_mean_and_variance_of_noise_of_devices() {
         let within = if layer == FC1 && image % 2 == 1 { 1e-3 } else { 0.0 };
         (image / 2) as f64 * 97.123_456_789 + within + if layer > FC1 { 10.0 } else { 0.0 }
     };
-    for (noise, times) in [("White", None), ("OneOverF", Some(ReadTimes::given(4, 2 * GROUPS, 1, start)))] {
+    let timed = Some(ReadTimes::given(4, 2 * GROUPS, 1, start));
+    // Two pulses of a value, each with noise of its own; inputs have 4 bits, so that a step is 64 x 15 / 8191 cell currents.
+    let twice: Vec<u16> = codes.iter().map(|code| 5 * code).collect();
+    let values: &[&str] = &["arch.adc.conversions=PerValue", "arch.adc.range=Fixed(64)"];
+    let cases: [(&str, _, &[&str], &Vec<u16>); 3] =
+        [("White", None, &[], &codes), ("White", None, values, &twice), ("OneOverF", timed, &[], &codes)];
+    for (noise, times, conversions, codes) in cases {
         for input in ["Pair", "Column"] {
             let [noise, input] = [format!("arch.device.read_noise={noise}"), format!("arch.adc.input={input}")];
             let reads = |more: &[&str]| -> Vec<Vec<Vec<f64>>> {
-                let (model, _) = timed_digits(&with(&with(&FINE, &[JOSHI, &noise, &input]), more), times.clone());
+                let set = with(&with(&FINE, conversions), &[JOSHI, &noise, &input]);
+                let (model, _) = timed_digits(&with(&set, more), times.clone());
                 let step = model.step(FC1);
                 let read = |image: usize| {
-                    let sums = model.accumulate(FC1, image, 0, &codes, &mut ()).0;
+                    let sums = model.accumulate(FC1, image, 0, codes, &mut ()).0;
                     sums.iter().map(|&sum| f64::from(sum) * step).collect()
                 };
                 (0..GROUPS).map(|group| vec![read(2 * group), read(2 * group + 1)]).collect()
@@ -415,11 +422,14 @@ fn noise_of_inputs_has_the_mean_and_variance_of_noise_of_devices() {
             let z_squared = z_squared / COLUMNS as f64;
             assert!(
                 (z_squared - 1.0).abs() < 4.0 * 0.18,
-                "{noise}, {input}: means differ by {z_squared} squared errors"
+                "{noise}, {input}, {conversions:?}: means differ by {z_squared} squared errors"
             );
             // Each variance is known to sqrt(2 / (64 * 150)) = 1.4 %, so their ratio to 2.0 %.
             let ratio = variances[0] / variances[1];
-            assert!((ratio - 1.0).abs() < 4.0 * 0.0204, "{noise}, {input}: variances have a ratio of {ratio}");
+            assert!(
+                (ratio - 1.0).abs() < 4.0 * 0.0204,
+                "{noise}, {input}, {conversions:?}: variances have a ratio of {ratio}"
+            );
             if times.is_some() {
                 // Standard error of a share of 0.66 in 64 * 150 pairs: 0.0053; the polygon is 0.4 % off in the variance.
                 let law = fresh_sigma(1e-3, 20.0, 250e-9);

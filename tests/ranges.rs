@@ -48,8 +48,8 @@ fn a_calibrated_range_is_the_smallest_that_is_wide_enough() {
         let loaded = digits(&[&["arch.adc.range=Percentile(99)"], set].concat());
         let (net, posterior, images) = files(&loaded.config, 6);
         let spec = FunctionalSpec::of(&loaded.config);
-        let found = with_ranges(spec.clone(), &net, &posterior, &images, 2).unwrap();
-        assert_eq!(with_ranges(spec.clone(), &net, &posterior, &images, 1).unwrap(), found);
+        let found = with_ranges(spec.clone(), &net, &posterior, &images, 2, &|_| ()).unwrap();
+        assert_eq!(with_ranges(spec.clone(), &net, &posterior, &images, 1, &|_| ()).unwrap(), found);
         let percentiles = spec.percentiles().map(Option::unwrap);
         let run = |spec: &FunctionalSpec| {
             let model = FunctionalModel::new(spec, &net, &posterior).unwrap();
@@ -92,13 +92,13 @@ fn a_calibrated_range_is_the_smallest_that_is_wide_enough() {
 fn the_hundredth_percentile_clips_nothing() {
     let loaded = digits(&["mapping.scheme=Dense", "arch.adc.bits=5", "arch.adc.range=Percentile(100)"]);
     let (net, posterior, images) = files(&loaded.config, 6);
-    let spec = with_ranges(FunctionalSpec::of(&loaded.config), &net, &posterior, &images, 2).unwrap();
+    let spec = with_ranges(FunctionalSpec::of(&loaded.config), &net, &posterior, &images, 2, &|_| ()).unwrap();
     let model = FunctionalModel::new(&spec, &net, &posterior).unwrap();
     let clipping = model.run(&images, 0..images.len(), 2, &|_| ()).unwrap().clipping;
     assert!(clipping.as_flattened().iter().all(|of| of.clipped == 0));
     assert!((0..4).any(|layer| model.ranges(layer)[0].range < model.ranges(layer)[0].full_scale.into()));
     let wide = digits(&["mapping.scheme=Dense", "arch.adc.bits=10", "arch.adc.range=Percentile(50)"]);
-    let spec = with_ranges(FunctionalSpec::of(&wide.config), &net, &posterior, &images, 2).unwrap();
+    let spec = with_ranges(FunctionalSpec::of(&wide.config), &net, &posterior, &images, 2, &|_| ()).unwrap();
     let model = FunctionalModel::new(&spec, &net, &posterior).unwrap();
     assert!((0..4).all(|layer| model.step(layer) == 1.0 && model.ranges(layer)[0].range == 511.0));
 }
@@ -261,7 +261,7 @@ fn a_network_without_calibration_images_is_refused() {
     let spec = FunctionalSpec::of(&loaded.config);
     let refused = FunctionalModel::new(&spec, &net, &posterior).unwrap_err().to_string();
     assert_eq!(refused, "arch.adc.range is Percentile, and no ranges are calibrated");
-    let refused = with_ranges(spec, &net, &posterior, &images, 1).unwrap_err().to_string();
+    let refused = with_ranges(spec, &net, &posterior, &images, 1, &|_| ()).unwrap_err().to_string();
     assert_eq!(refused, "there are no images to calibrate ranges on");
 }
 

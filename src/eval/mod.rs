@@ -361,7 +361,7 @@ pub fn evaluate(
         let missing: Vec<Vec<usize>> = missing.collect();
         let unfitted = scaled > 0 && family.iter().any(|&of| !known.contains_key(&temperatures_of(of)));
         if unfitted || missing.iter().any(|missing| !missing.is_empty()) {
-            let models = setup.models(&config, &family, threads)?;
+            let models = setup.models(&config, &family, threads, progress)?;
             for (&of, model) in family.iter().zip(&models) {
                 let place = temperatures_of(of);
                 if scaled > 0 && !known.contains_key(&place) {
@@ -482,12 +482,19 @@ impl Setup {
     }
 
     /// The models of a family.
-    fn models(&self, config: &Config, family: &[usize], threads: usize) -> Result<Vec<FunctionalModel>, Error> {
+    fn models(
+        &self,
+        config: &Config,
+        family: &[usize],
+        threads: usize,
+        progress: Progress<'_>,
+    ) -> Result<Vec<FunctionalModel>, Error> {
+        let tell = |layers: usize| progress(RunPhase::Calibrating, layers as u64, self.net.layers.len() as u64);
         let mut models: Vec<FunctionalModel> = Vec::with_capacity(family.len());
         let ranged = |condition: &Condition| {
             let spec = self.spec(config, condition);
             match &self.calibration {
-                Some(images) => with_ranges(spec, &self.net, &self.posterior, images, threads),
+                Some(images) => with_ranges(spec, &self.net, &self.posterior, images, threads, &tell),
                 None => Ok(spec),
             }
         };
@@ -500,7 +507,7 @@ impl Setup {
                 Some(beside) => beside.beside(&first, &spec, &self.net, &self.posterior)?,
             };
             if let (Remedy::Statistics { per_member }, Some(images)) = (condition.remedy, &self.calibration) {
-                model.calibrate(&spec, &self.net, &self.posterior, images, per_member, threads, &|_| ())?;
+                model.calibrate(&spec, &self.net, &self.posterior, images, per_member, threads, &tell)?;
             }
             models.push(model);
         }

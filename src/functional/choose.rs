@@ -143,7 +143,7 @@ impl Trial<'_> {
         });
         let sampled_synapses = sampled.sum();
         let spec = (self.spec)(&scheme)?;
-        let spec = with_ranges(spec, self.net, self.posterior, self.images.calibration, self.threads)?;
+        let spec = with_ranges(spec, self.net, self.posterior, self.images.calibration, self.threads, &|_| ())?;
         let model = FunctionalModel::new(&spec, self.net, self.posterior)?;
         let answers = |images: &LoadedImages| model.run(images, 0..images.len(), self.threads, &|_| ());
         let outputs = answers(self.images.calibration)?;

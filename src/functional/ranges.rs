@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub const MOST_IMAGES: usize = 64;
 
 /// The configuration with its `Percentile` ranges calibrated on the first 64 of `images`; as it is if it has
-/// none. Results do not depend on the number of threads.
+/// none. Results do not depend on the number of threads. `progress` is called with the number of layers done.
 ///
 /// # Errors
 /// Returns [`Error::Config`] if there are no images, or they do not have the network's input shape; otherwise as
@@ -29,6 +29,7 @@ pub fn with_ranges(
     posterior: &LoadedPosterior,
     images: &LoadedImages,
     threads: usize,
+    progress: &dyn Fn(usize),
 ) -> Result<FunctionalSpec, Error> {
     if spec.percentiles() == [None; 2] {
         return Ok(spec);
@@ -42,7 +43,8 @@ pub fn with_ranges(
     }
     model.check_images(&images, &(0..images.len()))?;
     let mut maps = Maps::new(net, &images, model.members(), model.first_ensembling);
-    for _ in &net.layers {
+    for layer in 0..net.layers.len() {
+        progress(layer);
         model = next_layer(&mut spec, &model, net, posterior, &maps, threads)?;
         maps.run(&model, threads);
     }
