@@ -31,6 +31,8 @@ pub enum Purpose {
     Fluctuation = 8,
     /// Offsets of comparators, and devices of the noise rows beside them.
     Comparator = 9,
+    /// Points of a design space.
+    Search = 10,
 }
 
 /// Full name of a stream; fields that do not apply are 0.
@@ -85,6 +87,11 @@ impl Stream {
     /// Uniform in [0, 1), a multiple of 2^-53.
     pub fn uniform(&mut self) -> f64 {
         (self.bits() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+    }
+
+    /// Uniform among the numbers below `n`, which is at most 2^53.
+    pub fn below(&mut self, n: u64) -> u64 {
+        ((self.uniform() * n as f64) as u64).min(n.saturating_sub(1))
     }
 
     /// Normal with mean 0 and variance 1, by the ziggurat of Marsaglia and Tsang (J. Stat. Softw. 5(8), 2000) with 256

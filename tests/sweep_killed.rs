@@ -19,6 +19,13 @@ const SWEEP: &str = r#"(
     axes: [(key: "arch.adc.columns_per_adc", values: [4, 8, 16]), (key: "schedule.images", range: (from: 1, to: 16))],
 )"#;
 
+/// The same points by generations of 8 in shards of 3, 3 and 2.
+fn search() -> String {
+    let by =
+        "(by: Nsga2(population: 8), points: 40, objectives: [\"energy\", \"latency\"], subject_to: [\"area<=2.3\"])";
+    SWEEP.replace("    workload:", &format!("    search: {by},\n    workload:"))
+}
+
 fn command(folder: &Path, out: &str, threads: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crossbayes"));
     command.args(["sweep", "run", "killed.ron", "--out", out, "--points-per-shard", "3", "--threads", threads]);
@@ -33,14 +40,23 @@ fn kills() -> u32 {
 
 #[test]
 fn killed_at_random_moments_it_ends_in_the_same_data_set() {
+    is_killed_again_and_again(SWEEP, 16);
+}
+
+#[test]
+fn a_search_that_is_killed_goes_on_to_the_same_points() {
+    is_killed_again_and_again(&search(), 15);
+}
+
+fn is_killed_again_and_again(sweep: &str, shards_of_it: usize) {
     let folder = tempdir().unwrap();
     let folder = folder.path();
-    fs::write(folder.join("killed.ron"), SWEEP).unwrap();
+    fs::write(folder.join("killed.ron"), sweep).unwrap();
     let started = Instant::now();
     assert!(command(folder, "whole", "2").status().unwrap().success());
     let whole = started.elapsed();
     let expected = shards(&folder.join("whole"));
-    assert_eq!(expected.len(), 16);
+    assert_eq!(expected.len(), shards_of_it);
     let (mut killed, mut rounds) = (0, 0);
     let mut attempt = 0;
     while killed < kills() {
@@ -74,9 +90,18 @@ fn computed(output: &std::process::Output) -> u64 {
 
 #[test]
 fn two_processes_share_a_sweep() {
+    is_shared(SWEEP, 48);
+}
+
+#[test]
+fn two_processes_share_a_search() {
+    is_shared(&search(), 40);
+}
+
+fn is_shared(sweep: &str, points: u64) {
     let folder = tempdir().unwrap();
     let folder = folder.path();
-    fs::write(folder.join("killed.ron"), SWEEP).unwrap();
+    fs::write(folder.join("killed.ron"), sweep).unwrap();
     assert!(command(folder, "whole", "1").status().unwrap().success());
     let mut pair = Vec::new();
     for _ in 0..2 {
@@ -84,7 +109,7 @@ fn two_processes_share_a_sweep() {
         pair.push(command(folder, "shared", "1").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
     }
     let both: Vec<u64> = pair.into_iter().map(|child| computed(&child.wait_with_output().unwrap())).collect();
-    assert_eq!(both.iter().sum::<u64>(), 48, "no point twice, and none lost: {both:?}");
+    assert_eq!(both.iter().sum::<u64>(), points, "no point twice, and none lost: {both:?}");
     assert!(shards(&folder.join("shared")) == shards(&folder.join("whole")));
     // One of two is killed: the other does its work.
     let mut first = command(folder, "left", "1").spawn().unwrap();

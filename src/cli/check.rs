@@ -4,7 +4,7 @@ use super::{Failure, Format, Global, print};
 use crate::config::{Base, Described, FileKind, check_files, load_sweep};
 use crate::report::quantity::grouped;
 use crate::run::check_described;
-use crate::sweep::{self, Space};
+use crate::sweep::{self, Points, Search, Space};
 use std::path::PathBuf;
 
 /// Arguments of `check`.
@@ -43,8 +43,12 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
 /// What a sweep comes to.
 fn points(path: &std::path::Path) -> Result<String, Failure> {
     let opened = load_sweep(&path.to_string_lossy()).map_err(Failure::Config)?;
-    let space = Space::new(&opened.sweep, &opened.base, &[]);
-    let count = space.map_err(|problems| Failure::Config(opened.locate(problems)))?.count();
+    let located = |problems| Failure::Config(opened.locate(problems));
+    let points = Points::new(Space::new(&opened.sweep, &opened.base, &[]).map_err(located)?, 1);
+    if let Some(search) = Search::new(&opened.sweep, &points).map_err(located)? {
+        return Ok(search.text(points.space()) + ", ");
+    }
+    let count = points.space().count();
     let dropped: u64 = count.dropped.iter().map(|(_, points)| points).sum();
     let dropped = if dropped > 0 { format!(" ({} dropped)", grouped(dropped)) } else { String::new() };
     Ok(format!("{} points{dropped}, ", grouped(count.points)))

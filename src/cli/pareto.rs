@@ -83,15 +83,18 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     args.check()?;
     let folders = args.folders.iter().map(|folder| Folder::open(folder, 1)).collect::<Result<Vec<_>, _>>()?;
     let heads = merge::columns(&folders)?;
-    let parsed = |text: &String| Objective::parse(text.trim(), heads);
+    let refused = |flag: &str, text: &str, message: String| Error::Config(format!("{flag} {text}: {message}"));
+    let parsed =
+        |text: &String| Objective::parse(text, heads).map_err(|message| refused("--objectives", text.trim(), message));
     let objectives = args.objectives.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
     for (index, objective) in objectives.iter().enumerate() {
         if objectives[..index].iter().any(|earlier| earlier.figure == objective.figure) {
             return Err(Error::Config(format!("--objectives: {} is there twice", objective.figure)).into());
         }
     }
-    let bounds = args.subject_to.iter().map(|text| Bound::parse(text, heads)).collect::<Result<Vec<_>, _>>()?;
-    let axes = pareto::axes(&folders);
+    let parsed = |text: &String| Bound::parse(text, heads).map_err(|message| refused("--subject-to", text, message));
+    let bounds = args.subject_to.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
+    let axes = merge::axes(&folders);
     let goals: Vec<&str> = objectives.iter().map(|objective| objective.figure.as_str()).collect();
     let mut figures = goals.clone();
     for bound in &bounds {
@@ -99,7 +102,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
             figures.push(&bound.figure);
         }
     }
-    let rows = pareto::rows(&folders, &figures)?;
+    let rows = merge::rows(&folders, &figures)?;
     let asked = goals.iter().copied().chain(bounds.iter().map(|bound| bound.figure.as_str()));
     if let Some(none) = asked.into_iter().find(|figure| numbers(&rows, figure).iter().all(Option::is_none)) {
         let message = format!("no point of the sweep has the figure {none}, expected one that its runs have");

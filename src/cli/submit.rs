@@ -49,6 +49,14 @@ pub(super) fn run(args: &Args, folder: &Folder, missing: &[u64], global: &Global
         let message = format!("{option}: the array is that of the missing shards; expected --at-once N before --");
         return Err(Error::Config(message).into());
     }
+    if folder.search().is_some_and(|search| search.rounds().len() > 1) {
+        let message = format!(
+            "the points of this search depend on those before; expected jobs that run `crossbayes sweep run {}`, as many as \
+             are to work on it",
+            folder.path().display()
+        );
+        return Err(Error::Config(message).into());
+    }
     // Otherwise each job finds out for itself.
     folder.check_inputs()?;
     let place = std::path::absolute(folder.path()).map_err(Error::io(folder.path()))?;

@@ -7,8 +7,8 @@ use crate::error::Error;
 use crate::report::quantity::grouped;
 use crate::sweep::estimate::check_memory;
 use crate::sweep::{
-    self, Cell, Estimate, Folder, Kind, Points, Ran, Refused, Shard, Space, Writer, estimate, figures, folder, merge,
-    ranges,
+    self, Cell, Estimate, Folder, Kind, Points, Ran, Refused, Search, Shard, Space, Writer, estimate, figures, folder,
+    merge, ranges,
 };
 use crate::trace::seal::{BLANK, HASH_KEY, Hashed};
 use crate::whole::NewFile;
@@ -173,7 +173,16 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
                 let message = format!("--index {}: the plan has {shards} shards, 0 to {}", args.index, shards - 1);
                 return Err(Error::Config(message).into());
             }
-            work(&folder, args.index..args.index + 1, folder.of_shard(args.index).count() as u64, global)
+            if !matches!(folder.shard(args.index)?, Shard::Done { .. }) && folder.of_shard(args.index)?.is_none() {
+                let message = format!(
+                    "--index {}: its points depend on earlier shards of the search, of which some are missing; expected \
+                     `crossbayes sweep run {}`, which computes them in turn",
+                    args.index,
+                    folder.path().display()
+                );
+                return Err(Error::Config(message).into());
+            }
+            work(&folder, args.index..args.index + 1, folder.size(args.index), global)
         }
         Verb::Submit(args) => {
             let folder = Folder::open(&args.folder, 1)?;
@@ -222,9 +231,11 @@ fn planned(file: &str, out: &Path, options: &Options, global: &Global) -> Result
     let set = overrides(&options.set, global);
     let space =
         Space::new(&opened.sweep, &opened.base, &set).map_err(|problems| Failure::Config(opened.locate(problems)))?;
-    let per_shard = options.points_per_shard.unwrap_or_else(|| folder::points_per_shard(space.len()));
-    let columns = Points::new(space, 1).heads().len();
-    check_memory(columns, per_shard, global.threads())?;
+    let points = Points::new(space, 1);
+    let search = Search::new(&opened.sweep, &points).map_err(|problems| Failure::Config(opened.locate(problems)))?;
+    let run = search.map_or(points.space().len(), |search| search.points());
+    let per_shard = options.points_per_shard.unwrap_or_else(|| folder::points_per_shard(run));
+    check_memory(points.heads().len(), per_shard, global.threads())?;
     Ok(Folder::create(out, &opened, &set, options.points_per_shard, 1)?)
 }
 
@@ -402,12 +413,17 @@ pub(super) fn shown(file: &str, set: &[String], global: &Global) -> Result<Strin
     if !refused.is_empty() {
         return Err(located(refused));
     }
+    let search = Search::new(&opened.sweep, &points).map_err(located)?;
     let space = points.space();
     let count = space.count();
-    let per_shard = folder::points_per_shard(space.len());
+    let run = search.as_ref().map_or(count.points, Search::points);
+    let per_shard = folder::points_per_shard(search.as_ref().map_or(space.len(), Search::points));
     let threads = global.threads();
-    let takes: Estimate = estimate(&points, count.points, per_shard, threads)?;
-    let first: Vec<u64> = std::iter::successors(space.next(0), |index| space.next(index + 1)).take(SHOWN).collect();
+    let takes: Estimate = estimate(&points, run, per_shard, threads)?;
+    let first: Vec<u64> = match &search {
+        Some(search) => search.first(space)?.into_iter().take(SHOWN).collect(),
+        None => std::iter::successors(space.next(0), |index| space.next(index + 1)).take(SHOWN).collect(),
+    };
     let cells = |index: &u64| -> Vec<String> {
         let text = |cell: &Cell| match cell {
             Cell::Absent => String::new(),
@@ -426,6 +442,7 @@ pub(super) fn shown(file: &str, set: &[String], global: &Global) -> Result<Strin
         return Ok(value(
             &json!({
                 "name": opened.sweep.name, "axes": axes, "points": count.points, "dropped": dropped,
+                "search": search.as_ref().map(|search| json!({ "points": run, "rounds": search.rounds() })),
                 "points_per_shard": per_shard, "first": first,
                 "estimate": {
                     "tried": takes.tried, "first_s": takes.first_s, "point_s": takes.point_s, "threads": threads,
@@ -446,9 +463,9 @@ pub(super) fn shown(file: &str, set: &[String], global: &Global) -> Result<Strin
         rows.push(vec![axis.key.clone(), grouped(axis.values.len() as u64), first.clone(), last.clone()]);
     }
     text += &aligned(&rows);
-    let shards = space.len().div_ceil(per_shard);
-    let _ =
-        writeln!(text, "\n{} points in {} shards of {}", grouped(count.points), grouped(shards), grouped(per_shard));
+    let shards = search.as_ref().map_or(space.len().div_ceil(per_shard), |search| search.shards(per_shard));
+    let of = search.as_ref().map_or(String::new(), |search| search.text(space) + ", ");
+    let _ = writeln!(text, "\n{of}{} points in {} shards of {}", grouped(run), grouped(shards), grouped(per_shard));
     for (reason, points) in &count.dropped {
         let _ = writeln!(text, "{} dropped: {reason}", grouped(*points));
     }

@@ -37,5 +37,5 @@ pub use load::{
 };
 pub use run::*;
 pub use schema::{json_schema, reference_markdown};
-pub use sweep::Sweep;
+pub use sweep::{Method, Screen, Search, Sweep};
 pub use template::template;

@@ -1,5 +1,6 @@
 //! A design space as its file describes it: what varies, what is left out, and what is kept of each point.
 
+use crate::config::Answer;
 use crate::config::check::Whole;
 use crate::config::de::GIVEN;
 use crate::error::Problem;
@@ -41,6 +42,63 @@ pub struct Sweep {
     /// Names of the figures that are kept of each point; empty: all.
     #[serde(default)]
     pub record: Vec<String>,
+    /// Runs some of the points instead of all.
+    pub search: Option<Search>,
+}
+
+/// Which of the points are run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    /// How points are chosen.
+    pub by: Method,
+    /// How many are run.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub points: u32,
+    /// Seed of the choice. It is not that of the runs.
+    #[serde(default = "first_seed")]
+    pub seed: u32,
+    /// Figures that are to be small or large, as `sweep pareto` takes them: `energy`, `max:entropy`.
+    #[serde(default)]
+    pub objectives: Vec<String>,
+    /// Bounds of figures, as `sweep pareto` takes them: `ece<=0.05`.
+    #[serde(default)]
+    pub subject_to: Vec<String>,
+    /// Runs the points on some images first, and only the promising ones on all.
+    pub screen: Option<Screen>,
+}
+
+/// How points are chosen. Coordinates are those of the axes: axes of one `zip` group are one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub enum Method {
+    /// Any point is as likely as any other.
+    Random,
+    /// As many strata of each coordinate as points, and a point in each of them.
+    LatinHypercube,
+    /// An Owen-scrambled Sobol sequence.
+    Sobol,
+    /// By generations, of which each is bred from the best points so far: NSGA-II.
+    Nsga2 {
+        /// Points of a generation.
+        #[serde(default = "population")]
+        #[schemars(range(min = 4, max = 4096))]
+        population: u32,
+    },
+}
+
+/// Two accuracies of a point.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Screen {
+    /// What all points of the search answer.
+    pub images: Answer,
+    /// What the promising ones answer.
+    #[serde(default)]
+    pub then: Answer,
+    /// Share of the points that are promising: the best by the objectives within the bounds.
+    #[schemars(range(min = 0.000_001, max = 1.0))]
+    pub keep: f64,
 }
 
 /// One thing that varies. Exactly one of `values`, `range`, `log_range` and `powers_of_two` is given.
@@ -153,6 +211,14 @@ impl JsonSchema for Given {
 
 fn one() -> f64 {
     1.0
+}
+
+fn first_seed() -> u32 {
+    1
+}
+
+fn population() -> u32 {
+    16
 }
 
 impl Whole for Sweep {

@@ -43,12 +43,34 @@ fn whole(value: impl Into<Option<u64>>) -> Cell {
     value.into().map_or(Cell::Absent, |value| i64::try_from(value).map_or(Cell::Absent, Cell::Integer))
 }
 
+type Scalar = fn(&Measured<'_>) -> Cell;
+
+/// Figures of the answers to images.
+static OF_VALUES: &[(&str, Scalar)] = &[
+    ("accuracy", |m| real(outputs(m).and_then(|of| of.accuracy))),
+    ("ece", |m| real(outputs(m).and_then(|of| of.ece))),
+    ("nll", |m| real(outputs(m).and_then(|of| of.nll))),
+    ("brier", |m| real(outputs(m).and_then(|of| of.brier))),
+    ("entropy", |m| real(outputs(m).and_then(|of| mean(&of.entropy)))),
+    ("mutual_information", |m| real(outputs(m).and_then(|of| mean(&of.mutual_information)))),
+    ("member_correlation", |m| real(outputs(m).and_then(|of| of.member_correlation))),
+    ("ood_auroc_entropy", |m| real(outputs(m).and_then(|of| Some(of.ood.as_ref()?.entropy.auroc)))),
+    ("ood_auroc_mutual_information", |m| {
+        real(outputs(m).and_then(|of| Some(of.ood.as_ref()?.mutual_information.auroc)))
+    }),
+];
+
+/// Whether a figure is one of the answers to images.
+#[must_use]
+pub fn needs_values(figure: &str) -> bool {
+    OF_VALUES.iter().any(|(name, _)| *name == figure)
+}
+
 static FIGURES: LazyLock<Vec<Figure>> = LazyLock::new(|| {
     let mut all = Vec::new();
     let mut add = |name: &str, kind, of: Box<dyn Fn(&Measured<'_>) -> Cell + Send + Sync>| {
         all.push(Figure { head: Head { name: name.to_owned(), kind }, of });
     };
-    type Scalar = fn(&Measured<'_>) -> Cell;
     let integers: &[(&str, Scalar)] = &[
         ("latency_cycles", |m| whole(first_image(m))),
         ("initiation_interval_cycles", |m| whole(m.report.latency.initiation_interval_cycles)),
@@ -89,23 +111,12 @@ static FIGURES: LazyLock<Vec<Figure>> = LazyLock::new(|| {
         ("limits.cells", |m| real(m.limits.cells)),
         ("limits.random_bits", |m| real(m.limits.random_bits)),
         ("mac_j", |m| real(m.limits.mac_j)),
-        ("accuracy", |m| real(outputs(m).and_then(|of| of.accuracy))),
-        ("ece", |m| real(outputs(m).and_then(|of| of.ece))),
-        ("nll", |m| real(outputs(m).and_then(|of| of.nll))),
-        ("brier", |m| real(outputs(m).and_then(|of| of.brier))),
-        ("entropy", |m| real(outputs(m).and_then(|of| mean(&of.entropy)))),
-        ("mutual_information", |m| real(outputs(m).and_then(|of| mean(&of.mutual_information)))),
-        ("member_correlation", |m| real(outputs(m).and_then(|of| of.member_correlation))),
-        ("ood_auroc_entropy", |m| real(outputs(m).and_then(|of| Some(of.ood.as_ref()?.entropy.auroc)))),
-        ("ood_auroc_mutual_information", |m| {
-            real(outputs(m).and_then(|of| Some(of.ood.as_ref()?.mutual_information.auroc)))
-        }),
     ];
     for (name, of) in integers {
         add(name, Kind::Integer, Box::new(of));
     }
     add("answered_images", Kind::Integer, Box::new(|m| whole(outputs(m).map(|of| u64::from(of.images)))));
-    for (name, of) in reals {
+    for (name, of) in reals.iter().chain(OF_VALUES) {
         add(name, Kind::Real, Box::new(of));
     }
     let bottleneck =

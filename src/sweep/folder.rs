@@ -13,7 +13,9 @@ use crate::config::{Base, ConfigErrors, Location, OpenedSweep, Posterior, parse_
 use crate::error::Error;
 use crate::read;
 use crate::report::content_hash;
+use crate::sweep::nsga2::Scored;
 use crate::sweep::points::Points;
+use crate::sweep::search::Search;
 use crate::sweep::space::Space;
 use crate::sweep::table::{Head, Table, Values, Writer};
 use crate::trace::seal::{BLANK, HASH_KEY, Hashed, hashes};
@@ -26,6 +28,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// Changes whenever the layout of a sweep's folder does.
 pub const FORMAT: u32 = 1;
@@ -52,7 +55,7 @@ pub struct Plan {
     pub points: u64,
     /// Combinations of values, those included that are dropped.
     pub combinations: u64,
-    /// Combinations that a shard takes: shard i has those from i times this number on.
+    /// Combinations that a shard takes: shard i has those from i times this number on. Of a search, points of a round.
     pub points_per_shard: u64,
     /// Number of shards.
     pub shards: u64,
@@ -109,6 +112,16 @@ pub struct Folder {
     path: PathBuf,
     plan: Plan,
     points: Points,
+    search: Option<Search>,
+    chosen: Mutex<Chosen>,
+}
+
+/// Rounds of a search that are known.
+#[derive(Debug, Default)]
+struct Chosen {
+    rounds: Vec<Vec<u64>>,
+    /// Points of all of them but the last.
+    scored: Vec<Scored>,
 }
 
 /// Why a folder is not made or opened.
@@ -152,22 +165,24 @@ impl Folder {
         if !refused.is_empty() {
             return Err(located(refused));
         }
+        let search = Search::new(&opened.sweep, &points).map_err(located)?;
         let space = points.space();
         let mut sweep = opened.sweep.clone();
         // What is said to people changes no row.
         sweep.description.clear();
         let inputs = inputs(&points)?;
         let contents: Vec<&str> = inputs.iter().map(|input| input.blake3.as_str()).collect();
-        let per_shard = points_per_shard.unwrap_or_else(|| self::points_per_shard(space.len()));
+        let run = search.as_ref().map(Search::points);
+        let per_shard = points_per_shard.unwrap_or_else(|| self::points_per_shard(run.unwrap_or(space.len())));
         let plan = Plan {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             id: content_hash(&(FORMAT, env!("CARGO_PKG_VERSION"), sweep, set, contents)),
             name: opened.sweep.name.clone(),
-            points: space.count().points,
+            points: run.unwrap_or_else(|| space.count().points),
             combinations: space.len(),
             points_per_shard: per_shard,
-            shards: space.len().div_ceil(per_shard),
+            shards: search.as_ref().map_or(space.len().div_ceil(per_shard), |search| search.shards(per_shard)),
             columns: points.heads(),
             inputs,
             set: set.to_vec(),
@@ -221,7 +236,7 @@ impl Folder {
             );
             return Err(Error::Input { path: path.to_owned(), message }.into());
         }
-        Ok(Self { path: path.to_owned(), plan: there, points })
+        Ok(Self { path: path.to_owned(), plan: there, points, search, chosen: Mutex::default() })
     }
 
     /// Opens the folder of a sweep that was planned.
@@ -235,7 +250,10 @@ impl Folder {
         let opened = parse_sweep(&plan.file, &plan.text, base).map_err(Refused::Config)?;
         let space = Space::new(&opened.sweep, &opened.base, &plan.set)
             .map_err(|problems| Refused::Config(opened.locate(problems)))?;
-        Ok(Self { path: path.to_owned(), plan, points: Points::new(space, threads) })
+        let points = Points::new(space, threads);
+        let search =
+            Search::new(&opened.sweep, &points).map_err(|problems| Refused::Config(opened.locate(problems)))?;
+        Ok(Self { path: path.to_owned(), plan, points, search, chosen: Mutex::default() })
     }
 
     /// Checks that the files that points read are those of the plan.
@@ -272,17 +290,60 @@ impl Folder {
         &self.path
     }
 
-    /// Combinations of a shard.
+    /// Which points are run, where these are not all.
     #[must_use]
-    pub fn range(&self, shard: u64) -> Range<u64> {
-        let start = shard * self.plan.points_per_shard;
-        start..(start + self.plan.points_per_shard).min(self.plan.combinations)
+    pub fn search(&self) -> Option<&Search> {
+        self.search.as_ref()
     }
 
-    /// Points of a shard.
-    pub fn of_shard(&self, shard: u64) -> impl Iterator<Item = u64> {
-        let space = self.points.space();
-        self.range(shard).filter(|&index| space.dropped(index).is_none())
+    /// Points of a shard of a sweep that runs all.
+    fn of_grid(&self, shard: u64) -> impl Iterator<Item = u64> {
+        let (space, start) = (self.points.space(), shard * self.plan.points_per_shard);
+        let range: Range<u64> = start..(start + self.plan.points_per_shard).min(self.plan.combinations);
+        range.filter(|&index| space.dropped(index).is_none())
+    }
+
+    /// Number of points of a shard.
+    #[must_use]
+    pub fn size(&self, shard: u64) -> u64 {
+        match &self.search {
+            Some(search) => {
+                let (_, range) = search.place(shard, self.plan.points_per_shard);
+                range.end - range.start
+            }
+            None => self.of_grid(shard).count() as u64,
+        }
+    }
+
+    /// Points of a shard; none as long as shards of earlier rounds of a search are missing, on whose rows they depend.
+    ///
+    /// # Errors
+    /// Returns [`Error::Io`] if the file of such a shard cannot be read, and [`Error::Config`] if the rows of all of them say
+    /// nothing to choose points by.
+    pub fn of_shard(&self, shard: u64) -> Result<Option<Vec<u64>>, Error> {
+        let Some(search) = &self.search else { return Ok(Some(self.of_grid(shard).collect())) };
+        let (round, range) = search.place(shard, self.plan.points_per_shard);
+        let mut chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
+        while chosen.rounds.len() <= round {
+            let next = chosen.rounds.len();
+            if next > 0 {
+                let mut scored = Vec::new();
+                for before in search.of_round(next - 1, self.plan.points_per_shard) {
+                    let Some(rows) = self.rows(before)? else { return Ok(None) };
+                    scored.extend(search.scored(&rows));
+                }
+                chosen.scored.extend(scored);
+            }
+            let points = match search.choose(self.points.space(), next, &chosen.scored) {
+                Ok(points) => points,
+                Err(error) => {
+                    *chosen = Chosen::default();
+                    return Err(error);
+                }
+            };
+            chosen.rounds.push(points);
+        }
+        Ok(Some(chosen.rounds[round][range.start as usize..range.end as usize].to_vec()))
     }
 
     /// File of a shard.
@@ -342,7 +403,7 @@ impl Folder {
         };
         let own = value(OF_PLAN).as_ref() == Some(&self.plan.id) && value(OF_SHARD) == Some(shard.to_string());
         let problems = value(OF_PROBLEMS).and_then(|number| number.parse().ok());
-        let rows = self.of_shard(shard).count() as i64;
+        let rows = self.size(shard) as i64;
         Ok(match problems {
             Some(problems) if own && metadata.num_rows() == rows => Opened::Whole(Box::new(file), problems),
             _ => Opened::Damaged,

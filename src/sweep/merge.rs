@@ -1,9 +1,9 @@
-//! Data sets into one file.
+//! Data sets as one.
 
 use crate::error::{Error, listed};
 use crate::sweep::folder::Folder;
 use crate::sweep::ranges;
-use crate::sweep::table::{Cell, Head, Table};
+use crate::sweep::table::{Cell, Head, Kind, Table};
 use std::collections::BTreeSet;
 
 /// What a merge has come to.
@@ -108,4 +108,37 @@ fn unseen(rows: &Table, seen: &mut BTreeSet<[u8; blake3::OUT_LEN]>, merged: &mut
         }
     }
     new
+}
+
+/// Rows of data sets: `folder`, `point`, the axes, some figures and `key`. Points that were only screened are left out.
+///
+/// # Errors
+/// As [`merge`].
+pub fn rows(folders: &[Folder], figures: &[&str]) -> Result<Table, Error> {
+    let heads = self::columns(folders)?;
+    let axes = axes(folders);
+    let kept = |name: &str| ["point", "key"].contains(&name) || figures.contains(&name) || axes.contains(&name);
+    let columns: Vec<usize> = (0..heads.len()).filter(|&column| kept(&heads[column].name)).collect();
+    let folder_head = Head { name: "folder".to_owned(), kind: Kind::Text };
+    let mut all =
+        Table::new(std::iter::once(folder_head).chain(columns.iter().map(|&column| heads[column].clone())).collect());
+    merge(folders, &mut |folder, table| {
+        for (row, point) in table.numbers("point").unwrap_or_default().into_iter().enumerate() {
+            // Figures of some images are not to be held against those of all.
+            if point.is_some_and(|point| folder.points().space().is_screening(point as u64)) {
+                continue;
+            }
+            let place = Cell::Text(folder.path().display().to_string());
+            all.push(std::iter::once(place).chain(columns.iter().map(|&column| table.cell(row, column))).collect());
+        }
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// Keys of the axes of data sets with the same columns.
+#[must_use]
+pub fn axes(folders: &[Folder]) -> Vec<&str> {
+    let axes = folders.first().map_or(&[][..], |folder| folder.points().space().axes());
+    axes.iter().map(|axis| axis.key.as_str()).collect()
 }

@@ -9,6 +9,9 @@ pub mod figures;
 mod condition;
 pub mod space;
 pub mod points;
+mod sample;
+mod nsga2;
+pub mod search;
 pub mod folder;
 pub mod runner;
 pub mod merge;
@@ -19,6 +22,7 @@ pub use estimate::{Estimate, estimate};
 pub use folder::{Folder, Plan, Refused, Shard};
 pub use points::Points;
 pub use runner::{Ran, run};
+pub use search::Search;
 pub use space::{Count, Point, Space, SpaceAxis};
 pub use table::{Cell, Head, Kind, Table, Values, Writer};
 
@@ -29,7 +33,11 @@ use crate::error::Problem;
 #[must_use]
 pub fn problems(sweep: &Sweep, base: &Base) -> Vec<Problem> {
     match Space::new(sweep, base, &[]) {
-        Ok(space) => Points::new(space, 1).refused_values(),
+        Ok(space) => {
+            let points = Points::new(space, 1);
+            let refused = points.refused_values();
+            if refused.is_empty() { Search::new(sweep, &points).err().unwrap_or_default() } else { refused }
+        }
         Err(problems) => problems,
     }
 }

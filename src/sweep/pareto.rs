@@ -3,11 +3,9 @@
 //! A point dominates another one if it is as good in all objectives and better in one. The front is the points within the
 //! bounds that no other of them dominates (Pareto).
 
-use crate::error::{Error, nearest};
+use crate::error::nearest;
 use crate::sweep::figures;
-use crate::sweep::folder::Folder;
-use crate::sweep::merge;
-use crate::sweep::table::{Cell, Head, Kind, Table};
+use crate::sweep::table::{Head, Kind, Table};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -56,6 +54,12 @@ impl Direction {
         }
     }
 
+    /// A value as one that is better the smaller it is.
+    #[must_use]
+    pub fn cost(self, value: f64) -> f64 {
+        if self == Direction::Max { -value } else { value }
+    }
+
     /// The direction in which a figure is better; none where that depends on what is asked.
     #[must_use]
     pub fn of(figure: &str) -> Option<Self> {
@@ -80,19 +84,19 @@ impl Objective {
     /// Reads `energy`, `energy_j` or `max:entropy`. `heads`: columns of the data set.
     ///
     /// # Errors
-    /// Returns [`Error::Config`] if there is no such figure, or neither direction is better by itself.
-    pub fn parse(text: &str, heads: &[Head]) -> Result<Self, Error> {
-        let refused = |message: String| Error::Config(format!("--objectives {text}: {message}"));
+    /// Returns a message if there is no such figure, or neither direction is better by itself.
+    pub fn parse(text: &str, heads: &[Head]) -> Result<Self, String> {
+        let text = text.trim();
         let (asked, name) = match text.split_once(':') {
             Some(("min", name)) => (Some(Direction::Min), name),
             Some(("max", name)) => (Some(Direction::Max), name),
-            Some((other, _)) => return Err(refused(format!("found {other}:, expected min: or max:"))),
+            Some((other, _)) => return Err(format!("found {other}:, expected min: or max:")),
             None => (None, text),
         };
-        let figure = column(name.trim(), heads).map_err(refused)?;
+        let figure = column(name.trim(), heads)?;
         let unknown = || {
             let expected = format!("expected min:{figure} or max:{figure}");
-            refused(format!("neither small nor large values of {figure} are better by themselves; {expected}"))
+            format!("neither small nor large values of {figure} are better by themselves; {expected}")
         };
         let direction = asked.or_else(|| Direction::of(&figure)).ok_or_else(unknown)?;
         Ok(Self { figure, direction })
@@ -114,12 +118,11 @@ impl Bound {
     /// Reads `accuracy>=0.9`. `heads`: columns of the data set.
     ///
     /// # Errors
-    /// Returns [`Error::Config`] if it is none, or there is no such figure.
-    pub fn parse(text: &str, heads: &[Head]) -> Result<Self, Error> {
-        let refused = |message: String| Error::Config(format!("--subject-to {text}: {message}"));
+    /// Returns a message if it is none, or there is no such figure.
+    pub fn parse(text: &str, heads: &[Head]) -> Result<Self, String> {
         let malformed = |found: &str| {
             let expected = "expected a figure, one of <=, <, >=, >, and a number, such as \"accuracy>=0.9\"";
-            refused(format!("{found}; {expected}"))
+            format!("{found}; {expected}")
         };
         let at = text.find(['<', '>']).ok_or_else(|| malformed("there is no comparison"))?;
         let (name, rest) = text.split_at(at);
@@ -131,7 +134,7 @@ impl Bound {
         }
         let value = number.parse().ok().filter(|value: &f64| value.is_finite());
         let value = value.ok_or_else(|| malformed(&format!("\"{number}\" is no number")))?;
-        Ok(Self { figure: column(name.trim(), heads).map_err(refused)?, operator, value })
+        Ok(Self { figure: column(name.trim(), heads)?, operator, value })
     }
 
     /// Whether a value keeps to it.
@@ -143,6 +146,13 @@ impl Bound {
             ">=" => value >= self.value,
             _ => value > self.value,
         }
+    }
+
+    /// How far a value is beyond it, as a share of the bound; 0 for one that keeps to it.
+    #[must_use]
+    pub fn excess(&self, value: f64) -> f64 {
+        let scale = if self.value == 0.0 { 1.0 } else { self.value.abs() };
+        if self.holds(value) { 0.0 } else { ((value - self.value).abs() / scale).max(f64::MIN_POSITIVE) }
     }
 }
 
@@ -171,35 +181,6 @@ fn column(name: &str, heads: &[Head]) -> Result<String, String> {
             Err(format!("there is no figure \"{name}\"\nhelp: {help}"))
         }
     }
-}
-
-/// Rows of data sets: `folder`, `point`, the axes, some figures and `key`.
-///
-/// # Errors
-/// As [`merge::merge`].
-pub fn rows(folders: &[Folder], figures: &[&str]) -> Result<Table, Error> {
-    let heads = merge::columns(folders)?;
-    let axes = axes(folders);
-    let kept = |name: &str| ["point", "key"].contains(&name) || figures.contains(&name) || axes.contains(&name);
-    let columns: Vec<usize> = (0..heads.len()).filter(|&column| kept(&heads[column].name)).collect();
-    let folder_head = Head { name: "folder".to_owned(), kind: Kind::Text };
-    let mut all =
-        Table::new(std::iter::once(folder_head).chain(columns.iter().map(|&column| heads[column].clone())).collect());
-    merge::merge(folders, &mut |folder, table| {
-        for row in 0..table.rows() {
-            let place = Cell::Text(folder.path().display().to_string());
-            all.push(std::iter::once(place).chain(columns.iter().map(|&column| table.cell(row, column))).collect());
-        }
-        Ok(())
-    })?;
-    Ok(all)
-}
-
-/// Keys of the axes of data sets with the same columns.
-#[must_use]
-pub fn axes(folders: &[Folder]) -> Vec<&str> {
-    let axes = folders.first().map_or(&[][..], |folder| folder.points().space().axes());
-    axes.iter().map(|axis| axis.key.as_str()).collect()
 }
 
 /// Where the points stand.
@@ -232,9 +213,7 @@ pub fn find(rows: &Table, objectives: &[Objective], bounds: &[Bound]) -> Found {
     let mut found = Found { broken: vec![0; bounds.len()], ..Found::default() };
     let mut costs = Vec::new();
     for row in 0..rows.rows() {
-        let cost = |(values, direction): &(Vec<Option<f64>>, Direction)| {
-            values[row].map(|value| if *direction == Direction::Max { -value } else { value })
-        };
+        let cost = |(values, direction): &(Vec<Option<f64>>, Direction)| values[row].map(|value| direction.cost(value));
         let of_row: Option<Vec<f64>> = goals.iter().map(cost).collect();
         let of_bounds: Option<Vec<bool>> =
             bounded.iter().map(|(values, bound)| values[row].map(|value| bound.holds(value))).collect();
@@ -358,6 +337,7 @@ fn places(rows: &Table, name: &str) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sweep::table::Cell;
     use proptest::prelude::*;
 
     proptest! {

@@ -42,7 +42,7 @@ struct Rows {
 #[derive(Default)]
 struct Queue {
     waiting: VecDeque<u64>,
-    /// Shards that other processes work on.
+    /// Shards that other processes work on, and those of a search that wait for them.
     elsewhere: VecDeque<u64>,
     /// The shard whose points are given out, and how many of them were.
     open: Option<(Arc<Work>, usize)>,
@@ -167,6 +167,12 @@ impl Queue {
             if self.counts(folder.shard(shard)?) {
                 continue;
             }
+            // Those of a search that depend on earlier ones wait for them.
+            let Some(points) = folder.of_shard(shard)? else {
+                self.elsewhere.push_back(shard);
+                self.elsewhere.append(&mut self.waiting);
+                continue;
+            };
             let Some(claim) = folder.claim(shard)? else {
                 self.elsewhere.push_back(shard);
                 continue;
@@ -178,7 +184,6 @@ impl Queue {
                 continue;
             }
             self.ran.repaired += u64::from(found == Shard::Damaged);
-            let points: Vec<u64> = folder.of_shard(shard).collect();
             let rows = vec![None; points.len()];
             let mut rows = Rows { left: rows.len(), rows, claim: Some(claim) };
             if points.is_empty() {

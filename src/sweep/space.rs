@@ -32,6 +32,8 @@ pub struct Space {
     record: Vec<Head>,
     base: Base,
     len: u64,
+    /// Whether the last axis tells the points that are screened from those that are run on all images.
+    screened: bool,
 }
 
 /// An axis and its values.
@@ -94,7 +96,10 @@ impl SpaceAxis {
     #[must_use]
     pub fn key_place(&self) -> String {
         let (Places::Each(path) | Places::Whole(path)) = &self.places;
-        path.split_once('.').map_or_else(|| path.clone(), |(axis, _)| format!("{axis}.key"))
+        match path.split_once('.') {
+            Some((axis, _)) if axis.starts_with("axes") => format!("{axis}.key"),
+            _ => path.clone(),
+        }
     }
 }
 
@@ -109,6 +114,13 @@ impl Space {
         let mut axes = axes(sweep, &mut problems);
         if let Some(seeds) = seeds(sweep, &mut problems) {
             axes.push((seeds, None));
+        }
+        let screen = sweep.search.as_ref().and_then(|search| search.screen);
+        if let Some(screen) = screen.filter(|_| !axes.is_empty()) {
+            let values =
+                [screen.images, screen.then].map(|answer| ron::to_string(&answer).expect("it is RON")).to_vec();
+            let places = Places::Whole("search.screen.images".to_owned());
+            axes.push((SpaceAxis { key: "values.answer".to_owned(), kind: kind(&values), values, places }, None));
         }
         if axes.is_empty() && problems.is_empty() {
             problems.push(Problem::new("", "the sweep has no axes; expected at least one, or seeds or repeats"));
@@ -165,6 +177,7 @@ impl Space {
             record,
             base: base.clone(),
             len,
+            screened: screen.is_some(),
         };
         space.arch = sweep.arch.as_deref().map(|arch| space.anchored("arch", arch));
         space.workload = sweep.workload.as_deref().map(|workload| space.anchored("workload", workload));
@@ -199,6 +212,36 @@ impl Space {
     #[must_use]
     pub fn record(&self) -> &[Head] {
         &self.record
+    }
+
+    /// Number of values of each coordinate: of an axis, or of axes that vary together. Screening is none.
+    pub(super) fn coordinates(&self) -> Vec<u32> {
+        let sizes = self.groups.iter().map(|(_, values)| *values);
+        sizes.take(self.groups.len() - usize::from(self.screened)).collect()
+    }
+
+    /// The coordinates of a point.
+    pub(super) fn at(&self, index: u64) -> Vec<u32> {
+        let choice = self.choice(index);
+        self.groups[..self.coordinates().len()].iter().map(|(axes, _)| choice[axes[0]]).collect()
+    }
+
+    /// The point at coordinates, on the images that are answered first.
+    pub(super) fn number(&self, coordinates: &[u32]) -> u64 {
+        let place =
+            |number: u64, (at, (_, values)): (&u32, &(Vec<usize>, u32))| number * u64::from(*values) + u64::from(*at);
+        coordinates.iter().zip(&self.groups).fold(0, place) * self.step()
+    }
+
+    /// Distance of the numbers of points that differ in more than the images that they answer.
+    pub(super) fn step(&self) -> u64 {
+        1 + u64::from(self.screened)
+    }
+
+    /// Whether a point only answers the images by which promising points are told.
+    #[must_use]
+    pub fn is_screening(&self, index: u64) -> bool {
+        self.screened && index.is_multiple_of(2)
     }
 
     /// The number of the value of each axis.
