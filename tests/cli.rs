@@ -695,17 +695,13 @@ fn areas_of_a_cost_table_have_one_unit() {
 fn a_new_file_is_fine_and_replaces_nothing() {
     let folder = tempdir().unwrap();
     let file = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
-    for (kind, of, run) in [
-        ("arch", "arch", &["--arch", "mine-arch.ron"][..]),
-        ("workload", "workload", &["--workload", "mine-workload.ron"]),
-        ("costs", "parts", &["--set", "arch.costs=mine-costs.ron"]),
-    ] {
+    let made = |kind: &str, of: &str| {
         let name = format!("mine-{kind}.ron");
         let done = crossbayes(&folder, &["new", kind, &format!("mine-{kind}")]);
         assert!(done.err.contains(&format!("crossbayes check {name}")), "{}", done.err);
         assert_eq!(done.fine(), format!("{name}\n"));
-        let checked = crossbayes(&folder, &["check", &name, "--format", "json"]).fine();
-        assert_eq!(json(&checked), serde_json::json!([{ "file": name, "kind": of }]));
+        let checked = json(&crossbayes(&folder, &["check", &name, "--format", "json"]).fine());
+        assert_eq!((&checked[0]["file"], &checked[0]["kind"]), (&name.as_str().into(), &of.into()));
         // Every key of the schema is there, and what the reference says of it.
         let text = file(&name);
         let words = text.replace("//", "").split_whitespace().collect::<Vec<_>>().join(" ");
@@ -716,6 +712,17 @@ fn a_new_file_is_fine_and_replaces_nothing() {
             assert!(words.contains(&reported.split_whitespace().collect::<Vec<_>>().join(" ")), "{key}: {reported}");
         }
         assert!(text.lines().all(|line| line.starts_with(' ') || line.len() <= 120), "{text}");
+        name
+    };
+    let sweep = made("sweep", "sweep");
+    let checked = crossbayes(&folder, &["check", &sweep]).fine();
+    assert_eq!(checked, format!("{sweep}: sweep, 36 points (4 dropped), fine\n"));
+    for (kind, of, run) in [
+        ("arch", "arch", &["--arch", "mine-arch.ron"][..]),
+        ("workload", "workload", &["--workload", "mine-workload.ron"]),
+        ("costs", "parts", &["--set", "arch.costs=mine-costs.ron"]),
+    ] {
+        let name = made(kind, of);
         let report = json(
             &crossbayes(
                 &folder,
@@ -739,7 +746,7 @@ fn a_new_file_is_fine_and_replaces_nothing() {
         assert_eq!(file(&name), "mine");
     }
     assert!(crossbayes(&folder, &["new", "chip", "x"]).failed(2).contains("invalid value 'chip'"));
-    assert_eq!(contents(folder.path()).len(), 3);
+    assert_eq!(contents(folder.path()).len(), 4);
 }
 
 #[test]

@@ -103,7 +103,7 @@ enum Verb {
     Check(check::Args),
     /// Print expanded values: chip, network, mapping, dataflow, costs.
     Show(show::Args),
-    /// Write a commented file to start from: chip, network or cost table.
+    /// Write a commented file to start from: chip, network, cost table, memory cell or sweep.
     New(new::Args),
     /// Make a compact posterior file: p in bytes, compressed.
     Pack(pack::Args),

@@ -32,6 +32,8 @@ enum Kind {
     Costs,
     /// Memory cell.
     Device,
+    /// Design space.
+    Sweep,
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
@@ -40,6 +42,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
         Kind::Workload => (FileKind::Workload, "run --workload "),
         Kind::Costs => (FileKind::Parts, "run --set arch.costs="),
         Kind::Device => (FileKind::Device, "show device --model "),
+        Kind::Sweep => (FileKind::Sweep, "sweep run "),
     };
     let mut path = args.name.clone();
     if path.extension().is_none_or(|extension| extension != "ron") {

@@ -1,19 +1,18 @@
-//! Commented files to start from: a built-in chip, network or cost table with every key, each below what it means.
+//! Commented files to start from: a built-in chip, network, cost table or sweep with every key, each below what it means.
 
 use crate::config::schema::{BASE, Schema, default_text, named, range_text};
-use crate::config::{Config, FileKind, LoadRequest, Posterior, load};
+use crate::config::{Config, FileKind, LoadRequest, Posterior, load, load_sweep};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Columns of a file; a comment goes on in the next line.
 const WIDTH: usize = 120;
 
-/// A chip, network or cost table called `name`: the default chip and its cost table, or the default network with a
-/// synthetic posterior. It is fine as it is: [`check_files`](crate::config::check_files) finds nothing to say.
+/// A chip, network, cost table or sweep called `name`: the default chip and its cost table, the default network with a
+/// synthetic posterior, or a sweep of the digits. It is fine as it is: [`check_files`](crate::config::check_files) finds nothing to say.
 ///
 /// # Panics
-/// For [`FileKind::Run`], since what a run has expanded is not written by hand, and for [`FileKind::Sweep`], of which there are
-/// examples.
+/// For [`FileKind::Run`], since what a run has expanded is not written by hand.
 #[must_use]
 pub fn template(kind: FileKind, name: &str) -> String {
     let Config { mut arch, mut workload, .. } = load(&LoadRequest::default()).expect("what is built in is fine").config;
@@ -44,7 +43,12 @@ pub fn template(kind: FileKind, name: &str) -> String {
             workload.out_of_distribution = None;
             (json!(workload), "Workload")
         }
-        FileKind::Run | FileKind::Sweep => panic!("a {} has no template", kind.description()),
+        FileKind::Sweep => {
+            let mut sweep = load_sweep("digits_adc").expect("what is built in is fine").sweep;
+            sweep.description = made(&sweep.name);
+            (json!(sweep), "Sweep")
+        }
+        FileKind::Run => panic!("a {} has no template", kind.description()),
     };
     let mut value = value;
     value["name"] = name.into();
@@ -122,7 +126,10 @@ impl File {
                 self.text.push(']');
             }
             Value::Array(items) => {
-                let items: Vec<String> = items.iter().map(Value::to_string).collect();
+                let any = schema.items().0.get("x-any").is_some();
+                let written =
+                    |item: &Value| item.as_str().filter(|_| any).map_or_else(|| item.to_string(), str::to_owned);
+                let items: Vec<String> = items.iter().map(written).collect();
                 self.text.push_str(&format!("[{}]", items.join(", ")));
             }
             // Text and numbers are written alike in JSON and RON.
