@@ -172,7 +172,7 @@ help: texts stand in double quotes
     (
         "an unknown key",
         &[Arch("columns_per_adc: 8,", "colums_per_adc: 8,")],
-        r#"chip.ron:19:20: error: unknown key "colums_per_adc" of adc; expected one of bits, columns_per_adc, input, range, conversions
+        r#"chip.ron:19:20: error: unknown key "colums_per_adc" of adc; expected one of bits, columns_per_adc, input, range, conversions, cost
 19 |     adc: (bits: 8, colums_per_adc: 8, input: Pair, range: FullScale),
    |                    ^^^^^^^^^^^^^^
 help: did you mean "columns_per_adc"?
@@ -617,11 +617,27 @@ help: taps of full period are 8: [8, 6, 5, 4], 16: [16, 15, 13, 4], 32: [32, 22,
 "#,
     ),
     (
-        "a node that is not the cost table's",
-        &[Arch(r#"node: "22 nm""#, r#"node: "14 nm""#)],
-        r#"chip.ron:5:11: error: node is 14 nm; cost table "neurosim_22nm" is for 22 nm
-5 |     node: "14 nm",
-  |           ^^^^^^^
+        "a node that the cost table cannot be scaled to",
+        &[Arch(r#"node: "22 nm""#, r#"node: "5 nm""#)],
+        r#"chip.ron:5:11: error: node is 5 nm; cost table "neurosim_22nm" is for 22 nm; expected the same, or both from 7 nm to 130 nm, between which digital parts are scaled
+5 |     node: "5 nm",
+  |           ^^^^^^
+"#,
+    ),
+    (
+        "a converter of fewer bits than those of the survey",
+        &[Arch("adc: (bits: 8", "adc: (cost: Survey(rate: \"1 GHz\"), bits: 3")],
+        r#"chip.ron:19:17: error: the regression over the survey does not reach to 3 bits; expected at least 4
+19 |     adc: (cost: Survey(rate: "1 GHz"), bits: 3, columns_per_adc: 8, input: Pair, range: FullScale),
+   |                 ^^^^^^^^^^^^^^^^^^^^^
+"#,
+    ),
+    (
+        "a rate beyond those of the survey",
+        &[Arch("adc: (bits: 8", "adc: (cost: Survey(rate: \"20 GHz\"), bits: 8")],
+        r#"chip.ron:19:30: error: rate is 20 GHz; expected 1 kHz..=10 GHz
+19 |     adc: (cost: Survey(rate: "20 GHz"), bits: 8, columns_per_adc: 8, input: Pair, range: FullScale),
+   |                              ^^^^^^^^
 "#,
     ),
     (
@@ -862,7 +878,7 @@ help: did you mean "arch"?
     (
         "an override of an unknown key",
         &[Set("arch.adc.colums_per_adc=16")],
-        r#"--set arch.adc.colums_per_adc=16: error: unknown key "colums_per_adc" of adc; expected one of bits, columns_per_adc, input, range, conversions
+        r#"--set arch.adc.colums_per_adc=16: error: unknown key "colums_per_adc" of adc; expected one of bits, columns_per_adc, input, range, conversions, cost
 help: did you mean "columns_per_adc"?
 "#,
     ),

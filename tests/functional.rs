@@ -24,6 +24,7 @@ fn spec(array_rows: u32, bits: u32, input: AdcInput) -> FunctionalSpec {
             input,
             range: AdcRange::FullScale,
             conversions: Conversions::PerPulse,
+            cost: Default::default(),
         }),
     };
     FunctionalSpec {

@@ -819,6 +819,7 @@ fn quantised() -> impl Strategy<Value = Quantised> {
                 input: if pair { AdcInput::Pair } else { AdcInput::Column },
                 range: range(fixed),
                 conversions: if per_value && (pair || !signed) { Conversions::PerValue } else { Conversions::PerPulse },
+                cost: Default::default(),
             };
             config.arch.stochastic = StochasticArrays {
                 rows: Some(2 * arrays.2),

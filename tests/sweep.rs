@@ -309,7 +309,7 @@ fn bad_sweeps_are_told_with_their_place() {
         ("quote.ron", "quote.ron:"),
         (
             "missing.ron",
-            "missing.ron: error: there is no such file, and none of that name is built in (digits_adc, vgg_timing)",
+            "missing.ron: error: there is no such file, and none of that name is built in (digits_adc, digits_search, vgg_timing)",
         ),
     ] {
         for arguments in [

@@ -3,9 +3,9 @@
 use crate::config::de::from_node;
 use crate::config::tree::Node;
 use crate::config::{
-    Adc, AdcInput, AdcRange, Answer, Array, ArrayReadout, Chip, Config, Conversions, Copies, CostTable, Device,
-    DeviceModel, Execution, MAX_PASSES, Mode, Packing, Plane, Posterior, RandomSource, ReadNoise, Sampler, Samples,
-    ScheduleSpec, Scheme, TraceWindow, Workload,
+    Adc, AdcInput, AdcRange, Answer, Array, ArrayReadout, Chip, Config, Conversions, ConverterCost, Copies, CostTable,
+    Device, DeviceModel, Execution, MAX_PASSES, Mode, Packing, Plane, Posterior, RandomSource, ReadNoise, Sampler,
+    Samples, ScheduleSpec, Scheme, TraceWindow, Workload,
 };
 use crate::error::{MOST_COMPARED, Problem, nearest};
 use crate::lfsr::{MOST_BITS, has_full_period};
@@ -149,6 +149,7 @@ fn chip(chip: &Chip) -> Vec<Problem> {
         }
         let bits = arrays.adc.bits;
         if (!stochastic || other.adc_bits.is_some())
+            && chip.adc.cost == ConverterCost::Table
             && !chip.costs.adc.is_empty()
             && !chip.costs.adc.iter().any(|entry| entry.bits == bits)
         {
@@ -177,12 +178,7 @@ fn chip(chip: &Chip) -> Vec<Problem> {
     }
     problems.extend(drivers(chip));
     problems.extend(conversions(chip));
-    if chip.node != chip.costs.node {
-        problems.push(Problem::new(
-            "node",
-            format!("node is {}; cost table \"{}\" is for {}", chip.node, chip.costs.name, chip.costs.node),
-        ));
-    }
+    problems.extend(chip.technology_problems());
     if let Sampler::Comparator { sub_arrays, .. } = chip.sampler {
         problems.extend(divides_rows("sampler.sub_arrays", sub_arrays, chip.plane(Plane::Stochastic).array.rows));
     }

@@ -16,7 +16,7 @@ pub struct Chip {
     /// One paragraph for people: what the chip is, and what its parts overlap.
     #[serde(default)]
     pub description: String,
-    /// Technology node of the cost table.
+    /// Technology node. Where it is not that of the cost table, digital parts are scaled from that to this one.
     #[schemars(extend("x-range" = ["1 nm", "1 um"]))]
     pub node: Length,
     /// Clock; each time in nanoseconds becomes whole cycles of it once, rounding up.
@@ -251,7 +251,7 @@ impl Default for Driver {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Adc {
-    /// Resolution; the cost table must have an entry for it.
+    /// Resolution; the cost table must have an entry for it, unless `cost` is `Survey`.
     #[schemars(range(min = 1, max = 16))]
     pub bits: u32,
     /// Inputs that share a converter through a multiplexer (m): a read is followed by m conversions in turn.
@@ -264,6 +264,24 @@ pub struct Adc {
     /// What is converted: the sums of each pulse, or those of an input value.
     #[serde(default)]
     pub conversions: Conversions,
+    /// Where the costs of converters are from.
+    #[serde(default)]
+    pub cost: ConverterCost,
+}
+
+/// Where the costs of converters are from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub enum ConverterCost {
+    /// The cost table's entry for their resolution.
+    #[default]
+    Table,
+    /// The regression over Murmann's survey at their resolution, which is 4 bits or more, and the chip's node.
+    Survey {
+        /// Conversions a second of a converter, whose time is one over it.
+        #[schemars(extend("x-range" = ["1 kHz", "10 GHz"]))]
+        rate: Frequency,
+    },
 }
 
 /// When the sums of the pulses of an input value are converted.

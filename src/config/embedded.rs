@@ -31,6 +31,7 @@ pub const FILES: &[Embedded] = embed![
     "arch/pcm_256.ron",
     "arch/toy_2x2.ron",
     "sweeps/digits_adc.ron",
+    "sweeps/digits_search.ron",
     "sweeps/vgg_timing.ron",
     "workloads/digits.ron",
     "workloads/toy_two_layers.ron",

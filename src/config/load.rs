@@ -580,6 +580,7 @@ impl Reading {
 
     /// What was read, with the first ensembling layer by its name.
     fn loaded(self, mut config: Config, tree: Node, workload_base: Base, before: Option<Before>) -> Loaded {
+        config.arch.apply_technology();
         if let Ok(net) = resolve(&config.workload) {
             config.mapping.scheme.name_first_layer(&net);
         }

@@ -20,6 +20,7 @@ pub mod schema;
 pub mod template;
 pub mod chip;
 pub mod costs;
+mod technology;
 pub mod run;
 pub mod sweep;
 

@@ -292,7 +292,12 @@ mod tests {
 
     fn levels(bits: u32, input: AdcInput, range: AdcRange, rows: u32, digits: Digits) -> Quantiser {
         let conversions = Conversions::PerPulse;
-        Quantiser::new(&Adc { bits, columns_per_adc: 8, input, range, conversions }, rows, digits, None)
+        Quantiser::new(
+            &Adc { bits, columns_per_adc: 8, input, range, conversions, cost: Default::default() },
+            rows,
+            digits,
+            None,
+        )
     }
 
     /// Every shipped resolution is found, and what is found gives the same codes.

@@ -112,6 +112,7 @@ pub fn chip(rows: u32, columns: u32) -> Chip {
             input: AdcInput::Pair,
             range: AdcRange::FullScale,
             conversions: Conversions::PerPulse,
+            cost: Default::default(),
         },
         sampler: Sampler::Generator {
             source: RandomSource::Ideal,
@@ -294,6 +295,7 @@ pub fn functional_spec(rows: u32, columns: u32, adc_bits: u32) -> FunctionalSpec
             input: AdcInput::Pair,
             range: AdcRange::FullScale,
             conversions: Conversions::PerPulse,
+            cost: Default::default(),
         }),
     };
     FunctionalSpec {
