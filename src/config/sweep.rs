@@ -87,7 +87,7 @@ pub enum Method {
     },
 }
 
-/// Two accuracies of a point.
+/// Two fidelities of a point: some images first, more of them for the promising ones.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Screen {
