@@ -1,8 +1,9 @@
 //! One run, from a configuration to facts and sums: values first where there are images, then time and energy.
 
 use crate::config::{
-    Answer, Base, Config, Copies, Described, FastForward, Images, Location, Plane, Posterior, Record, Sampler, Samples,
-    Scheme, ValuesSpec, Workload, embedded, ranges_without_images,
+    Answer, Array, Base, Config, Copies, Described, EnsembleSpec, FastForward, Grouping, Images, Interconnect, Location,
+    MappingSpec, Plane, Posterior, Record, Sampler, Samples, Scheme, StochasticArrays, Tile, ValuesSpec, Workload,
+    embedded, ranges_without_images,
 };
 use crate::critical::Flow;
 use crate::error::{Error, Problem};
@@ -13,14 +14,14 @@ use crate::functional::{
     CalibratedLayer, Clipping, Evaluation, FunctionalModel, FunctionalSpec, Keep, LayerClipping, Outputs, PlaneRange,
     ReadClock, ReadTimes, Recorded, metrics, with_ranges,
 };
-use crate::mapping::{Split, is_sampled};
+use crate::mapping::{Mapping, Split, is_sampled};
 use crate::meter::{Ledger, Tally};
 use crate::parts::{At, Outcome, RowActivity};
 use crate::report::closed_form::closed_form;
 use crate::report::compensation::reference_reads;
 use crate::report::inventory::inventory;
 use crate::report::{ConverterFacts, DetectionFacts, EventFacts, LayerFacts, OutputFacts, RunFacts, content_hash};
-use crate::simulate::{Critical, Plan, network, plan_split, plan_with, simulate};
+use crate::simulate::{Critical, Plan, network, plan_mapped, plan_split, simulate};
 use crate::trace::SpanSink;
 use crate::workload::pack::{NewSet, with_set};
 use crate::workload::posterior::{is_frozen, is_probabilistic};
@@ -375,8 +376,42 @@ pub struct Shared {
     /// The hash of the network, by whether calibration images choose scheme or ranges.
     hashes: Mutex<BTreeMap<bool, String>>,
     splits: Mutex<Splits>,
+    /// The last few mappings.
+    mappings: Mutex<VecDeque<(MappedBy, Arc<Mapping>)>>,
     /// Held while values are computed, which takes all threads anyway.
     answered: Mutex<Answered>,
+}
+
+/// What a mapping with given copies depends on, within a network: neither times, energies and areas nor converters.
+#[derive(Debug, PartialEq)]
+struct MappedBy {
+    array: Array,
+    stochastic: StochasticArrays,
+    sampler: Sampler,
+    tile: Tile,
+    lanes: u32,
+    interconnect: Interconnect,
+    mapping: MappingSpec,
+    ensemble: EnsembleSpec,
+    grouping: Grouping,
+}
+
+impl MappedBy {
+    /// None where the copies are chosen, which depends on all that a layer takes.
+    fn of(config: &Config) -> Option<Self> {
+        let chip = &config.arch;
+        (config.mapping.copies == Copies::Given).then(|| Self {
+            array: chip.array.clone(),
+            stochastic: chip.stochastic.clone(),
+            sampler: chip.sampler.clone(),
+            tile: chip.tile.clone(),
+            lanes: chip.digital.lanes,
+            interconnect: chip.interconnect.clone(),
+            mapping: config.mapping.clone(),
+            ensemble: config.ensemble.clone(),
+            grouping: config.schedule.grouping,
+        })
+    }
 }
 
 /// Frozen synapses by layer, by the bits of the stored p and those of eps.
@@ -400,6 +435,8 @@ struct Answered {
 
 /// Most eps whose splits are kept: those of VGGBinaryConnect take 1.8 MB each.
 const KEPT_EPS: usize = 16;
+/// Most mappings that are kept.
+const KEPT_MAPPINGS: usize = 8;
 /// Most values that are kept, and most probabilities in them.
 const KEPT_VALUES: usize = 64;
 const KEPT_PROBABILITIES: usize = 1 << 25;
@@ -442,6 +479,7 @@ impl Shared {
             frozen: Mutex::default(),
             hashes: Mutex::default(),
             splits: Mutex::default(),
+            mappings: Mutex::default(),
             answered: Mutex::default(),
         })
     }
@@ -553,7 +591,23 @@ impl Shared {
 
     /// Plans a run with the posterior as far as it was read.
     fn plan(&self, config: &Config) -> Result<Plan, Error> {
-        plan_with(config, &self.net, |layer, eps| self.split(layer, eps)).map_err(Error::Problems)
+        let by = MappedBy::of(config);
+        let kept = |by: &MappedBy| lock(&self.mappings).iter().find(|(of, _)| of == by).map(|(_, kept)| kept.clone());
+        let mapping = |map: &dyn Fn() -> Result<Mapping, Vec<Problem>>| {
+            if let Some(kept) = by.as_ref().and_then(kept) {
+                return Ok(kept);
+            }
+            let mapping = Arc::new(map()?);
+            if let Some(by) = by {
+                let mut mappings = lock(&self.mappings);
+                mappings.push_back((by, mapping.clone()));
+                if mappings.len() > KEPT_MAPPINGS {
+                    mappings.pop_front();
+                }
+            }
+            Ok(mapping)
+        };
+        plan_mapped(config, &self.net, |layer, eps| self.split(layer, eps), mapping).map_err(Error::Problems)
     }
 
     /// The split of a layer; none where no posterior was read.

@@ -24,8 +24,8 @@ use std::sync::Arc;
 pub struct Plan {
     /// Layers with their shapes.
     pub net: Net,
-    /// Layers to arrays.
-    pub mapping: Mapping,
+    /// Layers to arrays; plans that differ in nothing that it depends on share it.
+    pub mapping: Arc<Mapping>,
     /// Stages and channels.
     pub dataflow: Dataflow,
 }
@@ -69,6 +69,16 @@ pub fn plan_with(
     net: &Net,
     split: impl FnMut(usize, f64) -> Option<Arc<Split>>,
 ) -> Result<Plan, Vec<Problem>> {
+    plan_mapped(config, net, split, |map| map().map(Arc::new))
+}
+
+/// The same with the mapping that `mapping` gives or makes.
+pub(crate) fn plan_mapped(
+    config: &Config,
+    net: &Net,
+    split: impl FnMut(usize, f64) -> Option<Arc<Split>>,
+    mapping: impl FnOnce(&dyn Fn() -> Result<Mapping, Vec<Problem>>) -> Result<Arc<Mapping>, Vec<Problem>>,
+) -> Result<Plan, Vec<Problem>> {
     if config.mapping.scheme.is_auto() {
         let message = "Auto is found by running values, which planning does not";
         return Err(vec![Problem::new("mapping.scheme", message)]);
@@ -80,7 +90,7 @@ pub fn plan_with(
         net = net.side_by_side(first, config.members());
         splits = splits.map(|splits| (0..net.layers.len()).map(|l| splits[net.described(l)].clone()).collect());
     }
-    let mapping = mapped(config, &net, splits.as_ref())?;
+    let mapping = mapping(&|| mapped(config, &net, splits.as_ref()))?;
     let problems = limits(config, &net, &mapping);
     if !problems.is_empty() {
         return Err(problems);

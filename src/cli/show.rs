@@ -109,7 +109,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
                 other => other.into(),
             })?;
             match args.what {
-                What::Mapping if json => value(&plan.mapping, json)?,
+                What::Mapping if json => value(plan.mapping.as_ref(), json)?,
                 What::Mapping => mapping(config, &plan),
                 _ if args.dot => to_dot(&plan.dataflow),
                 _ => {

@@ -183,10 +183,21 @@ impl<T: Copy + Default> Ports<T> {
 
     /// Shows the state of each port: its credits and what the sender waits for, and its tokens.
     pub fn visit(&mut self, mut visit: impl FnMut([u64; 2], &mut dyn Iterator<Item = &mut T>)) {
-        for (port, behind) in self.ports.iter_mut().zip(&mut self.behind) {
-            let head = port.full.then_some(&mut port.head);
-            visit([port.free.into(), port.wanted], &mut head.into_iter().chain(behind));
-        }
+        (0..self.ports.len() as PortId).for_each(|port| self.visit_one(port, &mut visit));
+    }
+
+    /// Shows the state of one.
+    pub fn visit_one(&mut self, port: PortId, mut visit: impl FnMut([u64; 2], &mut dyn Iterator<Item = &mut T>)) {
+        let (port, behind) = (&mut self.ports[port as usize], &mut self.behind[port as usize]);
+        let head = port.full.then_some(&mut port.head);
+        visit([port.free.into(), port.wanted], &mut head.into_iter().chain(behind));
+    }
+
+    /// Credits that are free; none if the sender waits for some.
+    #[must_use]
+    pub fn free(&self, port: PortId) -> Option<u32> {
+        let port = &self.ports[port as usize];
+        (port.wanted == NOTHING).then_some(port.free)
     }
 
     /// Senders that found too few credits, with the receiver and bound of the port.

@@ -1,6 +1,6 @@
 //! The contract of an event queue.
 
-use super::event::{Cycle, Event};
+use super::event::{Cycle, Event, PartId};
 
 /// A queue of events in time.
 ///
@@ -29,6 +29,10 @@ pub trait EventQueue {
     /// Lets `cycles` pass in which nothing comes: the cycle last taken and all events are so much later. None may wait for the
     /// cycle last taken.
     fn delay(&mut self, cycles: Cycle);
+
+    /// Makes the events of some parts so much later. The other events, and the cycle last taken, stay; none may wait for that
+    /// cycle.
+    fn put_off(&mut self, cycles: Cycle, of: &dyn Fn(PartId) -> bool);
 
     /// Number of events in the queue.
     fn len(&self) -> usize;

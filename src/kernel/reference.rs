@@ -3,7 +3,7 @@
 //! The crate keeps one entry an item and breaks ties as it likes. So the item is a unique sequence number with its event,
 //! and the priority is (cycle, sequence), reversed because the crate pops the largest first.
 
-use super::event::{Cycle, Event};
+use super::event::{Cycle, Event, PartId};
 use super::queue::EventQueue;
 use priority_queue::PriorityQueue;
 use std::cmp::Reverse;
@@ -55,6 +55,13 @@ impl EventQueue for ReferenceQueue {
         self.queue.clear();
         self.now += cycles;
         events.into_iter().for_each(|(at, event)| self.push(at + cycles, event));
+    }
+
+    fn put_off(&mut self, cycles: Cycle, of: &dyn Fn(PartId) -> bool) {
+        let (later, stay): (Vec<_>, Vec<_>) = self.events().into_iter().partition(|(_, event)| of(event.part));
+        self.queue.clear();
+        stay.into_iter().for_each(|(at, event)| self.push(at, event));
+        later.into_iter().for_each(|(at, event)| self.push(at + cycles, event));
     }
 
     fn len(&self) -> usize {

@@ -4,7 +4,7 @@
 //! ordered by cycle and sequence. They move into the ring as soon as it covers their cycle, before any event of the
 //! new cycle runs; so of two events for the same cycle the one pushed first stays first.
 
-use super::event::{Cycle, Event};
+use super::event::{Cycle, Event, PartId};
 use super::queue::EventQueue;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -141,11 +141,26 @@ impl EventQueue for Ring {
     }
 
     fn events(&self) -> Vec<(Cycle, Event)> {
-        let cycles = self.now..self.now + SIZE as u64;
-        let near = cycles.flat_map(|at| self.slots[(at & MASK) as usize].iter().map(move |event| (at, *event)));
+        let slot = |at: Cycle| self.slots[(at & MASK) as usize].iter().map(move |event| (at, *event));
+        let mut events: Vec<_> = slot(self.now).collect();
+        let start = (self.now + 1) & MASK;
+        for word in 0..WORDS {
+            let mut occupied = self.occupied[word];
+            while occupied != 0 {
+                let place = word as u64 * 64 + u64::from(occupied.trailing_zeros());
+                occupied &= occupied - 1;
+                let at = self.now + 1 + (place.wrapping_sub(start) & MASK);
+                if at - self.now <= MASK {
+                    events.extend(slot(at));
+                }
+            }
+        }
+        // Those of a cycle keep their order.
+        events.sort_by_key(|(at, _)| *at);
         let mut far: Vec<_> = self.overflow.iter().map(|Reverse(event)| *event).collect();
         far.sort_unstable();
-        near.chain(far.into_iter().map(|(at, _, event)| (at, event))).collect()
+        events.extend(far.into_iter().map(|(at, _, event)| (at, event)));
+        events
     }
 
     fn delay(&mut self, cycles: Cycle) {
@@ -153,6 +168,14 @@ impl EventQueue for Ring {
         let events = self.events();
         *self = Self { now: self.now + cycles, ..Self::default() };
         events.into_iter().for_each(|(at, event)| self.push(at + cycles, event));
+    }
+
+    fn put_off(&mut self, cycles: Cycle, of: &dyn Fn(PartId) -> bool) {
+        debug_assert!(!self.has_now(), "events wait for the cycle last taken");
+        let (later, stay): (Vec<_>, Vec<_>) = self.events().into_iter().partition(|(_, event)| of(event.part));
+        *self = Self { now: self.now, ..Self::default() };
+        stay.into_iter().for_each(|(at, event)| self.push(at, event));
+        later.into_iter().for_each(|(at, event)| self.push(at + cycles, event));
     }
 
     fn len(&self) -> usize {

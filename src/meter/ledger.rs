@@ -56,13 +56,25 @@ impl Entry {
     const EMPTY: Self = Self { unit_cycles: 0, energy: 0, count: 0, rows: 0, window: Interval::EMPTY };
 
     /// The sums of one span.
-    fn of(span: &Span) -> Self {
+    pub(super) fn of(span: &Span) -> Self {
         Self {
             unit_cycles: span.unit_cycles(),
             energy: span.energy.into(),
             count: span.count.into(),
             rows: 1,
             window: Interval { start: span.start, end: span.end() },
+        }
+    }
+
+    /// The same `times` times more, each time so much later.
+    pub(super) fn again(&self, times: u32, cycles: u64) -> Self {
+        let sum = |sum: u128| sum * u128::from(times);
+        Self {
+            unit_cycles: sum(self.unit_cycles),
+            energy: sum(self.energy),
+            count: sum(self.count),
+            rows: self.rows * u64::from(times),
+            window: self.window.later(cycles).join(self.window.later(cycles * u64::from(times))),
         }
     }
 
@@ -268,66 +280,29 @@ impl Ledger {
     }
 }
 
-/// The sums of a part of a run: those that hold a span, by their places in the ledger.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Sums {
-    entries: Vec<(usize, Entry)>,
-    passes: Vec<(usize, Interval)>,
-    image_work: Vec<(usize, Interval)>,
-}
-
 impl Ledger {
-    /// Takes all sums out.
-    pub(super) fn take(&mut self) -> Sums {
-        fn of<T: Copy>(all: &mut [T], empty: T, holds: impl Fn(&T) -> bool) -> Vec<(usize, T)> {
-            let held = all.iter_mut().enumerate().filter(|(_, value)| holds(value));
-            held.map(|(place, value)| (place, std::mem::replace(value, empty))).collect()
+    /// Adds sums as [`Ledger::add`] took them that come `times` times more.
+    pub(super) fn add_again(
+        &mut self,
+        account: &Account,
+        (image, member): (u32, u32),
+        sums: &Entry,
+        times: u32,
+        lap: Lap,
+    ) {
+        let again = sums.again(times, lap.cycles);
+        if account.action.is_wait() || (lap.images, lap.members) == (0, 0) {
+            self.add(account, (image, member), &again);
+            return;
         }
-        let window = |window: &Interval| !window.is_empty();
-        Sums {
-            entries: of(&mut self.entries, Entry::EMPTY, |entry| entry.rows > 0),
-            passes: of(&mut self.passes, Interval::EMPTY, window),
-            image_work: of(&mut self.image_work, Interval::EMPTY, window),
-        }
-    }
-
-    /// Adds sums that were taken out.
-    pub(super) fn put(&mut self, sums: &Sums) {
-        sums.entries.iter().for_each(|(place, entry)| self.entries[*place].join(entry));
-        sums.passes.iter().for_each(|(place, window)| self.passes[*place].widen(*window));
-        sums.image_work.iter().for_each(|(place, window)| self.image_work[*place].widen(*window));
-    }
-
-    /// Adds sums of a period that comes `times` times more.
-    pub(super) fn put_again(&mut self, sums: &Sums, times: u32, lap: Lap) {
-        let again = |sum: u128| sum * u128::from(times);
-        let all_cycles = lap.cycles * u64::from(times);
-        for (place, entry) in &sums.entries {
-            let window = entry.window.later(lap.cycles).join(entry.window.later(all_cycles));
-            self.entries[*place].join(&Entry {
-                unit_cycles: again(entry.unit_cycles),
-                energy: again(entry.energy),
-                count: again(entry.count),
-                rows: entry.rows * u64::from(times),
-                window,
-            });
-        }
-        // The last image and member stand for none, which no period moves.
-        let (of_image, of_member) = (self.members as usize + 1, self.images as usize + 1);
-        let (images, members) = (self.images as usize, self.members as usize);
-        for time in 1..=times as usize {
-            let cycles = lap.cycles * time as u64;
-            let by = |of: u32| of as usize * time;
-            for (place, window) in &sums.passes {
-                let (image, member) = (place / of_image % of_member, place % of_image);
-                let image_moves = if image < images { by(lap.images) * of_image } else { 0 };
-                let member_moves = if member < members { by(lap.members) } else { 0 };
-                self.passes[place + image_moves + member_moves].widen(window.later(cycles));
-            }
-            for (image, window) in &sums.image_work {
-                let moves = if *image < images { by(lap.images) } else { 0 };
-                self.image_work[image + moves].widen(window.later(cycles));
-            }
+        let slot = self.slot(account);
+        self.entries[slot].join(&again);
+        // What belongs to no image or member does not move.
+        let moved = |at: u32, by: u32| if at == NONE { NONE } else { at + by };
+        for time in 1..=times {
+            let pass = (moved(image, lap.images * time), moved(member, lap.members * time));
+            let window = sums.window.later(lap.cycles * u64::from(time));
+            self.add(account, pass, &Entry { window, ..Entry::EMPTY });
         }
     }
 }

@@ -3,10 +3,10 @@
 //! Neighbouring spans of one layer, plane, component and action are mostly for the same image and member. Their sums are kept
 //! in one cache line and 64 bits each, and go to the ledger when image or member changes, or a sum might not fit.
 
-use super::ledger::{Account, Entry, Interval, Ledger, Sums};
+use super::ledger::{Account, Entry, Interval, Ledger};
 use crate::mapping::Plane;
-use crate::trace::span::{KINDS, PLANES, of_kind};
-use crate::trace::{Lap, Span, SpanSink};
+use crate::trace::span::{KINDS, PLANES, booked_at, of_kind};
+use crate::trace::{Lap, NONE, OfLayer, Span, SpanSink};
 use std::collections::VecDeque;
 
 /// Bits of what a span may add to an open sum, and number of spans for which the sum fits 64 bits then.
@@ -33,55 +33,118 @@ impl Open {
     }
 }
 
+/// Image and member of an account that nothing has come for.
+const UNUSED: u32 = NONE - 1;
+
+/// Sums that have gone to the ledger: their account with its number, image and member.
+#[derive(Debug, Clone, Copy)]
+struct Booked {
+    number: usize,
+    account: Account,
+    pass: (u32, u32),
+    sums: Entry,
+}
+
+/// What has gone to the ledger since the first of some marks.
+#[derive(Debug, Clone, Default)]
+struct Log {
+    /// Numbers of marks, with the place at which each is.
+    marks: VecDeque<(u32, usize)>,
+    booked: VecDeque<Booked>,
+}
+
+impl Log {
+    fn push(&mut self, booked: Booked) {
+        if !self.marks.is_empty() {
+            self.booked.push_back(booked);
+        }
+    }
+
+    fn mark(&mut self, number: u32) {
+        self.marks.push_back((number, self.booked.len()));
+    }
+
+    /// Forgets all but the last `most` marks.
+    fn keep(&mut self, most: usize) {
+        let Some(gone) = self.marks.len().checked_sub(most) else { return };
+        self.marks.drain(..gone);
+        let first = self.marks.front().map_or(self.booked.len(), |(_, at)| *at);
+        self.booked.drain(..first);
+        self.marks.iter_mut().for_each(|(_, at)| *at -= first);
+    }
+
+    fn since(&self, mark: u32) -> Vec<Booked> {
+        let at = self.marks.iter().find(|(number, _)| *number == mark).map_or(self.booked.len(), |(_, at)| *at);
+        self.booked.iter().skip(at).copied().collect()
+    }
+}
+
 /// Takes spans for a [`Ledger`]: the same sums as if the ledger took them itself, in less time.
 #[derive(Debug, Clone)]
 pub struct Tally {
     /// By [`Span::account`].
     open: Vec<Open>,
-    /// What has come since the last mark.
+    /// Numbers of accounts that something has come for: of the chip, and of each layer.
+    used: Vec<Vec<usize>>,
     ledger: Ledger,
-    /// What has come between the last marks, and all before, where there are marks.
-    marked: VecDeque<Sums>,
-    before: Option<Ledger>,
+    /// What the whole run has booked since the last marks, and how many marks there were.
+    log: Log,
+    marks: u32,
+    /// What each layer has.
+    logs: Vec<Log>,
+    /// For each layer the one whose output comes in by its link.
+    into: Vec<u32>,
 }
 
 impl Tally {
     /// For a ledger.
     #[must_use]
     pub fn new(ledger: Ledger) -> Self {
+        let layers = ledger.layers() as usize;
         Self {
-            open: vec![Open::new(0, 0); (ledger.layers() as usize + 1) * PLANES * KINDS],
+            open: vec![Open::new(UNUSED, UNUSED); (layers + 1) * PLANES * KINDS],
+            used: vec![Vec::new(); layers + 1],
             ledger,
-            marked: VecDeque::new(),
-            before: None,
+            log: Log::default(),
+            marks: 0,
+            logs: vec![Log::default(); layers],
+            into: vec![NONE; layers],
         }
     }
 
     /// The ledger, with everything that came.
     #[must_use]
     pub fn ledger(mut self) -> Ledger {
-        if self.before.is_some() {
-            self.mark(0);
-        } else {
-            self.close_all();
-        }
-        self.before.unwrap_or(self.ledger)
+        self.close_all();
+        self.ledger
     }
 
     /// Moves all open sums to the ledger.
     fn close_all(&mut self) {
-        (0..self.open.len()).for_each(|account| self.close(account));
+        for row in 0..self.used.len() {
+            (0..self.used[row].len()).for_each(|at| self.close(self.used[row][at]));
+        }
     }
 
-    /// The sums of all before the last `most` marks.
-    fn settle(&mut self, most: usize) -> &mut Ledger {
-        let before = self
-            .before
-            .get_or_insert_with(|| Ledger::new(self.ledger.layers(), self.ledger.images(), self.ledger.members()));
-        while self.marked.len() > most {
-            before.put(&self.marked.pop_front().expect("there are more"));
+    /// The layer of an account's number, whether it is of the link into it, and the account.
+    fn account(number: usize) -> (Option<u32>, bool, Account) {
+        let (row, (component, action)) = (number / KINDS, of_kind(number % KINDS));
+        let of_layer = (row / PLANES).checked_sub(1).map(|layer| layer as u32);
+        let of_plane = Plane::ALL.get(row % PLANES).copied();
+        let (layer, plane) = booked_at(of_layer, of_plane, component);
+        (of_layer, plane != of_plane, Account { layer, plane, component, action })
+    }
+
+    /// Adds sums to the ledger.
+    fn book(&mut self, number: usize, pass: (u32, u32), sums: &Entry) {
+        let (layer, of_link, account) = Self::account(number);
+        self.ledger.add(&account, pass, sums);
+        let booked = Booked { number, account, pass, sums: *sums };
+        self.log.push(booked);
+        let by = layer.map(|layer| if of_link { self.into[layer as usize] } else { layer });
+        if let Some(log) = by.and_then(|by| self.logs.get_mut(by as usize)) {
+            log.push(booked);
         }
-        before
     }
 
     /// Moves the open sums of an account to the ledger.
@@ -91,24 +154,23 @@ impl Tally {
         let open = &mut self.open[account];
         let Open { unit_cycles, energy, count, window, room, image, member } = *open;
         if room < FULL {
-            let (row, (component, action)) = (account / KINDS, of_kind(account % KINDS));
-            let layer = (row / PLANES).checked_sub(1).map(|layer| layer as u32);
-            let plane = Plane::ALL.get(row % PLANES).copied();
+            *open = Open::new(image, member);
             let [unit_cycles, energy, count] = [unit_cycles, energy, count].map(u128::from);
             let sums = Entry { unit_cycles, energy, count, rows: FULL - room, window };
-            self.ledger.add(&Account { layer, plane, component, action }, (image, member), &sums);
-            *open = Open::new(image, member);
+            self.book(account, (image, member), &sums);
         }
     }
 
     /// A span that cannot be added to what is open.
     #[cold]
     #[inline(never)]
-    fn turn_over(&mut self, span: &Span) {
-        let account = span.account();
+    fn turn_over(&mut self, account: usize, span: &Span) {
+        if self.open[account].image == UNUSED {
+            self.used[account / KINDS / PLANES].push(account);
+        }
         self.close(account);
         self.open[account] = Open::new(span.image, span.member);
-        self.ledger.push(span);
+        self.book(account, (span.image, span.member), &Entry::of(span));
     }
 }
 
@@ -119,17 +181,37 @@ impl SpanSink for Tally {
 
     fn mark(&mut self, most: usize) {
         self.close_all();
-        self.marked.push_back(self.ledger.take());
-        self.settle(most);
+        self.log.mark(self.marks);
+        self.marks += 1;
+        self.log.keep(most + 1);
     }
 
     fn repeat(&mut self, marks: usize, times: u32, lap: Lap) {
-        let period = self.marked.split_off(self.marked.len() - marks);
-        let before = self.settle(0);
-        for sums in &period {
-            before.put(sums);
-            before.put_again(sums, times, lap);
+        for Booked { account, pass, sums, .. } in self.log.since(self.marks - 1 - marks as u32) {
+            self.ledger.add_again(&account, pass, &sums, times, lap);
         }
+        self.log.keep(0);
+    }
+
+    fn mark_layer(&mut self, of: &OfLayer, mark: u32) {
+        let accounts = |layer: u32, of_link: bool| {
+            self.used[layer as usize + 1].iter().copied().filter(move |number| Self::account(*number).1 == of_link)
+        };
+        let of_links = of.consumers.iter().flat_map(|&consumer| accounts(consumer, true));
+        let all: Vec<usize> = accounts(of.layer, false).chain(of_links).collect();
+        of.consumers.iter().for_each(|&consumer| self.into[consumer as usize] = of.layer);
+        all.into_iter().for_each(|account| self.close(account));
+        self.logs[of.layer as usize].mark(mark);
+    }
+
+    fn repeat_layer(&mut self, of: &OfLayer, mark: u32, times: u32, cycles: u64) {
+        for Booked { number, pass, sums, .. } in self.logs[of.layer as usize].since(mark) {
+            self.book(number, pass, &sums.again(times, cycles));
+        }
+    }
+
+    fn forget_layer(&mut self, layer: u32) {
+        self.logs[layer as usize].keep(0);
     }
 
     #[inline(always)]
@@ -139,7 +221,7 @@ impl SpanSink for Tally {
 
     #[inline(always)]
     fn push_to(&mut self, account: usize, span: &Span) {
-        debug_assert_eq!(account, span.account());
+        debug_assert!(span.is_of(account));
         let open = &mut self.open[account];
         let units = u64::from(span.repeats) * u64::from(span.units);
         let unit_cycles = u128::from(span.duration) * u128::from(units);
@@ -157,7 +239,7 @@ impl SpanSink for Tally {
             }
         } else {
             // A copy, so that the span needs no memory where this is not called.
-            self.turn_over(&Span { ..*span });
+            self.turn_over(account, &Span { ..*span });
         }
     }
 }
@@ -165,7 +247,7 @@ impl SpanSink for Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::{Action, Component, NONE};
+    use crate::trace::{Action, Component};
     use proptest::prelude::*;
 
     fn spans() -> impl Strategy<Value = Vec<Span>> {

@@ -335,10 +335,10 @@ impl Accumulator {
     /// Shows its state.
     pub fn visit(&mut self, visitor: &mut dyn Visitor) {
         let of_pass = u64::from(self.spec.positions.div_ceil(self.spec.replication));
-        let (mut pass, position) = (self.joined / of_pass, self.joined % of_pass);
-        visitor.same(position);
+        let (mut pass, mut step) = (self.joined / of_pass, self.joined % of_pass);
+        visitor.step(&mut step, self.spec.replication);
         visitor.passes(&mut pass, self.spec.passes.into());
-        self.joined = pass * of_pass + position;
+        self.joined = pass * of_pass + step;
         visitor.same(self.joining.len() as u64);
         for (left, token) in &mut self.joining {
             visitor.same(*left as u64);

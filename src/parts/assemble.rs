@@ -46,6 +46,8 @@ pub struct Assembly {
     pub turn: Option<Turn>,
     /// Number of answers that the run must produce: images times passes of the last layer.
     pub answers: u64,
+    /// Whether the run may skip what repeats itself.
+    pub skips: bool,
     /// Looks for states that come back, where the run may skip them.
     pub recurrence: Option<Recurrence>,
     /// For each part, the part that sends to it, if there is one.
@@ -121,6 +123,7 @@ pub fn assemble(
         shared_arrays: mapping.shared_arrays().len(),
         turn: (config.schedule.mode == Mode::Sequential).then(|| turn(net, mapping, dataflow)),
         answers,
+        skips,
         recurrence: if skips { Recurrence::new(size, answers) } else { None },
         window: config.schedule.window.cycles(),
         ports,

@@ -7,6 +7,7 @@
 
 use super::build::Build;
 use super::context::{Context, Job, Units};
+use super::link::Sent;
 use super::recur::Visitor;
 use super::tag::tags;
 use super::timeline::Timeline;
@@ -122,6 +123,8 @@ pub struct Buffer {
     position: u32,
     /// Pixels that have arrived, and that have been released, since the start of the run.
     arrived: u64,
+    /// Messages that they came with.
+    heard: u64,
     released: u64,
     /// Pixels that no later position reads, since the start of the run. Some of them may not have arrived yet: rows at the
     /// end of a map that a stride skips.
@@ -146,6 +149,7 @@ impl Buffer {
             member: 0,
             position: 0,
             arrived: 0,
+            heard: 0,
             released: 0,
             done: 0,
             through: 0,
@@ -164,6 +168,7 @@ impl Buffer {
     pub fn handle<S: EventQueue, K: SpanSink>(&mut self, tag: Tag, cx: &mut Context<'_, S, K>) {
         match tag {
             Tag::Pixels => {
+                self.heard += 1;
                 while let Some(token) = cx.take(self.spec.input) {
                     self.arrived += u64::from(token.lanes);
                 }
@@ -179,6 +184,40 @@ impl Buffer {
         if self.phase == Phase::Holding {
             self.issue(cx);
         }
+    }
+
+    /// The position that is fetched next or being fetched, where it is one of a pass whose whole input is there; with image and
+    /// member.
+    #[must_use]
+    pub fn within(&self) -> Option<(u32, (u32, u32))> {
+        let whole = self.base() + u64::from(self.spec.layer.input.positions());
+        let goes_on = self.position > 0 && self.phase != Phase::Waiting && self.arrived >= whole;
+        goes_on.then_some((self.position, (self.image, self.member)))
+    }
+
+    /// Pixels that have been released.
+    #[must_use]
+    pub fn released(&self) -> u64 {
+        self.released
+    }
+
+    /// Pixels that have yet to arrive in the run.
+    #[must_use]
+    pub fn expected(&self) -> u64 {
+        let maps = u64::from(self.spec.images) * u64::from(self.spec.passes / self.spec.replays);
+        (maps * u64::from(self.spec.layer.input.positions())).saturating_sub(self.arrived)
+    }
+
+    /// Messages that it has heard of.
+    #[must_use]
+    pub fn heard(&self) -> u64 {
+        self.heard
+    }
+
+    /// Pixels have arrived that were not sent one by one.
+    pub fn hear(&mut self, sent: Sent) {
+        self.arrived += sent.pixels;
+        self.heard += sent.messages;
     }
 
     fn pass(&self) -> u64 {
@@ -257,6 +296,13 @@ impl Buffer {
             self.roomy = 0;
             self.phase = Phase::Waiting;
             self.advance(cx);
+            let look_at = &mut cx.shared.look_at[self.spec.index as usize];
+            if self.position == 0 {
+                // Never stays never.
+                *look_at = if *look_at == u32::MAX { u32::MAX } else { 0 };
+            } else if self.position >= *look_at && cx.shared.due.last() != Some(&self.spec.index) {
+                cx.shared.due.push(self.spec.index);
+            }
             self.fetch(cx);
             if self.phase != Phase::Holding {
                 return;
@@ -296,16 +342,20 @@ impl Buffer {
     /// Shows its state: pixels are counted from the map that the current pass reads.
     pub fn visit(&mut self, visitor: &mut dyn Visitor) {
         visitor.same(self.phase as u64);
-        visitor.same(self.position.into());
+        visitor.position(&mut self.position);
         visitor.same(self.roomy as u64);
         let from = self.base();
         visitor.pass(&mut self.image, &mut self.member);
         let base = self.base();
-        for pixels in [&mut self.arrived, &mut self.released, &mut self.done] {
-            let here = pixels.wrapping_sub(from);
-            visitor.same(here);
-            *pixels = base.wrapping_add(here);
-        }
+        let here = |pixels: u64| pixels.wrapping_sub(from);
+        visitor.external(here(self.arrived));
+        visitor.external_sum(&mut self.heard);
+        let (mut released, kept) = (here(self.released), self.done.wrapping_sub(self.released));
+        visitor.count(&mut released);
+        visitor.same(kept);
+        self.arrived = base.wrapping_add(here(self.arrived));
+        self.released = base.wrapping_add(released);
+        self.done = self.released.wrapping_add(kept);
         visitor.passes(&mut self.through, self.spec.passes.into());
         self.read_port.visit(visitor);
     }

@@ -7,7 +7,7 @@ use super::token::Token;
 use super::turn::Turn;
 use crate::kernel::{Cycle, Event, EventQueue, PartId, PortId, Ports};
 use crate::mapping::{LayerMapping, Plane};
-use crate::trace::span::account;
+use crate::trace::span::{account, account_of_link};
 use crate::trace::{Action, Component, Moved, NONE, Span, SpanSink};
 use std::ops::Range;
 
@@ -29,6 +29,12 @@ impl Site {
     #[must_use]
     pub const fn new(component: Component, layer: u32, plane: Option<Plane>) -> Self {
         Self { component, layer, plane, account: account(layer, plane, component) }
+    }
+
+    /// The same at the far end of the link into a layer.
+    #[must_use]
+    pub const fn of_link(self, into: u32) -> Self {
+        Self { account: account_of_link(into, self.component), ..self }
     }
 }
 
@@ -166,6 +172,9 @@ pub struct Shared<K> {
     pub refused: Vec<(Cycle, Cycle)>,
     /// Answers that have reached the sink.
     pub answers: u64,
+    /// For each layer the position from which on its state is looked at, and the layers whose state is to be looked at.
+    pub look_at: Vec<u32>,
+    pub due: Vec<u32>,
     /// Cycles in which arrays book each read and each conversion in a row of its own; may be empty.
     pub window: Range<Cycle>,
 }
@@ -398,6 +407,8 @@ mod tests {
             turn: None,
             refused: Vec::new(),
             answers: 0,
+            look_at: Vec::new(),
+            due: Vec::new(),
             window: 0..0,
         };
         let site = Site::new(Component::Adc, 0, None);

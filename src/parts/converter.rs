@@ -393,9 +393,14 @@ impl Converter {
             [of.count, of.sample, of.convert].into_iter().for_each(|value| visitor.same(value));
         }
         visitor.time_if(&mut self.refused_since);
-        visitor.same(self.gaps.map_or(u64::MAX, |(_, gaps)| gaps.into()));
-        if let Some((token, _)) = &mut self.gaps {
+        visitor.same(self.gaps.is_some().into());
+        if let Some((token, gaps)) = &mut self.gaps {
             visitor.token(token);
+            let mut end = self.gaps_since + u64::from(*gaps) * self.spec.period;
+            visitor.time(&mut end);
+            let mut number = u64::from(*gaps);
+            visitor.count(&mut number);
+            *gaps = number as u32;
         }
         [&mut self.gaps_since, &mut self.idle_since, &mut self.started].into_iter().for_each(|at| visitor.time(at));
     }

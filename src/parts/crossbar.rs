@@ -174,6 +174,8 @@ pub struct Crossbar {
     idle_since: Cycle,
     /// Number of weight samples that are drawn and not yet used.
     ahead: u64,
+    /// Times that it was told of weights for a pass.
+    heard: u64,
 }
 
 impl CrossbarSpec {
@@ -288,6 +290,7 @@ impl Crossbar {
             converted: 0,
             idle_since: 0,
             ahead: 1,
+            heard: 0,
         }
     }
 
@@ -326,6 +329,7 @@ impl Crossbar {
     #[inline(never)]
     fn drawn<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         self.ahead += 1;
+        self.heard += u64::from(self.spec.refresh == Refresh::Pass);
         self.begin(cx);
     }
 
@@ -734,6 +738,12 @@ impl Crossbar {
         self.token.position + self.token.lanes == self.spec.energy.positions
     }
 
+    /// Times that it was told of what others than the parts of its layer's pass do.
+    #[must_use]
+    pub fn heard(&self) -> u64 {
+        self.heard
+    }
+
     /// Shows its state.
     pub fn visit(&mut self, visitor: &mut dyn Visitor) {
         let (phase, mut since) = match &mut self.phase {
@@ -753,7 +763,14 @@ impl Crossbar {
         let each = self.each.map_or([u64::MAX; 3], |each| [each.rows, each.drive, each.cells]);
         let reads = [self.copies, self.units.number, self.pulse, self.pulses, self.idle].map(u64::from);
         each.into_iter().chain(reads).for_each(|value| visitor.same(value));
-        [self.rows, self.weights, self.ahead].into_iter().for_each(|value| visitor.same(value));
+        [self.rows, self.weights].into_iter().for_each(|value| visitor.same(value));
+        if self.spec.refresh == Refresh::Position {
+            visitor.same(self.ahead);
+        } else {
+            // Within a pass generators work by themselves.
+            visitor.external(self.ahead);
+        }
+        visitor.external_sum(&mut self.heard);
         visitor.time_if(&mut self.arrived);
         [&mut self.started, &mut self.converted, &mut self.idle_since].into_iter().for_each(|at| visitor.time(at));
     }

@@ -191,7 +191,7 @@ impl Digital {
         visitor.same(self.in_hand.is_some().into());
         if let Some((token, output)) = &mut self.in_hand {
             visitor.token(token);
-            visitor.token(output);
+            visitor.message(output);
         }
         visitor.same((self.roomy as u64) << 1 | u64::from(self.refused));
         self.lanes.visit(visitor);

@@ -93,6 +93,11 @@ impl Share {
         Self { whole: fixed >> Self::BITS, fraction: fixed & ((1 << Self::BITS) - 1) }
     }
 
+    /// Whether any `pulses` pulses that follow each other drive as many rows as the next ones.
+    fn repeats(self, pulses: u64) -> bool {
+        u128::from(self.fraction) * u128::from(pulses) % (1 << Self::BITS) == 0
+    }
+
     /// Rows driven in `number` pulses of an array from the one numbered `first` on.
     #[inline]
     fn rows(self, first: u64, number: u64) -> u64 {
@@ -238,6 +243,16 @@ impl ReadEnergy {
         match self.rows {
             Rows::Stated { rows, .. } if rows.fraction == 0 => Some(rows.whole),
             _ => None,
+        }
+    }
+
+    /// Whether a pulse of a position drives as many rows as the same pulse `positions` positions later.
+    #[must_use]
+    pub fn repeats(&self, positions: u32) -> bool {
+        let pulses = u64::from(positions) * u64::from(self.pulses) * u64::from(self.peers);
+        match self.rows {
+            Rows::Stated { rows, squares } => rows.repeats(pulses) && squares.repeats(pulses),
+            Rows::Counted(_) => false,
         }
     }
 

@@ -38,6 +38,15 @@ tags! {
 /// Where the waits of the links of the interconnect are booked: they belong to no layer.
 const LINKS: Site = Site::new(Component::Link, NONE, None);
 
+/// Changes of what a link has delivered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Messages.
+    pub messages: u64,
+    /// Their pixels.
+    pub pixels: u64,
+}
+
 /// Description and ports of a link.
 #[derive(Debug, Clone)]
 pub struct LinkSpec {
@@ -57,6 +66,8 @@ pub struct LinkSpec {
     pub read_bytes: u64,
     /// One access of the buffers at the other end; energy of a byte.
     pub write: Job,
+    /// Where waits of the links of the interconnect are booked.
+    pub hops: Site,
     /// Those buffers.
     pub write_units: Units,
     /// Bytes written in one access.
@@ -102,6 +113,7 @@ impl LinkSpec {
         } else {
             // The write belongs to the layer whose buffer it fills.
             let write = at.job_of(Some(l), Component::Buffer, Action::Write, &costs.buffer_write);
+            let write = Job { site: write.site.of_link(l as u32), ..write };
             // All tiles write the same message: the smallest part of a tile sets the pace.
             (write, mapped.tiles.start, mapped.least_of_tile(tile_in.bytes_per_cycle.into()))
         };
@@ -114,6 +126,7 @@ impl LinkSpec {
             read_unit: last_tile.map(Units::one),
             read_bytes,
             write,
+            hops: if to_sink { LINKS } else { LINKS.of_link(l as u32) },
             write_units: Units::new(write_to, copies + 1),
             write_bytes,
             copies,
@@ -147,6 +160,7 @@ pub struct Link {
     read_port: Option<Timeline>,
     write_port: Timeline,
     hops: Vec<Hop>,
+    sent: Sent,
 }
 
 impl Link {
@@ -162,6 +176,7 @@ impl Link {
             under_way: VecDeque::new(),
             refused: false,
             hops: Vec::new(),
+            sent: Sent::default(),
         }
     }
 
@@ -169,6 +184,12 @@ impl Link {
     #[must_use]
     pub fn spec(&self) -> &LinkSpec {
         &self.spec
+    }
+
+    /// What it has delivered.
+    #[must_use]
+    pub fn sent(&self) -> Sent {
+        self.sent
     }
 
     /// Handles an event.
@@ -225,7 +246,7 @@ impl Link {
         }
         let (message, transfer) = (Units::one(NONE), Job { duration: occupancy, ..spec.transfer });
         for hop in &self.hops {
-            let (link, site) = (Units::one(hop.link), LINKS);
+            let (link, site) = (Units::one(hop.link), spec.hops);
             cx.wait_between(Action::WaitLink, transfer.site, hop.asked, hop.granted, token, message);
             cx.wait_between(Action::WaitOperand, site, hop.free, hop.granted, token, link);
             cx.work(&transfer, hop.granted, token, Amount::once(link, bytes));
@@ -247,9 +268,12 @@ impl Link {
     /// Shows its state.
     pub fn visit(&mut self, visitor: &mut dyn Visitor) {
         visitor.same(u64::from(self.asks) << 1 | u64::from(self.refused));
-        visitor.token_if(&mut self.leaving);
+        visitor.same(self.leaving.is_some().into());
+        self.leaving.iter_mut().for_each(|token| visitor.message(token));
         visitor.same(self.under_way.len() as u64);
-        self.under_way.iter_mut().for_each(|token| visitor.token(token));
+        self.under_way.iter_mut().for_each(|token| visitor.message(token));
+        visitor.sum(&mut self.sent.messages);
+        visitor.sum(&mut self.sent.pixels);
         if let Some(port) = &mut self.read_port {
             port.visit(visitor);
         }
@@ -273,6 +297,8 @@ impl Link {
     fn arrive<S: EventQueue, K: SpanSink>(&mut self, cx: &mut Context<'_, S, K>) {
         let token = self.under_way.pop_front().expect("a message is under way");
         cx.deliver(self.spec.output, &token);
+        self.sent.messages += 1;
+        self.sent.pixels += u64::from(token.lanes);
         let last = token.position + token.lanes == self.spec.pixels;
         if self.spec.moves_turn
             && last

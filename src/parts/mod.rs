@@ -27,6 +27,7 @@ pub mod link;
 pub mod source;
 pub mod sink;
 pub mod recur;
+pub mod steady;
 pub mod assemble;
 pub mod simulation;
 
@@ -64,6 +65,15 @@ pub enum Part {
 }
 
 impl Part {
+    /// Events that came from others than the parts of its layer within a pass.
+    fn heard(&self) -> u64 {
+        match self {
+            Part::Buffer(part) => part.heard(),
+            Part::Crossbar(part) => part.heard(),
+            _ => 0,
+        }
+    }
+
     /// Shows its state.
     fn visit(&mut self, visitor: &mut dyn recur::Visitor) {
         match self {

@@ -192,6 +192,11 @@ impl Network {
         self.free_at.iter_mut().for_each(|free_at| visitor.time_if(free_at));
     }
 
+    /// Shows it of one link.
+    pub fn visit_link(&mut self, link: u32, visitor: &mut dyn Visitor) {
+        visitor.time_if(&mut self.free_at[link as usize]);
+    }
+
     /// Number of links, for utilisation and area.
     #[must_use]
     pub fn links(&self) -> usize {

@@ -28,6 +28,38 @@ pub trait Visitor {
     /// A sum that decides nothing.
     fn sum(&mut self, sum: &mut u64);
 
+    /// An output position of the layer, before pooling.
+    fn position(&mut self, position: &mut u32) {
+        self.same((*position).into());
+    }
+
+    /// A number of steps of a pass, each of `lanes` positions.
+    fn step(&mut self, step: &mut u64, lanes: u32) {
+        let mut position = *step as u32 * lanes;
+        self.position(&mut position);
+        *step = u64::from(position / lanes);
+    }
+
+    /// A pixel of the layer's output.
+    fn pixel(&mut self, pixel: &mut u32) {
+        self.same((*pixel).into());
+    }
+
+    /// A number of 32 bits that grows while positions follow each other, and decides nothing by itself.
+    fn count(&mut self, count: &mut u64) {
+        self.same(*count);
+    }
+
+    /// What other layers decide.
+    fn external(&mut self, value: u64) {
+        self.same(value);
+    }
+
+    /// A sum over what other layers do.
+    fn external_sum(&mut self, sum: &mut u64) {
+        self.sum(sum);
+    }
+
     /// A cycle, if there is one.
     fn time_if(&mut self, at: &mut Option<Cycle>) {
         self.same(at.is_some().into());
@@ -46,16 +78,16 @@ pub trait Visitor {
     /// A token.
     fn token(&mut self, token: &mut Token) {
         self.pass(&mut token.image, &mut token.member);
-        self.same(u64::from(token.position) << 32 | u64::from(token.lanes));
+        self.position(&mut token.position);
+        self.same(token.lanes.into());
         self.same(token.reads.word());
     }
 
-    /// A token, if there is one.
-    fn token_if(&mut self, token: &mut Option<Token>) {
-        self.same(token.is_some().into());
-        if let Some(token) = token {
-            self.token(token);
-        }
+    /// A token of pixels.
+    fn message(&mut self, token: &mut Token) {
+        self.pass(&mut token.image, &mut token.member);
+        self.pixel(&mut token.position);
+        self.same(token.lanes.into());
     }
 }
 
@@ -66,13 +98,24 @@ enum Item {
     Pass(u32, u32),
     Same(u64),
     Sum(u64),
+    Count(u64),
+    Position(u32),
+    Pixel(u32),
 }
 
-/// The state when an answer has left.
-#[derive(Debug, Default)]
-struct Snapshot {
+/// The state of all parts, or of those of a layer within a pass.
+#[derive(Debug)]
+pub(super) struct Snapshot {
     now: Cycle,
+    within: bool,
     items: Vec<Item>,
+}
+
+impl Snapshot {
+    /// Of nothing yet; `like` another one has room for as much.
+    pub(super) fn new(now: Cycle, within: bool, like: Option<&Self>) -> Self {
+        Self { now, within, items: Vec::with_capacity(like.map_or(0, |like| like.items.len())) }
+    }
 }
 
 impl Visitor for Snapshot {
@@ -91,6 +134,30 @@ impl Visitor for Snapshot {
     fn sum(&mut self, sum: &mut u64) {
         self.items.push(Item::Sum(*sum));
     }
+
+    fn position(&mut self, position: &mut u32) {
+        self.items.push(if self.within { Item::Position(*position) } else { Item::Same((*position).into()) });
+    }
+
+    fn pixel(&mut self, pixel: &mut u32) {
+        self.items.push(if self.within { Item::Pixel(*pixel) } else { Item::Same((*pixel).into()) });
+    }
+
+    fn count(&mut self, count: &mut u64) {
+        self.items.push(if self.within { Item::Count(*count) } else { Item::Same(*count) });
+    }
+
+    fn external(&mut self, value: u64) {
+        if !self.within {
+            self.same(value);
+        }
+    }
+
+    fn external_sum(&mut self, sum: &mut u64) {
+        if !self.within {
+            self.sum(sum);
+        }
+    }
 }
 
 /// Images and members of a run.
@@ -104,10 +171,12 @@ pub struct Size {
 
 /// What changes in a period.
 #[derive(Debug)]
-struct Period {
+pub(super) struct Period {
     lap: Lap,
     /// How often it comes again.
-    times: u32,
+    pub(super) times: u32,
+    /// Whether it lies within a pass of a layer.
+    within: bool,
     /// For each item of the state what one period adds to it.
     changes: Vec<u64>,
 }
@@ -160,8 +229,77 @@ impl Period {
             };
             changes.push(change);
         }
-        (times > 0).then_some(Self { lap: Lap { cycles, images, members }, times, changes })
+        (times > 0).then_some(Self { lap: Lap { cycles, images, members }, times, within: false, changes })
     }
+
+    /// The same within a pass of a layer, where positions and pixels move; with how far they do. How often it comes again is
+    /// not known yet.
+    pub(super) fn within(before: &Snapshot, after: &Snapshot) -> Option<(Self, Moves)> {
+        if before.items.len() != after.items.len() {
+            return None;
+        }
+        let cycles = after.now - before.now;
+        let mut moves = Moves { positions: 0, pixels: 0, first: u32::MAX, last: 0, most: u32::MAX };
+        let mut changes = Vec::with_capacity(after.items.len());
+        for pair in before.items.iter().zip(&after.items) {
+            let change = match pair {
+                (Item::Same(value), Item::Same(after)) if value == after => 0,
+                (Item::Sum(sum), Item::Sum(after)) => after.checked_sub(*sum)?,
+                (Item::Count(count), Item::Count(after)) => {
+                    let by = after.checked_sub(*count)?;
+                    let room = u64::from(u32::MAX).saturating_sub(*after);
+                    moves.most = moves.most.min(room.checked_div(by).map_or(u32::MAX, |most| most as u32));
+                    by
+                }
+                (Item::Time(at), Item::Time(after)) if *after == at.wrapping_add(cycles) => cycles,
+                (Item::Time(at), Item::Time(after)) if at == after && *at <= before.now => 0,
+                (Item::Pass(image, member), Item::Pass(to, to_member)) if (image, member) == (to, to_member) => 0,
+                (Item::Position(at), Item::Position(to)) if at == to => 0,
+                (Item::Position(at), Item::Position(to)) => {
+                    (moves.first, moves.last) = (moves.first.min(*at), moves.last.max(*to));
+                    moved(&mut moves.positions, *at, *to)?
+                }
+                (Item::Pixel(at), Item::Pixel(to)) if at == to => 0,
+                (Item::Pixel(at), Item::Pixel(to)) => moved(&mut moves.pixels, *at, *to)?,
+                _ => return None,
+            };
+            changes.push(change);
+        }
+        let lap = Lap { cycles, images: 0, members: 0 };
+        (cycles > 0 && moves.positions > 0).then_some((Self { lap, times: 0, within: true, changes }, moves))
+    }
+
+    /// Its cycles.
+    pub(super) fn cycles(&self) -> Cycle {
+        self.lap.cycles
+    }
+
+    /// Moves a state on that `visit` shows.
+    pub(super) fn skip(&self, visit: impl FnOnce(&mut dyn Visitor)) {
+        visit(&mut Move { period: self, at: 0 });
+    }
+}
+
+/// The distance from one number to a later one, which is that of all before.
+fn moved(all: &mut u32, from: u32, to: u32) -> Option<u64> {
+    let by = to.checked_sub(from)?;
+    if *all == 0 {
+        *all = by;
+    }
+    (*all == by).then_some(by.into())
+}
+
+/// How far a pass of a layer moves in a period.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moves {
+    /// Positions, and pixels of the layer's output; 0 if no part has one that moves.
+    pub(super) positions: u32,
+    pub(super) pixels: u32,
+    /// The first position at its start, and the last one at its end.
+    pub(super) first: u32,
+    pub(super) last: u32,
+    /// How often a period can come before a number exceeds 32 bits.
+    pub(super) most: u32,
 }
 
 /// Moves the state on.
@@ -196,6 +334,31 @@ impl Visitor for Move<'_> {
 
     fn sum(&mut self, sum: &mut u64) {
         *sum += self.next();
+    }
+
+    fn position(&mut self, position: &mut u32) {
+        // Those of no position do not move.
+        *position = position.wrapping_add(self.next() as u32);
+    }
+
+    fn pixel(&mut self, pixel: &mut u32) {
+        *pixel = pixel.wrapping_add(self.next() as u32);
+    }
+
+    fn count(&mut self, count: &mut u64) {
+        *count += self.next();
+    }
+
+    fn external(&mut self, value: u64) {
+        if !self.period.within {
+            self.same(value);
+        }
+    }
+
+    fn external_sum(&mut self, sum: &mut u64) {
+        if !self.period.within {
+            self.sum(sum);
+        }
     }
 }
 
@@ -243,8 +406,7 @@ impl Recurrence {
     /// Looks at the state, which `visit` shows. Where it is one that was seen before, moves it on over all periods that can be
     /// skipped.
     pub fn look(&mut self, now: Cycle, answers: u64, mut visit: impl FnMut(&mut dyn Visitor)) -> Option<Skip> {
-        let room = self.last.back().map_or(0, |last| last.items.len());
-        let mut here = Snapshot { now, items: Vec::with_capacity(room) };
+        let mut here = Snapshot::new(now, false, self.last.back());
         visit(&mut here);
         let found = self.last.iter().rev().zip(1..).find_map(|(before, looks)| {
             let period = Period::between(before, &here, self.size)?;
@@ -252,7 +414,7 @@ impl Recurrence {
         });
         let mut answers = answers;
         let skip = found.map(|(looks, period)| {
-            visit(&mut Move { period: &period, at: 0 });
+            period.skip(&mut visit);
             self.last.clear();
             answers += looks as u64 * self.each * u64::from(period.times);
             Skip { looks, times: period.times, lap: period.lap }

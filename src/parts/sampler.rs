@@ -49,6 +49,8 @@ pub struct SamplerSpec {
     pub samples: u64,
     /// Passes of an image.
     pub passes: u32,
+    /// Positions that a sample is for.
+    pub step: u32,
     /// Where each position has a sample of its own: samples of a pass, and lanes of the last of them.
     pub per_position: Option<(u64, u32)>,
 }
@@ -84,6 +86,7 @@ impl SamplerSpec {
             replicas: group.replicas.clone(),
             samples: if draws == Draws::PerMember { passes } else { passes * batches },
             passes: mapped.passes,
+            step: mapped.replication,
             per_position: (draws == Draws::PerPosition).then_some((batches, last_lanes)),
         }
     }
@@ -155,8 +158,8 @@ impl Sampler {
     /// Shows its state.
     pub fn visit(&mut self, visitor: &mut dyn Visitor) {
         let of_pass = self.spec.per_position.map_or(1, |(samples, _)| samples);
-        let (mut pass, sample) = (self.started / of_pass, self.started % of_pass);
-        visitor.same(sample);
+        let (mut pass, mut sample) = (self.started / of_pass, self.started % of_pass);
+        visitor.step(&mut sample, self.spec.step);
         visitor.passes(&mut pass, self.spec.passes.into());
         self.started = pass * of_pass + sample;
         visitor.sum(&mut self.bits);

@@ -2,8 +2,9 @@
 
 use super::assemble::Assembly;
 use super::context::{Context, Shared};
-use super::recur::{REMEMBERED, Recurrence, Skip, Visitor};
+use super::recur::{REMEMBERED, Recurrence, Skip};
 use super::shared::SharedArrays;
+use super::steady::{State, Steady};
 use super::{Part, sampler, source};
 use crate::error::Error;
 use crate::kernel::{Cycle, Event, EventQueue, Handler, PartId, Stats, run};
@@ -19,10 +20,13 @@ pub struct Simulation<K> {
     names: Vec<String>,
     layers: Vec<Option<usize>>,
     shared: Shared<K>,
-    handled: Handled,
+    /// Events that each part has handled. By part, so that counting one takes one instruction.
+    handled: Vec<u64>,
     expected_answers: u64,
     /// For each buffer the link that fills it.
     producers: Vec<PartId>,
+    /// Looks for passes of layers that repeat themselves.
+    steady: Option<Steady>,
     /// Looks for a state that comes back.
     recurrence: Option<Recurrence>,
     /// Answers at which it looks next; never, where there is none.
@@ -31,42 +35,32 @@ pub struct Simulation<K> {
     skipped: u64,
 }
 
-/// Declares [`Handled`], with a field for each kind of part.
-macro_rules! handled {
+/// Declares how events reach parts, with a name for each kind of part.
+macro_rules! kinds {
     ($($kind:ident $name:ident),+) => {
-        /// Events handled by each kind of part. Fields, so that counting one takes one instruction.
-        #[derive(Debug, Default)]
-        struct Handled { $($name: u64),+ }
-
-        impl Handled {
-            /// Hands an event to a part.
-            #[inline(always)]
-            fn handle<S: EventQueue, K: SpanSink>(&mut self, part: &mut Part, tag: u32, cx: &mut Context<'_, S, K>) {
-                match part {
-                    $(Part::$kind(part) => {
-                        self.$name += 1;
-                        part.handle(tag.into(), cx);
-                    })+
-                }
+        /// Hands an event to a part.
+        #[inline(always)]
+        fn hand<S: EventQueue, K: SpanSink>(part: &mut Part, tag: u32, cx: &mut Context<'_, S, K>) {
+            match part {
+                $(Part::$kind(part) => part.handle(tag.into(), cx),)+
             }
+        }
 
-            /// Shows the counts.
-            fn visit(&mut self, visitor: &mut dyn Visitor) {
-                $(visitor.sum(&mut self.$name);)+
+        /// Events that were handled, by kind of part.
+        fn by_kind(parts: &[Part], handled: &[u64]) -> BTreeMap<String, u64> {
+            let mut sums: BTreeMap<String, u64> = [$((stringify!($name).to_owned(), 0)),+].into();
+            for (part, handled) in parts.iter().zip(handled) {
+                let name = match part {
+                    $(Part::$kind(_) => stringify!($name),)+
+                };
+                *sums.get_mut(name).expect("all kinds are there") += handled;
             }
-
-            fn all(&self) -> u64 {
-                [$(self.$name),+].iter().sum()
-            }
-
-            fn by_name(&self) -> BTreeMap<String, u64> {
-                [$((stringify!($name).to_owned(), self.$name)),+].into()
-            }
+            sums
         }
     };
 }
 
-handled! {
+kinds! {
     Source source, Buffer buffer, Crossbar crossbar, Converter converter, Sampler sampler, Accumulator accumulator,
     Digital digital, Link link, Sink sink
 }
@@ -92,7 +86,8 @@ impl<S: EventQueue, K: SpanSink> Handler<S> for Simulation<K> {
         let cx = &mut Context { now, me: 0, queue, shared: &mut self.shared };
         for &Event { part, tag } in events {
             cx.me = part;
-            self.handled.handle(&mut self.parts[part as usize], tag, cx);
+            self.handled[part as usize] += 1;
+            hand(&mut self.parts[part as usize], tag, cx);
         }
     }
 
@@ -105,7 +100,7 @@ impl<S: EventQueue, K: SpanSink> Handler<S> for Simulation<K> {
                 self.shared.arrays.grant(&mut self.shared.ports, queue);
             }
         }
-        if self.shared.answers >= self.look_at && !queue.has_now() {
+        if (self.shared.answers >= self.look_at) | !self.shared.due.is_empty() && !queue.has_now() {
             self.look(now, queue);
         }
     }
@@ -115,7 +110,12 @@ impl<K: SpanSink> Simulation<K> {
     /// Parts ready to run; their spans go to `sink`.
     pub fn new(assembly: Assembly, sink: K) -> Self {
         let parts = assembly.parts;
-        let recurrence = assembly.recurrence.filter(|_| sink.repeats());
+        let skips = assembly.skips && sink.repeats();
+        let recurrence = assembly.recurrence.filter(|_| skips);
+        let steady = skips.then(|| Steady::new(&parts, &assembly.layers)).flatten();
+        let steady = steady.filter(|_| assembly.shared_arrays == 0);
+        let layers = assembly.layers.iter().flatten().max().map_or(0, |last| last + 1);
+        let look_at = (0..layers).map(|_| if steady.is_some() { 0 } else { u32::MAX });
         let shared = Shared {
             ports: assembly.ports,
             sink,
@@ -125,17 +125,20 @@ impl<K: SpanSink> Simulation<K> {
             turn: assembly.turn,
             refused: vec![(0, 0); parts.len()],
             answers: 0,
+            look_at: look_at.collect(),
+            due: Vec::new(),
             window: assembly.window,
         };
         Self {
+            handled: vec![0; parts.len()],
             parts,
             names: assembly.names,
             layers: assembly.layers,
             shared,
-            handled: Handled::default(),
             expected_answers: assembly.answers,
             producers: assembly.producers,
             look_at: recurrence.as_ref().map_or(u64::MAX, Recurrence::due),
+            steady,
             recurrence,
             skipped: 0,
         }
@@ -184,9 +187,8 @@ impl<K: SpanSink> Simulation<K> {
                 Part::Accumulator(_) | Part::Sink(_) => {}
             }
         }
-        let per_kind = self.handled.by_name();
-        let outcome =
-            Outcome { cycles: stats.last, events: self.handled.all(), per_kind, random_bits, skipped: self.skipped };
+        let (events, per_kind) = (self.handled.iter().sum(), by_kind(&self.parts, &self.handled));
+        let outcome = Outcome { cycles: stats.last, events, per_kind, random_bits, skipped: self.skipped };
         (outcome, self.shared.sink)
     }
 
@@ -210,15 +212,25 @@ impl<K: SpanSink> Simulation<K> {
     #[cold]
     #[inline(never)]
     fn look<S: EventQueue>(&mut self, now: Cycle, queue: &mut S) {
+        if let Some(steady) = &mut self.steady {
+            while let Some(layer) = self.shared.due.pop() {
+                let state = State { now, parts: &mut self.parts, handled: &mut self.handled, shared: &mut self.shared };
+                self.skipped += steady.look(layer, state, queue);
+            }
+        }
+        if self.shared.answers < self.look_at {
+            return;
+        }
         let Some(recurrence) = &mut self.recurrence else { return };
         let (parts, handled, shared) = (&mut self.parts, &mut self.handled, &mut self.shared);
         debug_assert!(shared.departures.is_empty(), "all that is ready has left");
         shared.sink.mark(REMEMBERED);
-        let before = handled.all();
+        let all = |handled: &[u64]| handled.iter().sum::<u64>();
+        let before = all(handled);
         let events = queue.events();
         let skip = recurrence.look(now, shared.answers, |visitor| {
             parts.iter_mut().for_each(|part| part.visit(visitor));
-            handled.visit(visitor);
+            handled.iter_mut().for_each(|handled| visitor.sum(handled));
             shared.visit(visitor);
             for (mut at, event) in events.iter().copied() {
                 visitor.time(&mut at);
@@ -228,7 +240,7 @@ impl<K: SpanSink> Simulation<K> {
         if let Some(Skip { looks, times, lap }) = skip {
             shared.sink.repeat(looks, times, lap);
             queue.delay(lap.cycles * u64::from(times));
-            self.skipped += handled.all() - before;
+            self.skipped += all(handled) - before;
         }
         self.look_at = recurrence.due();
     }

@@ -13,4 +13,4 @@ pub mod reader;
 pub use merge::Merge;
 pub use parquet::ParquetSink;
 pub use reader::TraceReader;
-pub use span::{Action, Component, Lap, Moved, NONE, Span, SpanSink};
+pub use span::{Action, Component, Lap, Moved, NONE, OfLayer, Span, SpanSink};

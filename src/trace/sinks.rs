@@ -2,7 +2,7 @@
 //!
 //! Those that hand a span on are always inlined: it may then never be written to memory.
 
-use crate::trace::{Lap, Moved, Span, SpanSink};
+use crate::trace::{Lap, Moved, OfLayer, Span, SpanSink};
 use std::time::Duration;
 
 /// Keeps every span, in order.
@@ -49,6 +49,21 @@ impl<A: SpanSink, B: SpanSink> SpanSink for (A, B) {
         self.1.repeat(marks, times, lap);
     }
 
+    fn mark_layer(&mut self, layer: &OfLayer, mark: u32) {
+        self.0.mark_layer(layer, mark);
+        self.1.mark_layer(layer, mark);
+    }
+
+    fn repeat_layer(&mut self, layer: &OfLayer, mark: u32, times: u32, cycles: u64) {
+        self.0.repeat_layer(layer, mark, times, cycles);
+        self.1.repeat_layer(layer, mark, times, cycles);
+    }
+
+    fn forget_layer(&mut self, layer: u32) {
+        self.0.forget_layer(layer);
+        self.1.forget_layer(layer);
+    }
+
     fn waited(&self) -> Duration {
         self.0.waited() + self.1.waited()
     }
@@ -83,6 +98,18 @@ impl<S: SpanSink> SpanSink for &mut S {
 
     fn repeat(&mut self, marks: usize, times: u32, lap: Lap) {
         (**self).repeat(marks, times, lap);
+    }
+
+    fn mark_layer(&mut self, layer: &OfLayer, mark: u32) {
+        (**self).mark_layer(layer, mark);
+    }
+
+    fn repeat_layer(&mut self, layer: &OfLayer, mark: u32, times: u32, cycles: u64) {
+        (**self).repeat_layer(layer, mark, times, cycles);
+    }
+
+    fn forget_layer(&mut self, layer: u32) {
+        (**self).forget_layer(layer);
     }
 
     fn waited(&self) -> Duration {
@@ -128,6 +155,24 @@ impl<S: SpanSink> SpanSink for Option<S> {
     fn repeat(&mut self, marks: usize, times: u32, lap: Lap) {
         if let Some(sink) = self {
             sink.repeat(marks, times, lap);
+        }
+    }
+
+    fn mark_layer(&mut self, layer: &OfLayer, mark: u32) {
+        if let Some(sink) = self {
+            sink.mark_layer(layer, mark);
+        }
+    }
+
+    fn repeat_layer(&mut self, layer: &OfLayer, mark: u32, times: u32, cycles: u64) {
+        if let Some(sink) = self {
+            sink.repeat_layer(layer, mark, times, cycles);
+        }
+    }
+
+    fn forget_layer(&mut self, layer: u32) {
+        if let Some(sink) = self {
+            sink.forget_layer(layer);
         }
     }
 

@@ -154,6 +154,22 @@ pub(crate) const fn account(layer: u32, plane: Option<Plane>, component: Compone
     (layer.wrapping_add(1) as usize * PLANES + place(plane)) * KINDS + component as usize * Action::ALL.len()
 }
 
+/// The same for what the link into a layer does at the layer's buffer and on the links of the interconnect, which is kept apart
+/// because it follows the layer before: numbers that no span has, since neither belongs to arrays.
+#[inline]
+pub(crate) const fn account_of_link(layer: u32, component: Component) -> usize {
+    account(layer, Some(Plane::Stochastic), component)
+}
+
+/// Layer and plane to which the spans of a component belong that have the number of a layer and a plane.
+pub(crate) fn booked_at(layer: Option<u32>, plane: Option<Plane>, component: Component) -> (Option<u32>, Option<Plane>) {
+    match component {
+        Component::Buffer => (layer, None),
+        Component::Link if plane.is_some() => (None, None),
+        _ => (layer, plane),
+    }
+}
+
 /// The component and action of a place.
 pub(crate) fn of_kind(kind: usize) -> (Component, Action) {
     (Component::ALL[kind / Action::ALL.len()], Action::ALL[kind % Action::ALL.len()])
@@ -323,6 +339,18 @@ impl Span {
         account(self.layer, self.plane, self.component) + self.action as usize
     }
 
+    /// Whether it may be booked under that number: its own, or that of a link.
+    #[must_use]
+    pub(crate) fn is_of(&self, account: usize) -> bool {
+        let of_link = || {
+            let (row, (component, action)) = (account / KINDS, of_kind(account % KINDS));
+            let layer = (row / PLANES).checked_sub(1).map(|layer| layer as u32);
+            let (layer, plane) = booked_at(layer, Plane::ALL.get(row % PLANES).copied(), component);
+            (layer.unwrap_or(NONE), plane, component, action) == (self.layer, self.plane, self.component, self.action)
+        };
+        account == self.account() || of_link()
+    }
+
     /// Busy (or waiting) unit-cycles of the row: `duration * repeats * units`.
     #[must_use]
     #[inline]
@@ -368,6 +396,15 @@ pub struct Lap {
     pub members: u32,
 }
 
+/// What books for a layer: its own parts, and the links that carry its output into others.
+#[derive(Debug, Clone, Default)]
+pub struct OfLayer {
+    /// The layer.
+    pub layer: u32,
+    /// Those that read its output.
+    pub consumers: Vec<u32>,
+}
+
 /// A piece of work that has entered a port, or has been taken from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moved {
@@ -405,7 +442,7 @@ pub trait SpanSink {
     /// The same, from those who have the number of the span's account at hand, see [`Span::account`].
     #[inline(always)]
     fn push_to(&mut self, account: usize, span: &Span) {
-        debug_assert_eq!(account, span.account());
+        debug_assert!(span.is_of(account));
         self.push(span);
     }
 
@@ -419,6 +456,15 @@ pub trait SpanSink {
 
     /// What has come since the mark `marks` before the last one comes `times` times more.
     fn repeat(&mut self, _marks: usize, _times: u32, _lap: Lap) {}
+
+    /// A period of a layer may begin here, if it can repeat them: its mark of this number.
+    fn mark_layer(&mut self, _layer: &OfLayer, _mark: u32) {}
+
+    /// What the layer has booked since a mark comes `times` times more, each time `cycles` later.
+    fn repeat_layer(&mut self, _layer: &OfLayer, _mark: u32, _times: u32, _cycles: u64) {}
+
+    /// The marks of a layer count no more.
+    fn forget_layer(&mut self, _layer: u32) {}
 
     /// Time for which those who gave it spans had to wait for it so far, because it is slower than they are.
     fn waited(&self) -> Duration {
