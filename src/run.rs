@@ -1,9 +1,9 @@
 //! One run, from a configuration to facts and sums: values first where there are images, then time and energy.
 
 use crate::config::{
-    Answer, Array, Base, Config, Copies, Described, EnsembleSpec, FastForward, Grouping, Images, Interconnect, Location,
-    MappingSpec, Plane, Posterior, Record, Sampler, Samples, Scheme, StochasticArrays, Tile, ValuesSpec, Workload,
-    embedded, ranges_without_images,
+    Answer, Array, Base, Config, Copies, Described, EnsembleSpec, FastForward, Grouping, Images, Interconnect,
+    Location, MappingSpec, Plane, Posterior, Record, Sampler, Samples, Scheme, StochasticArrays, Tile, ValuesSpec,
+    Workload, embedded, ranges_without_images,
 };
 use crate::critical::Flow;
 use crate::error::{Error, Problem};

@@ -172,9 +172,16 @@ impl EventQueue for Ring {
 
     fn put_off(&mut self, cycles: Cycle, of: &dyn Fn(PartId) -> bool) {
         debug_assert!(!self.has_now(), "events wait for the cycle last taken");
-        let (later, stay): (Vec<_>, Vec<_>) = self.events().into_iter().partition(|(_, event)| of(event.part));
-        *self = Self { now: self.now, ..Self::default() };
-        stay.into_iter().for_each(|(at, event)| self.push(at, event));
+        let mut later = self.events();
+        later.retain(|(_, event)| of(event.part));
+        for &(at, _) in later.iter().filter(|(at, _)| at - self.now <= MASK) {
+            let slot = (at & MASK) as usize;
+            self.slots[slot].retain(|event| !of(event.part));
+            if self.slots[slot].is_empty() {
+                self.occupied[slot / 64] &= !(1 << (slot % 64));
+            }
+        }
+        self.overflow.retain(|Reverse((.., event))| !of(event.part));
         later.into_iter().for_each(|(at, event)| self.push(at + cycles, event));
     }
 

@@ -112,9 +112,11 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Of nothing yet; `like` another one has room for as much.
-    pub(super) fn new(now: Cycle, within: bool, like: Option<&Self>) -> Self {
-        Self { now, within, items: Vec::with_capacity(like.map_or(0, |like| like.items.len())) }
+    /// Of nothing yet, in the room of another one.
+    pub(super) fn new(now: Cycle, within: bool, old: Option<Self>) -> Self {
+        let mut items = old.map_or_else(Vec::new, |old| old.items);
+        items.clear();
+        Self { now, within, items }
     }
 }
 
@@ -240,9 +242,8 @@ impl Period {
         }
         let cycles = after.now - before.now;
         let mut moves = Moves { positions: 0, pixels: 0, first: u32::MAX, last: 0, most: u32::MAX };
-        let mut changes = Vec::with_capacity(after.items.len());
-        for pair in before.items.iter().zip(&after.items) {
-            let change = match pair {
+        let mut change = |pair: (&Item, &Item)| {
+            Some(match pair {
                 (Item::Same(value), Item::Same(after)) if value == after => 0,
                 (Item::Sum(sum), Item::Sum(after)) => after.checked_sub(*sum)?,
                 (Item::Count(count), Item::Count(after)) => {
@@ -262,9 +263,13 @@ impl Period {
                 (Item::Pixel(at), Item::Pixel(to)) if at == to => 0,
                 (Item::Pixel(at), Item::Pixel(to)) => moved(&mut moves.pixels, *at, *to)?,
                 _ => return None,
-            };
-            changes.push(change);
+            })
+        };
+        // Most looks find another state, early.
+        for pair in before.items.iter().zip(&after.items) {
+            change(pair)?;
         }
+        let changes = before.items.iter().zip(&after.items).filter_map(change).collect();
         let lap = Lap { cycles, images: 0, members: 0 };
         (cycles > 0 && moves.positions > 0).then_some((Self { lap, times: 0, within: true, changes }, moves))
     }
@@ -406,7 +411,8 @@ impl Recurrence {
     /// Looks at the state, which `visit` shows. Where it is one that was seen before, moves it on over all periods that can be
     /// skipped.
     pub fn look(&mut self, now: Cycle, answers: u64, mut visit: impl FnMut(&mut dyn Visitor)) -> Option<Skip> {
-        let mut here = Snapshot::new(now, false, self.last.back());
+        let old = if self.last.len() == REMEMBERED { self.last.pop_front() } else { None };
+        let mut here = Snapshot::new(now, false, old);
         visit(&mut here);
         let found = self.last.iter().rev().zip(1..).find_map(|(before, looks)| {
             let period = Period::between(before, &here, self.size)?;
@@ -420,9 +426,6 @@ impl Recurrence {
             Skip { looks, times: period.times, lap: period.lap }
         });
         if skip.is_none() {
-            if self.last.len() == REMEMBERED {
-                self.last.pop_front();
-            }
             self.last.push_back(here);
         }
         self.due = answers - answers % self.each + self.each;

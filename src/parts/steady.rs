@@ -26,6 +26,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// Looks at positions one after another, from the start of a row on.
 const LOOKS: u32 = 8;
+/// A row with fewer positions is simulated in whole, unless it is like an earlier one: looking takes as long.
+const SHORT: u32 = 12;
 /// Earlier states with which the present one is compared.
 const REMEMBERED: usize = 4;
 /// Rows without a state that came back, after which a pass is simulated, and such passes, after which the layer is.
@@ -52,6 +54,7 @@ struct Output {
 #[derive(Debug)]
 struct Look {
     mark: u32,
+    position: u32,
     /// Whether all events are the layer's.
     alone: bool,
     snapshot: Snapshot,
@@ -81,9 +84,12 @@ struct Layer {
     /// Looks in this row, and whether one of them found something.
     looked: u32,
     found: bool,
+    /// The place in a row whose state came back in the last one.
+    known: Option<u32>,
     /// The last looks in this row, and at the start of the last rows.
     steps: VecDeque<Look>,
     rows: VecDeque<Look>,
+    spare: Vec<Snapshot>,
     marks: u32,
     /// Rows in which nothing came back, in this pass, and passes.
     rows_in_vain: u32,
@@ -127,6 +133,8 @@ impl Steady {
                 row: NONE,
                 looked: 0,
                 found: false,
+                known: None,
+                spare: Vec::new(),
                 steps: VecDeque::new(),
                 rows: VecDeque::new(),
                 marks: 0,
@@ -203,20 +211,29 @@ impl Steady {
             layer.begin(pass);
             state.shared.sink.forget_layer(index);
         }
-        let row = position / layer.net.linear.width;
+        let width = layer.net.linear.width;
+        let row = position / width;
         let starts = row != layer.row;
         if starts {
             layer.begin_row(row);
         }
+        let Some(skipped) = layer.compare(position, starts, &mut state, queue, &self.layer_of) else {
+            state.shared.look_at[index as usize] = 0;
+            return 0;
+        };
         layer.looked += 1;
-        let skipped = layer.compare(starts, &mut state, queue, &self.layer_of);
         layer.found |= skipped > 0;
         state.shared.look_at[index as usize] = if layer.rows_in_vain >= ROWS {
             state.shared.sink.forget_layer(index);
             // Not before the next pass.
             if layer.passes_in_vain + 1 >= PASSES { u32::MAX } else { layer.net.positions }
-        } else if skipped > 0 || layer.looked == LOOKS {
-            (row + 1) * layer.net.linear.width
+        } else if skipped > 0 || width < SHORT {
+            (row + 1) * width
+        } else if layer.looked == LOOKS {
+            layer.known = None;
+            (row + 1) * width
+        } else if starts {
+            row * width + layer.known.unwrap_or(0)
         } else {
             0
         };
@@ -234,19 +251,23 @@ impl Layer {
         self.passes_in_vain += u32::from(self.rows_in_vain >= ROWS);
         (self.pass, self.row, self.looked, self.found) = (pass, NONE, 0, false);
         (self.marks, self.rows_in_vain) = (0, 0);
-        self.steps.clear();
-        self.rows.clear();
+        let looks = self.steps.drain(..).chain(self.rows.drain(..));
+        self.spare.extend(looks.map(|look| look.snapshot));
     }
 
     fn begin_row(&mut self, row: u32) {
         self.rows_in_vain = if self.found { 0 } else { self.rows_in_vain + u32::from(self.looked > 0) };
         (self.row, self.looked, self.found) = (row, 0, false);
-        self.steps.clear();
+        self.spare.extend(self.steps.drain(..).map(|look| look.snapshot));
     }
 
     /// Shows the state of all parts; what they have heard from others is none of it.
     fn visit<K>(&self, state: &mut State<'_, K>, events: &[(Cycle, Event)], visitor: &mut dyn Visitor) {
         let State { parts, handled, shared, .. } = state;
+        for (mut at, event) in events.iter().copied() {
+            visitor.time(&mut at);
+            visitor.same(u64::from(event.part) << 32 | u64::from(event.tag));
+        }
         for &part in &self.parts {
             let id = part as usize;
             parts[id].visit(visitor);
@@ -263,61 +284,70 @@ impl Layer {
                 credits.into_iter().for_each(|value| visitor.same(value));
                 let mut number = 0;
                 for token in tokens {
-                    if of_pixels { visitor.message(token) } else { visitor.token(token) }
+                    if of_pixels {
+                        visitor.message(token)
+                    } else {
+                        visitor.token(token)
+                    }
                     number += 1;
                 }
                 visitor.same(number);
             });
         }
         self.hops.iter().for_each(|&hop| shared.network.visit_link(hop, visitor));
-        for (mut at, event) in events.iter().copied() {
-            visitor.time(&mut at);
-            visitor.same(u64::from(event.part) << 32 | u64::from(event.tag));
-        }
     }
 
-    /// Compares the state with earlier ones, and skips the periods that follow.
+    /// Compares the state with earlier ones, and skips the periods that follow; returns the events that were skipped. None while
+    /// output waits for room.
     fn compare<K: SpanSink, S: EventQueue>(
         &mut self,
+        position: u32,
         starts: bool,
         state: &mut State<'_, K>,
         queue: &mut S,
         layer_of: &[u32],
-    ) -> u64 {
-        let mut events = queue.events();
-        let all = events.len();
-        events.retain(|(_, event)| layer_of[event.part as usize] == self.of.layer);
-        let alone = events.len() == all;
-        if !alone && !self.alone_on_hops {
-            return 0;
-        }
+    ) -> Option<u64> {
         let mut outputs = Vec::with_capacity(self.outputs.len());
         for output in &self.outputs {
             let (Some(free), Part::Link(link)) =
                 (state.shared.ports.free(output.port), &state.parts[output.link as usize])
             else {
-                return 0;
+                return None;
             };
             outputs.push((link.sent(), free));
         }
-        let others = if starts { &self.rows } else { &self.steps };
-        let mut snapshot = Snapshot::new(state.now, true, others.back().map(|look| &look.snapshot));
+        let mut events = queue.events();
+        let all = events.len();
+        events.retain(|(_, event)| layer_of[event.part as usize] == self.of.layer);
+        let alone = events.len() == all;
+        if !alone && !self.alone_on_hops {
+            return Some(0);
+        }
+        let mut snapshot = Snapshot::new(state.now, true, self.spare.pop());
         self.visit(state, &events, &mut snapshot);
         let released = self.buffer(state.parts).released();
-        let here = Look { mark: self.marks, alone, snapshot, released, outputs };
+        let here = Look { mark: self.marks, position, alone, snapshot, released, outputs };
         self.marks += 1;
         state.shared.sink.mark_layer(&self.of, here.mark);
-        let found = others.iter().rev().find_map(|before| Some((before.mark, self.period(before, &here, state)?)));
-        let others = if starts { &mut self.rows } else { &mut self.steps };
-        let Some((mark, again)) = found else {
-            if others.len() == REMEMBERED {
-                others.pop_front();
-            }
+        let others = if starts { &self.rows } else { &self.steps };
+        let found = others.iter().rev().find_map(|before| Some((before, self.period(before, &here, state)?)));
+        let Some((before, again)) = found else {
+            let others = if starts { &mut self.rows } else { &mut self.steps };
             others.push_back(here);
-            return 0;
+            if others.len() > REMEMBERED {
+                self.spare.extend(others.pop_front().map(|look| look.snapshot));
+            }
+            return Some(0);
         };
-        others.clear();
-        self.skip(mark, &again, &events, state, queue, layer_of)
+        let (mark, position) = (before.mark, before.position);
+        self.spare.push(here.snapshot);
+        if starts {
+            self.spare.extend(self.rows.drain(..).map(|look| look.snapshot));
+        } else {
+            self.spare.extend(self.steps.drain(..).map(|look| look.snapshot));
+            self.known = Some(position % self.net.linear.width);
+        }
+        Some(self.skip(mark, &again, &events, state, queue, layer_of))
     }
 
     /// The period between two looks, if it comes again.
@@ -375,7 +405,15 @@ impl Layer {
                 && of(*position) == first
         };
         // Up to there each position is like the one a period later.
-        let end = (moves.first..).find(|position| !alike(position))?;
+        let width = net.linear.width;
+        let end = if by % width == 0 {
+            // So a row is if its ends and its middle are: pixels differ with the row, and what positions complete grows along it.
+            let ends = |row: &u32| [0, width / 2, width - 1].map(|column| (row * width + column).max(moves.first));
+            let row = (moves.first / width..).find(|row| !ends(row).iter().all(alike))?;
+            moves.first.max(row * width)
+        } else {
+            (moves.first..).find(|position| !alike(position))?
+        };
         let room = end.checked_sub(moves.last + lanes + 1)?;
         let times = (room / by + 1).min(moves.most);
         // The last pixel of a map starts what comes behind.

@@ -162,7 +162,11 @@ pub(crate) const fn account_of_link(layer: u32, component: Component) -> usize {
 }
 
 /// Layer and plane to which the spans of a component belong that have the number of a layer and a plane.
-pub(crate) fn booked_at(layer: Option<u32>, plane: Option<Plane>, component: Component) -> (Option<u32>, Option<Plane>) {
+pub(crate) fn booked_at(
+    layer: Option<u32>,
+    plane: Option<Plane>,
+    component: Component,
+) -> (Option<u32>, Option<Plane>) {
     match component {
         Component::Buffer => (layer, None),
         Component::Link if plane.is_some() => (None, None),
