@@ -36,7 +36,7 @@ fn chosen_copies_shorten_the_interval_to_what_they_say() {
     auto(&mut config, 16_000);
     // Ten members; conv1: 64 positions of 5 bits of 10 cycles, and 4; conv2 of 4 bits; reads of 10 cycles.
     // conv1 32040 -> 2 copies 16040; conv2 25640 -> 2 copies 12840; conv1 -> 3 copies, 22 steps, 11040.
-    let replicated = plan(&config).unwrap().mapping.replicated.unwrap();
+    let replicated = plan(&config).unwrap().mapping.replicated.clone().unwrap();
     assert_eq!((replicated.interval_before, replicated.interval), (32_040, 12_840));
     assert_eq!((replicated.ended, replicated.limited_by.as_str()), (Ended::TargetMet, "conv2"));
     assert_eq!(replicated.replication(), [("conv1".to_owned(), 3), ("conv2".to_owned(), 2)]);
@@ -44,7 +44,7 @@ fn chosen_copies_shorten_the_interval_to_what_they_say() {
 
     // Copies that are given are the start.
     config.mapping.replication = vec![("conv2".into(), 4)];
-    let replicated = plan(&config).unwrap().mapping.replicated.unwrap();
+    let replicated = plan(&config).unwrap().mapping.replicated.clone().unwrap();
     assert_eq!(replicated.replication(), [("conv1".to_owned(), 3), ("conv2".to_owned(), 4)]);
     assert_eq!(simulated_interval(&config), 11_040);
 
@@ -52,7 +52,7 @@ fn chosen_copies_shorten_the_interval_to_what_they_say() {
     // 7 of them to be as fast (10 steps, 5040 cycles), conv2 6 (11 steps, 4440).
     config.mapping.replication = Vec::new();
     auto(&mut config, 1);
-    let replicated = plan(&config).unwrap().mapping.replicated.unwrap();
+    let replicated = plan(&config).unwrap().mapping.replicated.clone().unwrap();
     assert_eq!((replicated.interval, replicated.ended), (5120, Ended::Positions));
     assert_eq!(replicated.limited_by, "fc1");
     assert_eq!(replicated.replication(), [("conv1".to_owned(), 7), ("conv2".to_owned(), 6)]);
@@ -71,7 +71,7 @@ fn the_area_of_the_budget_is_that_of_the_inventory() {
         config.mapping.placement = placement;
         let budget = Area(u64::try_from(least + least / 10).unwrap());
         config.mapping.copies = Copies::Auto { target_interval: None, area_budget: Some(budget) };
-        let replicated = plan(&config).unwrap().mapping.replicated.unwrap();
+        let replicated = plan(&config).unwrap().mapping.replicated.clone().unwrap();
         assert_eq!(replicated.ended, Ended::AreaBudget);
         assert!(replicated.interval < replicated.interval_before);
         assert_eq!(u128::from(replicated.area.0), area(&config));
@@ -155,7 +155,7 @@ fn layers_that_share_a_tile_send_less_far() {
     let mut placed = |placement| {
         config.mapping.placement = placement;
         let mapping = plan(&config).unwrap().mapping;
-        (mapping.placed.byte_hops, mapping.tiles, mapping.places)
+        (mapping.placed.byte_hops, mapping.tiles, mapping.places.clone())
     };
     // Bytes an image: 64 of pixels, then ten times 512, 256, 32, and logits of 40. Four tiles on 2 x 2; hops with the
     // exit: 1, 2, 3 (from the end of a row to the next), 2, and 3 to the global buffer in the corner.

@@ -1,6 +1,6 @@
 //! Do both queues give the same events in the same order, whatever is pushed when?
 
-use crossbayes::kernel::{Cycle, Event, EventQueue, ReferenceQueue, Ring};
+use crossbayes::kernel::{Cycle, Event, EventQueue, PartId, ReferenceQueue, Ring};
 use proptest::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -12,6 +12,8 @@ enum Step {
     Take,
     /// Cycles in which nothing comes, unless an event waits for the cycle last taken.
     Delay(u64),
+    /// The same for the events of one part.
+    PutOff(u64, u32),
 }
 
 /// Steps whose delays are 0, within the ring, about a word of its bitmap and about its 1024 cycles, and far beyond; bursts of
@@ -28,7 +30,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let pushes = (delay, 1..4usize).prop_map(|(delay, times)| vec![Step::Push(delay); times]);
     let takes = Just(vec![Step::Take]);
     let delays = prop_oneof![0..3u64, 1020..1030u64, Just(1 << 40)].prop_map(|cycles| vec![Step::Delay(cycles)]);
-    prop::collection::vec(prop_oneof![6 => pushes, 4 => takes, 1 => delays], 0..300).prop_map(|steps| steps.concat())
+    let put_off = (prop_oneof![0..70u64, 1020..1030u64, Just(1 << 40)], 0..7u32)
+        .prop_map(|(cycles, part)| vec![Step::PutOff(cycles, part)]);
+    prop::collection::vec(prop_oneof![6 => pushes, 4 => takes, 1 => delays, 1 => put_off], 0..300)
+        .prop_map(|steps| steps.concat())
 }
 
 /// The next events and their cycle.
@@ -65,7 +70,8 @@ fn play(queue: &mut impl EventQueue, steps: &[Step]) -> Played {
                 }
                 taken.push(next);
             }
-            Step::Delay(_) if queue.has_now() => {}
+            Step::Delay(_) | Step::PutOff(..) if queue.has_now() => {}
+            Step::PutOff(cycles, part) => queue.put_off(*cycles, &|of| of == *part),
             Step::Delay(cycles) => {
                 let later = |events: Vec<(Cycle, Event)>| events.into_iter().map(|(at, event)| (at + cycles, event));
                 let expected: Vec<_> = later(queue.events()).collect();
@@ -122,6 +128,13 @@ impl EventQueue for Sorted {
     fn delay(&mut self, cycles: Cycle) {
         self.now += cycles;
         self.events.iter_mut().for_each(|(at, ..)| *at += cycles);
+    }
+
+    fn put_off(&mut self, cycles: Cycle, of: &dyn Fn(PartId) -> bool) {
+        let mut later: Vec<_> = self.events();
+        later.retain(|(_, event)| of(event.part));
+        self.events.retain(|(.., event)| !of(event.part));
+        later.into_iter().for_each(|(at, event)| self.push(at + cycles, event));
     }
 
     fn len(&self) -> usize {

@@ -352,7 +352,7 @@ impl Layer {
 
     /// The period between two looks, if it comes again.
     fn period<K>(&self, before: &Look, here: &Look, state: &State<'_, K>) -> Option<Again> {
-        if !self.alone_on_hops && !(before.alone && here.alone) {
+        if !(self.alone_on_hops || before.alone && here.alone) {
             return None;
         }
         let (mut period, moves) = Period::within(&before.snapshot, &here.snapshot)?;
