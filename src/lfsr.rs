@@ -196,8 +196,15 @@ impl Sequence {
     fn go_on(&mut self) {
         let width = self.words.len() / 2;
         self.words.copy_within(width.., 0);
-        for n in width..2 * width {
-            self.words[n] = self.taps.iter().fold(0, |sum, &tap| sum ^ self.words[n - tap]);
+        // Words as near as the nearest tap do not depend on each other: they are computed side by side.
+        let nearest = self.taps.iter().copied().min().unwrap_or(width);
+        for first in (width..2 * width).step_by(nearest) {
+            let (before, now) = self.words.split_at_mut(first);
+            let now = &mut now[..nearest.min(2 * width - first)];
+            now.fill(0);
+            for tap in &self.taps {
+                now.iter_mut().zip(&before[first - tap..]).for_each(|(word, of_tap)| *word ^= of_tap);
+            }
         }
         self.next = width;
     }

@@ -80,6 +80,7 @@ pub struct Stream {
 
 impl Stream {
     /// 64 random bits.
+    #[inline]
     pub fn bits(&mut self) -> u64 {
         self.generator.next_u64()
     }
@@ -96,25 +97,32 @@ impl Stream {
 
     /// Normal with mean 0 and variance 1, by the ziggurat of Marsaglia and Tsang (J. Stat. Softw. 5(8), 2000) with 256
     /// layers.
+    #[inline]
     pub fn normal(&mut self) -> f64 {
-        let Ziggurat { x, density } = &*ZIGGURAT;
+        let ziggurat = &*ZIGGURAT;
         loop {
             // Layer, sign and place are bits of their own.
             let bits = self.bits();
             let layer = (bits & 0xff) as usize;
-            let sign = if bits & 0x100 == 0 { 1.0 } else { -1.0 };
-            let value = (bits >> 11) as f64 * (1.0 / (1u64 << 53) as f64) * x[layer];
-            if value < x[layer + 1] {
+            let sign = f64::from_bits(1.0_f64.to_bits() | (bits & 0x100) << 55);
+            let value = (bits >> 11) as f64 * (1.0 / (1u64 << 53) as f64) * ziggurat.x[layer];
+            if value < ziggurat.x[layer + 1] {
                 return sign * value;
             }
-            if layer == 0 {
-                return sign * self.normal_tail();
-            }
-            let height = density[layer] + (density[layer + 1] - density[layer]) * self.uniform();
-            if height < libm::exp(-0.5 * value * value) {
+            if let Some(value) = self.beyond_layer(ziggurat, layer, value) {
                 return sign * value;
             }
         }
+    }
+
+    /// A normal from the part of a layer that may lie above the density.
+    #[cold]
+    fn beyond_layer(&mut self, Ziggurat { density, .. }: &Ziggurat, layer: usize, value: f64) -> Option<f64> {
+        if layer == 0 {
+            return Some(self.normal_tail());
+        }
+        let height = density[layer] + (density[layer + 1] - density[layer]) * self.uniform();
+        (height < libm::exp(-0.5 * value * value)).then_some(value)
     }
 
     /// The part of a normal beyond the ziggurat's base layer (Marsaglia 1964).

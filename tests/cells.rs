@@ -119,8 +119,11 @@ fn threads_do_not_change_what_real_cells_answer() {
 
 #[test]
 fn instructions_do_not_change_what_real_cells_answer() {
-    let cases: [&[&str]; 5] = [
+    let cases: [&[&str]; 7] = [
         &[],
+        // Whole values at once, some of which clip.
+        &["mapping.scheme=Dense", "arch.driver.bits_per_pulse=8", "arch.array.rows=300", "arch.adc.range=Fixed(2)"],
+        &["mapping.scheme=Deterministic", "arch.array.rows=300", "arch.adc.bits=6", "arch.adc.range=Fixed(5)"],
         &["mapping.scheme=Dense", "arch.adc.input=Column", "arch.adc.conversions=PerValue"],
         &["mapping.scheme=Dense", "arch.adc.input=Column"],
         // Levels of several bits; arrays that share no multiple with wide registers.
@@ -139,8 +142,10 @@ fn instructions_do_not_change_what_real_cells_answer() {
             let set = [JOSHI, &noise, "arch.device.age=1 h", "arch.device.compensation=Arrays()", "ensemble.members=2"];
             let (model, images) = digits(&with(&set, case));
             let wide = model.run(&images, 0..3, 1, &|_| ()).unwrap();
-            let portable = model.with(Instructions::portable()).run(&images, 0..3, 2, &|_| ()).unwrap();
-            assert_eq!(wide, portable, "{case:?}, {noise}");
+            for instructions in [Instructions::narrower(), Instructions::portable()] {
+                let other = model.clone().with(instructions).run(&images, 0..3, 2, &|_| ()).unwrap();
+                assert_eq!(wide, other, "{case:?}, {noise}, {instructions:?}");
+            }
         }
     }
 }

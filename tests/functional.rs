@@ -339,8 +339,10 @@ proptest! {
         }
         let model = FunctionalModel::new(&spec, &net, &posterior).unwrap();
         let (accumulators, clipping) = model.accumulate(0, 0, 0, &image, &mut ());
-        let portable = model.clone().with(Instructions::portable());
-        prop_assert_eq!(&portable.accumulate(0, 0, 0, &image, &mut ()), &(accumulators.clone(), clipping));
+        for instructions in [Instructions::narrower(), Instructions::portable()] {
+            let other = model.clone().with(instructions);
+            prop_assert_eq!(&other.accumulate(0, 0, 0, &image, &mut ()), &(accumulators.clone(), clipping));
+        }
 
         let layer = &net.layers[0];
         let top = if column { (1i64 << bits) - 1 } else { (1i64 << (bits - 1)) - 1 };

@@ -1,7 +1,7 @@
 //! Inner loops of products, with wide instructions where the machine has them.
 //!
-//! Each loop stands here twice: for AVX2, and in plain integer arithmetic for all other machines. Both give the same
-//! integers, so results do not depend on the machine; a test compares them.
+//! Each loop stands here for AVX2, for AVX-512 where that is other than twice as wide, and in plain integer arithmetic for all
+//! other machines. All give the same integers, so results do not depend on the machine; a test compares them.
 //!
 //! Products are looked up (Wei et al., T-MAC, EuroSys 2025; the idea is older): the weights of four rows in a column are a
 //! pattern of four bits, and so are the driven ones among four rows.
@@ -11,11 +11,14 @@
 //!
 //! *Positions side by side*, for many of them: the table has what four rows add at all positions for each pattern of weights,
 //! and one addition takes 64 bytes of it; see [`lanes`](crate::functional::lanes).
+//!
+//! *Positions side by side, within a register*: AVX-512 looks 16 numbers of 32 bits up in a register of 16. It holds what four
+//! rows of a column add, whatever numbers these are.
 
 #[cfg(target_arch = "x86_64")]
-use pulp::x86::V3;
+use pulp::x86::{V3, V4};
 #[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::{__m256d, __m256i, _CMP_NEQ_UQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_ZERO};
+use std::arch::x86_64::{__m256d, __m256i, __m512i, _CMP_NEQ_UQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_ZERO};
 
 /// Columns that are looked up together.
 pub const COLUMNS: usize = 64;
@@ -146,6 +149,103 @@ impl Rounding {
     }
 }
 
+impl Rounding {
+    /// The multiplication that gives the same codes for all whole currents, if there is one.
+    #[must_use]
+    pub fn whole(self) -> Option<Whole> {
+        // A factor of 31 bits: its product with a current has 62.
+        let shift = 30 - libm::ilogb(self.scale);
+        if !(31..=62).contains(&shift) {
+            return None;
+        }
+        let exact = libm::ldexp(self.scale, shift);
+        let (shift, half) = (shift as u32, 1_i64 << (shift - 1));
+        // A factor that is larger by little rounds halves away from zero.
+        let factors = [libm::ceil(exact), libm::floor(exact) + 1.0].into_iter().filter(|of| *of <= i32::MAX.into());
+        let (bottom, top) = (self.bottom as i32, self.top as i32);
+        factors.map(|factor| Whole { factor: factor as i32, half, shift, bottom, top }).find(|of| self.agrees(of))
+    }
+
+    /// Whether it gives the same codes. Codes grow with currents, so it is enough to look where they change.
+    fn agrees(self, whole: &Whole) -> bool {
+        let unlimited = Self { bottom: f64::NEG_INFINITY, top: f64::INFINITY, ..self };
+        let of_sign = |sign: i64, extreme: f64| {
+            let code = |current: i64| unlimited.code((sign * current) as f64).0 * sign as f64;
+            for next in 1..=extreme as i64 + 1 {
+                // The least current of this code, about, then exactly.
+                let mut first = ((next as f64 - 0.5) / self.scale) as i64;
+                while first > 0 && code(first - 1) >= next as f64 {
+                    first -= 1;
+                }
+                while code(first) < next as f64 {
+                    first += 1;
+                }
+                if first > i64::from(i32::MAX) {
+                    return true;
+                }
+                let found = |current: i64| i64::from(whole.unlimited((sign * current) as i32)) * sign;
+                if found(first) < next || found(first - 1) >= next {
+                    return false;
+                }
+            }
+            true
+        };
+        of_sign(1, self.top) && of_sign(-1, -self.bottom)
+    }
+}
+
+/// How whole currents become codes: `(s factor + half) >> shift`, limited to the extreme codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Whole {
+    factor: i32,
+    half: i64,
+    shift: u32,
+    bottom: i32,
+    top: i32,
+}
+
+impl Whole {
+    #[inline(always)]
+    fn unlimited(self, current: i32) -> i32 {
+        ((i64::from(current) * i64::from(self.factor) + self.half) >> self.shift) as i32
+    }
+}
+
+/// How sums of currents become codes.
+#[derive(Debug, Clone, Copy)]
+pub struct Codes {
+    by: Rounding,
+    whole: Option<Whole>,
+}
+
+impl Codes {
+    /// Those of this rounding; `whole` is the multiplication that gives the same, if there is one.
+    #[must_use]
+    pub fn new(by: Rounding, whole: Option<Whole>) -> Self {
+        Self { by, whole }
+    }
+
+    /// Adds the codes of 16 currents, `weight` times, to `codes`, and 1 to `beyond` where a current lies beyond the range.
+    #[inline(always)]
+    pub fn add(&self, currents: &[i32; 16], weight: i32, codes: &mut [i32; 16], beyond: &mut [i32; 16]) {
+        let lanes = codes.iter_mut().zip(beyond).zip(currents);
+        if let Some(whole) = self.whole {
+            for ((sum, beyond), &current) in lanes {
+                let code = whole.unlimited(current);
+                let limited = code.clamp(whole.bottom, whole.top);
+                *sum += weight * limited;
+                *beyond += i32::from(code != limited);
+            }
+        } else {
+            for ((sum, beyond), &current) in lanes {
+                let (code, clips) = self.by.code(current.into());
+                *sum += weight * code as i32;
+                *beyond += i32::from(clips);
+            }
+        }
+    }
+}
+
 /// Groups whose counts fit a byte.
 const FIT_A_BYTE: usize = u8::MAX as usize / ROWS;
 
@@ -177,6 +277,8 @@ impl<W: Work> pulp::WithSimd for Inlined<W> {
 pub struct Instructions {
     #[cfg(target_arch = "x86_64")]
     avx2: Option<V3>,
+    #[cfg(target_arch = "x86_64")]
+    avx512: Option<V4>,
 }
 
 impl Default for Instructions {
@@ -193,6 +295,18 @@ impl Instructions {
         Self {
             #[cfg(target_arch = "x86_64")]
             avx2: V3::try_new(),
+            #[cfg(target_arch = "x86_64")]
+            avx512: V4::try_new(),
+        }
+    }
+
+    /// The widest ones short of AVX-512.
+    #[must_use]
+    pub fn narrower() -> Self {
+        Self {
+            #[cfg(target_arch = "x86_64")]
+            avx512: None,
+            ..Self::best()
         }
     }
 
@@ -202,11 +316,26 @@ impl Instructions {
         Self {
             #[cfg(target_arch = "x86_64")]
             avx2: None,
+            #[cfg(target_arch = "x86_64")]
+            avx512: None,
         }
+    }
+
+    /// Whether [`look_up_within`](Self::look_up_within) is faster than [`look_up`](Self::look_up).
+    #[must_use]
+    pub fn look_up_within_registers(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return self.avx512.is_some();
+        #[cfg(not(target_arch = "x86_64"))]
+        false
     }
 
     /// Runs `work` with its loops compiled for these instructions.
     pub fn run<W: Work>(self, work: W) -> W::Output {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(avx512) = self.avx512 {
+            return pulp::Simd::vectorize(avx512, Inlined(work, self));
+        }
         #[cfg(target_arch = "x86_64")]
         if let Some(avx2) = self.avx2 {
             return pulp::Simd::vectorize(avx2, Inlined(work, self));
@@ -251,15 +380,92 @@ impl Instructions {
     #[inline(always)]
     pub fn look_up(self, tables: &Tables, patterns: u64, sum: Lanes) -> Lanes {
         #[cfg(target_arch = "x86_64")]
+        if let Some(V4 { avx512f, .. }) = self.avx512 {
+            let (mut sum, mut patterns): (__m512i, u64) = (pulp::cast(sum.words), patterns);
+            for table in tables {
+                sum = avx512f._mm512_add_epi32(sum, pulp::cast(table[(patterns & 15) as usize].words));
+                patterns >>= ROWS;
+            }
+            return Lanes { words: pulp::cast(sum) };
+        }
+        #[cfg(target_arch = "x86_64")]
         if let Some(avx2) = self.avx2 {
             return look_up_avx2(avx2, tables, patterns, sum);
         }
         look_up(tables, patterns, sum)
     }
 
+    /// What four rows add to each of four columns for each pattern of the rows, from their numbers `[row][column]`.
+    #[inline(always)]
+    pub fn tabulate(self, rows: &[[i32; 4]; ROWS]) -> [Lanes; 4] {
+        let mut tables = [Lanes::ZERO; 4];
+        #[cfg(target_arch = "x86_64")]
+        if let Some(V4 { avx512f, .. }) = self.avx512 {
+            for (column, table) in tables.iter_mut().enumerate() {
+                let place = avx512f._mm512_set1_epi32(column as i32);
+                let mut sum = avx512f._mm512_setzero_si512();
+                for (row, taken) in rows.iter().zip(TAKEN) {
+                    let row = avx512f._mm512_castsi128_si512(pulp::cast(*row));
+                    let of_row = avx512f._mm512_maskz_permutexvar_epi32(taken, place, row);
+                    sum = avx512f._mm512_add_epi32(sum, of_row);
+                }
+                table.words = pulp::cast(sum);
+            }
+            return tables;
+        }
+        for (column, table) in tables.iter_mut().enumerate() {
+            let mut entries = [0_i32; 16];
+            for (pattern, entry) in entries.iter_mut().enumerate() {
+                for (row, taken) in rows.iter().zip(TAKEN) {
+                    *entry = entry.wrapping_add(if taken >> pattern & 1 == 1 { row[column] } else { 0 });
+                }
+            }
+            *table = Lanes::of(entries);
+        }
+        tables
+    }
+
+    /// Adds to lanes of 32 bits what rows of four columns each add at 16 positions, for the patterns of all four rows.
+    #[inline(always)]
+    pub fn look_up_within(self, tables: [&[Lanes]; 4], patterns: &[Lanes], sums: &mut [Lanes; 4]) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(V4 { avx512f, .. }) = self.avx512 {
+            let mut of: [__m512i; 4] = sums.map(|sum| pulp::cast(sum.words));
+            let tables = tables.map(|tables| &tables[..patterns.len()]);
+            for (i, patterns) in patterns.iter().enumerate() {
+                let patterns: __m512i = pulp::cast(patterns.words);
+                for (of, tables) in of.iter_mut().zip(tables) {
+                    let found = avx512f._mm512_permutexvar_epi32(patterns, pulp::cast(tables[i].words));
+                    *of = avx512f._mm512_add_epi32(*of, found);
+                }
+            }
+            *sums = of.map(|of| Lanes { words: pulp::cast(of) });
+            return;
+        }
+        for (sum, tables) in sums.iter_mut().zip(tables) {
+            for (table, patterns) in tables.iter().zip(patterns) {
+                let table = table.numbers();
+                sum.add(&Lanes::of(patterns.numbers().map(|pattern| table[(pattern & 15) as usize])));
+            }
+        }
+    }
+
     /// Adds, for four positions, the products of currents and levels to lanes of 32 bits.
     #[inline(always)]
     pub fn multiply_add(self, pairs: &Pairs, levels: [&Levels; 4], sums: &mut [Lanes; 4]) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(V4 { avx512f, avx512bw, .. }) = self.avx512 {
+            let mut of: [__m512i; 4] = sums.map(|sum| pulp::cast(sum.words));
+            for (i, pair) in pairs.iter().enumerate() {
+                let pair: __m512i = pulp::cast(pair.words);
+                for (of, levels) in of.iter_mut().zip(levels) {
+                    let product = avx512bw._mm512_madd_epi16(pair, avx512f._mm512_set1_epi32(levels[i] as i32));
+                    *of = avx512f._mm512_add_epi32(*of, product);
+                }
+            }
+            *sums = of.map(|of| Lanes { words: pulp::cast(of) });
+            return;
+        }
         #[cfg(target_arch = "x86_64")]
         if let Some(avx2) = self.avx2 {
             return multiply_add_avx2(avx2, pairs, levels, sums);
@@ -408,6 +614,9 @@ fn look_up(tables: &Tables, mut patterns: u64, mut sum: Lanes) -> Lanes {
     }
     sum
 }
+
+/// The patterns that have each of four rows.
+const TAKEN: [u16; ROWS] = [0xaaaa, 0xcccc, 0xf0f0, 0xff00];
 
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
@@ -582,6 +791,74 @@ mod tests {
         }
     }
 
+    struct Within<'a>([&'a [[i32; 4]]; 4], &'a [Lanes]);
+
+    impl Work for Within<'_> {
+        type Output = [Lanes; 4];
+
+        #[inline(always)]
+        fn run(self, instructions: Instructions) -> Self::Output {
+            let mut tables: [Vec<Lanes>; 4] = Default::default();
+            for group in 0..self.1.len() {
+                let rows = std::array::from_fn(|row| std::array::from_fn(|column| self.0[column][group][row]));
+                for (tables, table) in tables.iter_mut().zip(instructions.tabulate(&rows)) {
+                    tables.push(table);
+                }
+            }
+            let mut sums = [Lanes::of([5; 16]); 4];
+            instructions.look_up_within(tables.each_ref().map(Vec::as_slice), self.1, &mut sums);
+            sums
+        }
+    }
+
+    struct AddWhole<'a>(&'a [i32; 16], Codes, i32);
+
+    impl Work for AddWhole<'_> {
+        type Output = ([i32; 16], [i32; 16]);
+
+        #[inline(always)]
+        fn run(self, _: Instructions) -> Self::Output {
+            let (mut codes, mut beyond) = ([3; 16], [4; 16]);
+            self.1.add(self.0, self.2, &mut codes, &mut beyond);
+            (codes, beyond)
+        }
+    }
+
+    /// Converters of the shipped resolutions have a multiplication, and it gives what the definition does, where codes change
+    /// and anywhere else.
+    #[test]
+    fn whole_currents_become_the_same_codes() {
+        for (bottom, top) in [(-1, 0), (-7, 7), (-127, 127), (-2047, 2047), (0, 1), (0, 255), (0, 4095)] {
+            // Some have halves that are whole numbers of currents.
+            for step in [1.0, 1.5, 7.0, 8192.0, 128.0 * 8192.0 / 127.0, 256.0 * 16384.0 / 127.0, 36.6 * 4096.0 / 255.0]
+            {
+                let by = Rounding { scale: 1.0 / step, bottom: f64::from(bottom), top: f64::from(top) };
+                let whole = by.whole();
+                assert!(whole.is_some() == (step > 1.0) || top > 127, "{bottom}..={top}, {step}");
+                let near = (bottom - 2..=top + 2).flat_map(|code| {
+                    let half = ((f64::from(code) + 0.5) * step) as i32;
+                    (-2..=2).map(move |by| half + by)
+                });
+                let far = (0..1000).map(|i: i32| i.wrapping_mul(0x1234_5677));
+                for currents in near.chain(far).collect::<Vec<_>>().chunks(16) {
+                    let currents = std::array::from_fn(|i| currents.get(i).copied().unwrap_or(0));
+                    let mut expected = ([3; 16], [4; 16]);
+                    for (i, current) in currents.into_iter().enumerate() {
+                        let (code, beyond) = by.code(f64::from(current));
+                        expected.0[i] += 2 * code as i32;
+                        expected.1[i] += i32::from(beyond);
+                    }
+                    for instructions in [Instructions::best(), Instructions::narrower(), Instructions::portable()] {
+                        for whole in [whole, None] {
+                            let found = instructions.run(AddWhole(&currents, Codes::new(by, whole), 2));
+                            assert_eq!(found, expected, "{bottom}..={top}, {step}: {currents:?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     struct NotAbove<'a>(&'a [u8; 64], &'a [u8; 64]);
 
     impl Work for NotAbove<'_> {
@@ -629,7 +906,7 @@ mod tests {
                     *expected += (weights & pattern).count_ones() as i32;
                 }
             }
-            for instructions in [Instructions::best(), Instructions::portable()] {
+            for instructions in [Instructions::best(), Instructions::narrower(), Instructions::portable()] {
                 prop_assert_eq!(instructions.run(Count(&tiles, &driven)), expected);
             }
         }
@@ -651,7 +928,7 @@ mod tests {
                 *code += weight * rounded.clamp(bottom, top);
                 expected.1 += u32::from(!(bottom..=top).contains(&rounded));
             }
-            for instructions in [Instructions::best(), Instructions::portable()] {
+            for instructions in [Instructions::best(), Instructions::narrower(), Instructions::portable()] {
                 prop_assert_eq!(instructions.run(AddCodes(&currents, by, weight)), expected);
             }
         }
@@ -660,7 +937,7 @@ mod tests {
         fn bytes_are_compared(bytes in any::<[u8; 32]>(), others in any::<[u8; 32]>()) {
             let twice = |half: [u8; 32]| -> [u8; 64] { pulp::cast([half, half.map(|byte| byte & 3)]) };
             let (bytes, others) = (twice(bytes), twice(others));
-            for instructions in [Instructions::best(), Instructions::portable()] {
+            for instructions in [Instructions::best(), Instructions::narrower(), Instructions::portable()] {
                 let found = instructions.run(NotAbove(&bytes, &others));
                 prop_assert!((0..64).all(|i| (found >> i & 1 == 1) == (bytes[i] <= others[i])));
             }
@@ -685,8 +962,27 @@ mod tests {
                     5 + (0..32).map(term).sum::<i32>()
                 }))
             });
-            for instructions in [Instructions::best(), Instructions::portable()] {
+            for instructions in [Instructions::best(), Instructions::narrower(), Instructions::portable()] {
                 prop_assert_eq!(instructions.run(Multiply(&pairs, [&of[0], &of[1], &of[2], &of[3]])), expected);
+            }
+        }
+
+        #[test]
+        fn rows_are_looked_up_within_registers(
+            rows in prop::collection::vec(any::<[i32; 4]>(), 20),
+            patterns in prop::collection::vec(prop::array::uniform16(0..16_i32), 5),
+        ) {
+            let of = |column: usize| &rows[5 * column..][..5];
+            let expected: [Lanes; 4] = std::array::from_fn(|column| {
+                Lanes::of(std::array::from_fn(|lane| {
+                    let driven = |i: usize, row: usize| patterns[i][lane] >> row & 1 == 1;
+                    let all = (0..20).filter(|at| driven(at / 4, at % 4)).map(|at| of(column)[at / 4][at % 4]);
+                    all.fold(5, i32::wrapping_add)
+                }))
+            });
+            let patterns: Vec<Lanes> = patterns.into_iter().map(Lanes::of).collect();
+            for instructions in [Instructions::best(), Instructions::narrower(), Instructions::portable()] {
+                prop_assert_eq!(instructions.run(Within(std::array::from_fn(of), &patterns)), expected);
             }
         }
 
@@ -696,7 +992,7 @@ mod tests {
             let mut tables = [[Lanes::ZERO; 16]; 16];
             tables[3][9] = Lanes::of(added);
             let by = Multiplication { shift: 0, factor: 1, top: 1 };
-            for instructions in [Instructions::best(), Instructions::portable()] {
+            for instructions in [Instructions::best(), Instructions::narrower(), Instructions::portable()] {
                 let side = Side(&tables, 9 << 12, Lanes::of(numbers), [Wide::ZERO; 2], by);
                 let expected = std::array::from_fn(|i| numbers[i].wrapping_add(added[i]));
                 prop_assert_eq!(instructions.run(side).0.numbers(), expected);
@@ -728,7 +1024,7 @@ mod tests {
                 let [a, b] = wide.map(|wide| wide.lanes.as_flattened().to_vec());
                 a.into_iter().zip(b).map(|(a, b)| of(a, b)).collect()
             };
-            for instructions in [Instructions::best(), Instructions::portable()] {
+            for instructions in [Instructions::best(), Instructions::narrower(), Instructions::portable()] {
                 let (sum, found) =
                     instructions.run(Side(&tables, patterns, Lanes { words: [0x0101_0101_0101_0101; 8] }, wide, by));
                 let found = found.map(|wide| wide.lanes.as_flattened().to_vec());

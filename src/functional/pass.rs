@@ -1,7 +1,7 @@
 //! One pass of an image through the network.
 
 use crate::functional::adc::Quantiser;
-use crate::functional::devices::{self, CellPlane, Frozen, PlaneLines};
+use crate::functional::devices::{self, CellPlane, PlaneLines, Reads};
 use crate::functional::input::Planes;
 use crate::functional::kernels::Instructions;
 use crate::functional::lanes::{self, Positions};
@@ -44,8 +44,8 @@ pub trait Observer {
 /// Watches nothing.
 impl Observer for () {}
 
-/// Output positions of planes of real cells that are computed together, where no read has noise of its own.
-const FROZEN_POSITIONS: usize = 32;
+/// Output positions of planes of real cells that are computed together.
+const POSITIONS_AT_ONCE: usize = 64;
 
 /// Conversions of a plane of a layer, and how many of them lay beyond the range.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,7 +122,7 @@ impl FunctionalModel {
                     layer.multiply_together(self.instructions, product, how, weights, codes, &mut accumulators);
             }
         }
-        self.multiply_frozen(layer, member, codes, &mut accumulators, &mut clipped);
+        self.multiply_cells(index, image, member, codes, &mut accumulators, &mut clipped);
         observer.accumulators(index, image, member, &accumulators);
         let of_plane = |plane: usize| {
             let conversions = layer.conversions_per_position[plane] * layer.positions as u64;
@@ -152,8 +152,10 @@ impl FunctionalModel {
     ) {
         let layer = &self.layers[index];
         let (bits, signed) = (layer.input_bits, layer.input_signed);
-        let serial =
-            layer.products.iter().filter(|product| product.together.is_none() && product.frozen(member).is_none());
+        let serial = layer
+            .products
+            .iter()
+            .filter(|product| product.together.is_none() && self.at_once(layer, product, member).is_none());
         let mut products: Vec<Running<'_>> =
             serial.map(|product| Running::new(self, index, product, image, member)).collect();
         if products.is_empty() {
@@ -184,30 +186,50 @@ impl FunctionalModel {
         }
     }
 
-    /// Adds the products of the planes of real cells whose reads have no noise of their own, and how many of each plane's
-    /// conversions clipped.
-    fn multiply_frozen(
+    /// What reads of a plane of real cells find, where those of many positions are computed together.
+    fn at_once<'a>(
         &self,
         layer: &Layer,
+        product: &'a PlaneProduct,
+        member: usize,
+    ) -> Option<(&'a CellPlane, &'a PlaneLines, &'a Quantiser)> {
+        let (Some(cells), Sums::Quantised(quantiser)) = (&product.cells, &product.sums) else { return None };
+        match cells.lines(member, None)? {
+            Cow::Borrowed(lines) if cells.at_once(self.instructions, layer.positions) => {
+                Some((cells, lines, quantiser))
+            }
+            _ => None,
+        }
+    }
+
+    /// Adds the products of the planes of real cells whose reads are computed together, and how many of each plane's
+    /// conversions clipped.
+    fn multiply_cells(
+        &self,
+        index: usize,
+        image: usize,
         member: usize,
         codes: &[u16],
         accumulators: &mut [i32],
         clipped: &mut [u64; 2],
     ) {
+        let layer = &self.layers[index];
         let (mut windows, mut window) = (Vec::new(), Vec::with_capacity(layer.rows));
         for product in &layer.products {
-            let Some((cells, lines, quantiser)) = product.frozen(member) else { continue };
-            let mut sums = vec![0; FROZEN_POSITIONS.min(layer.positions) * layer.columns];
-            for first in (0..layer.positions).step_by(FROZEN_POSITIONS) {
-                let number = FROZEN_POSITIONS.min(layer.positions - first);
+            let Some((cells, lines, quantiser)) = self.at_once(layer, product, member) else { continue };
+            let mut sums = vec![0; POSITIONS_AT_ONCE.min(layer.positions) * layer.columns];
+            for first in (0..layer.positions).step_by(POSITIONS_AT_ONCE) {
+                let number = POSITIONS_AT_ONCE.min(layer.positions - first);
+                let position = (image * layer.positions + first) as u64;
                 windows.clear();
                 for position in first..first + number {
                     layer.windows.gather(codes, position, &mut window);
                     windows.extend_from_slice(&window);
                 }
                 let (rows, sums) = (layer.rows, &mut sums[..number * layer.columns]);
-                let frozen = Frozen { cells, lines, quantiser, member, windows: &windows, rows, sums };
-                clipped[product.plane as usize] += self.instructions.run(frozen);
+                let windows = &windows;
+                let plane = Reads { cells, lines, quantiser, member, first: position, windows, rows, sums };
+                clipped[product.plane as usize] += self.instructions.run(plane);
                 for (at, sums) in sums.chunks_exact(layer.columns).enumerate() {
                     let maps = accumulators.chunks_exact_mut(layer.positions).zip(sums);
                     maps.for_each(|(map, &sum)| map[first + at] += product.scaled(sum));
@@ -463,15 +485,6 @@ impl PlaneProduct {
             Weights::Shared(sample) => Some(sample),
             Weights::PerMember(samples) => Some(&samples[member]),
             Weights::PerPosition(_) => None,
-        }
-    }
-
-    /// What reads of real cells find that have no noise of their own and are the same at all positions.
-    fn frozen(&self, member: usize) -> Option<(&CellPlane, &PlaneLines, &Quantiser)> {
-        let (Some(cells), Sums::Quantised(quantiser)) = (&self.cells, &self.sums) else { return None };
-        match cells.lines(member, None)? {
-            Cow::Borrowed(lines) if !cells.is_noisy() => Some((cells, lines, quantiser)),
-            _ => None,
         }
     }
 

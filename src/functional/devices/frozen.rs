@@ -1,13 +1,13 @@
-//! Products of planes whose reads have no noise of their own, at many output positions.
+//! Products of planes of real cells whose reads have no noise of their own, at many output positions.
 //!
 //! Columns lie side by side, 16 at a time. A pulse of one bit drives four rows by one of 16 patterns: what they add is
 //! tabulated once for all pulses and positions. Levels of more bits are multiplied, two rows at a time.
 
-use super::lines::{Line, PlaneLines};
-use super::read::{Block, CellPlane, whole_codes};
+use super::lines::Line;
+use super::read::{Block, Reads, whole_codes};
 use crate::functional::adc::Quantiser;
 use crate::functional::input::transpose;
-use crate::functional::kernels::{Instructions, Lanes, Levels, Pairs, Tables, Work};
+use crate::functional::kernels::{Codes, Instructions, Lanes, Levels, Pairs, Tables};
 use crate::functional::lanes::fill;
 
 /// Columns that are computed together.
@@ -17,29 +17,15 @@ const ROWS: usize = 64;
 /// Positions whose levels are multiplied together.
 const FOUR: usize = 4;
 
-/// A plane at some output positions.
-pub(in crate::functional) struct Frozen<'a> {
-    pub cells: &'a CellPlane,
-    pub lines: &'a PlaneLines,
-    pub quantiser: &'a Quantiser,
-    pub member: usize,
-    /// Input codes `[position][row]`, of `rows` rows.
-    pub windows: &'a [u16],
-    pub rows: usize,
-    /// Results `[position][column]`, in units of the converter's step.
-    pub sums: &'a mut [i32],
-}
-
-/// Returns how many conversions clipped.
-impl Work for Frozen<'_> {
-    type Output = u64;
-
+impl Reads<'_> {
+    /// Reads the plane, columns side by side; returns how many conversions clipped.
     #[inline(always)]
-    fn run(self, instructions: Instructions) -> u64 {
+    pub(super) fn by_columns(self, instructions: Instructions) -> u64 {
         let positions = self.windows.len() / self.rows;
         let columns = self.sums.len() / positions;
         let mut totals = vec![0; self.sums.len()];
         let mut clipped = 0;
+        let codes = self.cells.codes(self.quantiser);
         let factors = self.cells.factors_of(self.member);
         for ((block, lines), factors) in self.cells.blocks().iter().zip(self.lines).zip(factors) {
             let driven = Driven::new(block, self.quantiser, self.windows, self.rows);
@@ -54,7 +40,7 @@ impl Work for Frozen<'_> {
                     let at = block.columns.start + first;
                     for (position, totals) in totals.chunks_exact_mut(columns).enumerate() {
                         let sums = sums[position * driven.pulses..].iter().take(driven.pulses);
-                        clipped += self.convert(instructions, sums, factors, &mut totals[at..at + number]);
+                        clipped += self.convert(instructions, &codes, sums, factors, &mut totals[at..at + number]);
                     }
                 }
             }
@@ -62,38 +48,38 @@ impl Work for Frozen<'_> {
         whole_codes(self.sums, &totals);
         clipped
     }
-}
 
-impl Frozen<'_> {
     /// Adds the codes of the pulses of a position times factors to totals; returns how many clipped. Columns that there are not
     /// have no current.
     #[inline(always)]
     fn convert<'a>(
         &self,
         instructions: Instructions,
+        by: &Codes,
         sums: impl Iterator<Item = &'a Lanes>,
         factors: [i64; COLUMNS],
         totals: &mut [i64],
     ) -> u64 {
-        let by = self.quantiser.rounding(self.cells.steps_per_unit(self.quantiser));
-        let (mut codes, mut values, mut clipped) = ([0.0; COLUMNS], [0.0; COLUMNS], 0);
-        for (pulse, sum) in sums.enumerate() {
-            let weight = f64::from(self.quantiser.digits().weight(pulse as u32));
-            let currents = sum.numbers().map(f64::from);
-            if self.quantiser.per_value() {
+        let (mut codes, mut beyond) = ([0; COLUMNS], [0; COLUMNS]);
+        if self.quantiser.per_value() {
+            let (mut values, mut all) = ([0.0; COLUMNS], [0.0; COLUMNS]);
+            for (pulse, sum) in sums.enumerate() {
+                let weight = f64::from(self.quantiser.digits().weight(pulse as u32));
+                let currents = sum.numbers().map(f64::from);
                 values.iter_mut().zip(currents).for_each(|(value, current)| *value += weight * current);
-            } else {
-                clipped += instructions.add_codes(&currents, by, weight, &mut codes);
+            }
+            let by = self.quantiser.rounding(self.cells.steps_per_unit(self.quantiser));
+            beyond[0] = instructions.add_codes(&values, by, 1.0, &mut all) as i32;
+            codes = all.map(|code| code as i32);
+        } else {
+            for (pulse, sum) in sums.enumerate().filter(|(_, sum)| **sum != Lanes::ZERO) {
+                by.add(&sum.numbers(), self.quantiser.digits().weight(pulse as u32), &mut codes, &mut beyond);
             }
         }
-        if self.quantiser.per_value() {
-            clipped += instructions.add_codes(&values, by, 1.0, &mut codes);
-        }
-        // Whole numbers below 2^53.
         for ((total, code), factor) in totals.iter_mut().zip(codes).zip(factors) {
-            *total += code as i64 * factor;
+            *total += i64::from(code) * factor;
         }
-        clipped.into()
+        beyond.iter().map(|&beyond| beyond as u64).sum()
     }
 }
 

@@ -18,6 +18,17 @@ pub(in crate::functional) struct Line {
     pub variance: Vec<u32>,
 }
 
+/// Bits of a digit of a variance that is multiplied by levels.
+pub(super) const DIGIT: u32 = 15;
+
+impl Line {
+    /// Whether sums of its variances over a block of so many rows fit 32 bits, and two digits hold each of them.
+    pub(super) fn is_held(&self, rows: usize) -> bool {
+        let largest = self.variance.iter().max().copied().unwrap_or(0);
+        u64::from(largest) * rows as u64 <= u32::MAX.into() && largest >> (2 * DIGIT) == 0
+    }
+}
+
 /// The lines of each block of a plane: the difference of pairs, or both bitlines.
 pub(in crate::functional) type PlaneLines = Vec<Vec<Line>>;
 

@@ -16,11 +16,23 @@
 mod cells;
 mod frozen;
 mod lines;
+mod positions;
 mod read;
 mod comparators;
 
 pub(super) use cells::{Latches, Setting, Synapses};
 pub(super) use comparators::{Circuit, Comparators, Noise, Place};
-pub(super) use frozen::Frozen;
 pub(super) use lines::PlaneLines;
-pub(super) use read::{At, CellPlane, Scratch};
+pub(super) use read::{At, CellPlane, Reads, Scratch};
+
+use crate::functional::kernels::{Instructions, Work};
+
+/// Results in how many conversions clipped.
+impl Work for Reads<'_> {
+    type Output = u64;
+
+    #[inline(always)]
+    fn run(self, instructions: Instructions) -> u64 {
+        if self.cells.is_noisy() { self.by_positions(instructions) } else { self.by_columns(instructions) }
+    }
+}

@@ -5,9 +5,9 @@ use super::lines::{Line, Lines, PlaneLines, Scale, VARIANCE_BITS, Wired, differe
 use crate::config::{AdcInput, Compensation, NoisePer, Plane, ReadNoise};
 use crate::device::one_over_f::{Bank, COMPONENT_BITS, Ladder};
 use crate::functional::adc::Quantiser;
-use crate::functional::kernels::{Instructions, Work};
+use crate::functional::kernels::{Codes, Instructions, Whole, Work};
 use crate::functional::weights::BitMatrix;
-use crate::random::{Purpose, StreamName};
+use crate::random::{Purpose, Stream, StreamName};
 use crate::readout::Digits;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -35,6 +35,10 @@ pub(in crate::functional) struct CellPlane {
     factors: Vec<Vec<Vec<i64>>>,
     /// Binary places of currents.
     fraction: u32,
+    /// The multiplication that converts them, where there is one.
+    whole: Option<Whole>,
+    /// Whether the numbers of lanes hold what all lines have.
+    held: bool,
     /// Read noise that is drawn for each input of a converter.
     noise: Noise,
     /// Whether it is drawn for each device instead.
@@ -57,6 +61,24 @@ enum Noise {
     White,
     /// By the components that are not frozen.
     OneOverF(Ladder),
+}
+
+/// Positions that are computed side by side.
+pub(super) const SIDE: usize = 16;
+
+/// Reads of a plane at some output positions together.
+pub(in crate::functional) struct Reads<'a> {
+    pub cells: &'a CellPlane,
+    pub lines: &'a PlaneLines,
+    pub quantiser: &'a Quantiser,
+    pub member: usize,
+    /// Number of the first position, counted over all images.
+    pub first: u64,
+    /// Input codes `[position][row]`, of `rows` rows.
+    pub windows: &'a [u16],
+    pub rows: usize,
+    /// Results `[position][column]`, in units of the converter's step.
+    pub sums: &'a mut [i32],
 }
 
 /// A read of a plane.
@@ -143,6 +165,8 @@ impl CellPlane {
             lines: Lines::Fixed(Vec::new()),
             factors,
             fraction: scale.fraction,
+            whole: None,
+            held: false,
             noise: match (setting.device.read_noise, fast) {
                 (ReadNoise::White, _) => Noise::White,
                 (ReadNoise::OneOverF, Some(fast)) => Noise::OneOverF(fast.clone()),
@@ -166,6 +190,11 @@ impl CellPlane {
                 Lines::Members(members.iter().enumerate().map(of_member).collect())
             }
         };
+        plane.whole = quantiser.rounding(plane.steps_per_unit(quantiser)).whole();
+        if let Lines::Fixed(all) | Lines::Members(all) = &plane.lines {
+            let hold = |(line, block): (&Vec<Line>, &Block)| line.iter().all(|line| line.is_held(block.rows.len()));
+            plane.held = all.iter().all(|lines| lines.iter().zip(&plane.blocks).all(hold));
+        }
         plane
     }
 
@@ -191,9 +220,39 @@ impl CellPlane {
         })
     }
 
+    /// Whether reads of many positions can be computed together by these instructions.
+    pub(in crate::functional) fn at_once(&self, instructions: Instructions, positions: usize) -> bool {
+        match self.noise {
+            Noise::None => true,
+            Noise::White => {
+                let held = self.held && !self.per_device;
+                held && positions >= SIDE && instructions.look_up_within_registers()
+            }
+            Noise::OneOverF(_) => false,
+        }
+    }
+
     /// Whether reads have noise of their own.
-    pub(in crate::functional) fn is_noisy(&self) -> bool {
+    pub(super) fn is_noisy(&self) -> bool {
         !matches!(self.noise, Noise::None)
+    }
+
+    /// Noise of the reads of a position, where none depends on others.
+    pub(super) fn white(&self, member: usize, position: u64) -> Option<Stream> {
+        let member = if self.kept { 0 } else { member } as u32;
+        let name = StreamName { member, position, ..self.name(Purpose::ReadNoise) };
+        matches!(self.noise, Noise::White).then(|| name.open(self.seed))
+    }
+
+    /// Binary places of currents.
+    pub(super) fn fraction(&self) -> u32 {
+        self.fraction
+    }
+
+    /// How currents become codes.
+    #[inline(always)]
+    pub(super) fn codes(&self, quantiser: &Quantiser) -> Codes {
+        Codes::new(quantiser.rounding(self.steps_per_unit(quantiser)), self.whole)
     }
 
     /// Its row blocks.
@@ -231,10 +290,7 @@ impl CellPlane {
     ) -> u64 {
         let at = At { member: if self.kept { 0 } else { at.member }, ..at };
         let factors = of_replica(&self.factors, at.member);
-        let mut white = matches!(self.noise, Noise::White).then(|| {
-            let name = StreamName { member: at.member as u32, position: at.position, ..self.name(Purpose::ReadNoise) };
-            name.open(self.seed)
-        });
+        let mut white = self.white(at.member, at.position);
         let mut banks = std::mem::take(&mut scratch.banks);
         if let Noise::OneOverF(fast) = &self.noise
             && banks.is_empty()
@@ -519,8 +575,24 @@ fn add_devices(line: &Line, driven: &[Driven], fraction: u32, normals: &[f64], s
 }
 
 /// A standard deviation in units of currents, where the square root of a variance in its unit is 1.
+#[inline(always)]
 fn sigma_scale(fraction: u32) -> f64 {
     f64::from(1_u32 << fraction) / f64::from(1_u32 << (VARIANCE_BITS / 2))
+}
+
+/// Adds noise of these variances to sums; `scale` is a standard deviation of their unit in that of sums.
+#[inline(always)]
+fn add_normals(sums: &mut [i32], variances: &[u64], normals: &[f64], scale: f64) {
+    for ((sum, &variance), normal) in sums.iter_mut().zip(variances).zip(normals) {
+        let sigma = (variance as f64).sqrt() * scale;
+        *sum = sum.saturating_add((sigma * normal).round() as i32);
+    }
+}
+
+/// The same to sums of currents of so many binary places.
+#[inline(always)]
+pub(super) fn add_noise(sums: &mut [i32; 16], variances: &[u64; 16], normals: &[f64; 16], fraction: u32) {
+    add_normals(sums, variances, normals, sigma_scale(fraction));
 }
 
 /// Adds the noise of a read, which is that of all driven devices together: normal, with the sum of their variances.
@@ -556,10 +628,7 @@ impl Work for AddNoise<'_> {
                     }
                 }
             }
-            for ((sum, variance), normal) in sums.iter_mut().zip(variances).zip(normals) {
-                let sigma = (variance as f64).sqrt() * scale;
-                *sum = sum.saturating_add((sigma * normal).round() as i32);
-            }
+            add_normals(sums, &variances, normals, scale);
         }
     }
 }
