@@ -142,7 +142,7 @@ fn instructions_do_not_change_what_real_cells_answer() {
             let set = [JOSHI, &noise, "arch.device.age=1 h", "arch.device.compensation=Arrays()", "ensemble.members=2"];
             let (model, images) = digits(&with(&set, case));
             let wide = model.run(&images, 0..3, 1, &|_| ()).unwrap();
-            for instructions in [Instructions::narrower(), Instructions::portable()] {
+            for instructions in [Instructions::best().narrower(), Instructions::portable()] {
                 let other = model.clone().with(instructions).run(&images, 0..3, 2, &|_| ()).unwrap();
                 assert_eq!(wide, other, "{case:?}, {noise}, {instructions:?}");
             }

@@ -434,7 +434,7 @@ fn a_wrong_change_names_the_nearest_key() {
     let reported = |set: &str| toy(&folder, &["--set", set]).failed(2);
     assert_eq!(
         reported("arch.adc.bit=3"),
-        "--set arch.adc.bit=3: error: unknown key \"bit\" of adc; expected one of bits, columns_per_adc, input, range, conversions\n\
+        "--set arch.adc.bit=3: error: unknown key \"bit\" of adc; expected one of bits, columns_per_adc, input, range, conversions, cost\n\
          help: did you mean \"bits\"?\n"
     );
     assert!(reported("arch.adc.bits=many").contains("bits: expected a whole number, found"));

@@ -339,7 +339,7 @@ proptest! {
         }
         let model = FunctionalModel::new(&spec, &net, &posterior).unwrap();
         let (accumulators, clipping) = model.accumulate(0, 0, 0, &image, &mut ());
-        for instructions in [Instructions::narrower(), Instructions::portable()] {
+        for instructions in [Instructions::best().narrower(), Instructions::portable()] {
             let other = model.clone().with(instructions);
             prop_assert_eq!(&other.accumulate(0, 0, 0, &image, &mut ()), &(accumulators.clone(), clipping));
         }

@@ -3,6 +3,7 @@
 mod common;
 
 use common::{chip, config, digits_like};
+use crossbayes::config::FastForward;
 use crossbayes::simulate::{plan, simulate};
 use crossbayes::trace::Span;
 
@@ -10,6 +11,8 @@ use crossbayes::trace::Span;
 fn progress_is_reported_in_answers() {
     let mut config = config(chip(128, 128), digits_like());
     config.schedule.images = 100;
+    // Each event is simulated.
+    config.schedule.fast_forward = FastForward::Off;
     let plan = plan(&config).expect("the test's configuration is valid");
     let expected = plan.answers(&config);
     assert_eq!(expected, 1000, "100 images, 10 members");

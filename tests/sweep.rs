@@ -549,6 +549,16 @@ fn the_front_of_a_sweep_is_what_no_point_dominates() {
     assert!(written.all(|text| heat.contains(&text)) && least.iter().flatten().count() > 1, "{least:?}");
     assert!(heat.contains(">Smallest energy_j within the bounds<"));
 
+    // Points of one cost table alone.
+    let one = with(&["--where", "arch.costs == survey_22nm and arch.adc.bits > 4", "--format", "json"]);
+    let one: serde_json::Value = serde_json::from_str(&one).unwrap();
+    assert_eq!(one["points"]["all"], 6);
+    let is_one = |row: &&usize| {
+        cell(&all, **row, "arch.costs") == Cell::Text("survey_22nm".to_owned())
+            && cell(&all, **row, "arch.adc.bits") != Cell::Integer(4)
+    };
+    assert_eq!(one["points"]["outside_bounds"], 6 - within.iter().filter(is_one).count());
+
     // Points that could not be run have no figures.
     fine(&folder, &["sweep", "run", "toy.ron", "--out", "toy"]);
     let text = fine(&folder, &["sweep", "pareto", "toy", "--objectives", "energy", "--subject-to", "arch.adc.bits<8"]);
@@ -582,6 +592,11 @@ fn what_a_front_cannot_be_asked_for_is_refused() {
     says(told("energy", &["--picture", "front.svg"]), "--picture: expected two objectives");
     says(told("energy,latency", &["--picture", "front.png"]), "front.png: expected a name that ends in .svg");
     says(told("energy", &["--png"]), "--png: expected one of --picture, --tornado, --parallel, --heat, which it draws");
+    says(
+        told("energy", &["--where", "arch.adc.bist > 4"]),
+        "--where arch.adc.bist > 4: \"arch.adc.bist\" is no axis; expected",
+    );
+    says(told("energy", &["--where", "arch.adc.bits"]), "\"arch.adc.bits\" is no comparison");
     let over = |axes: &str| told("energy", &["--heat", "heat.svg", "--over", axes]);
     says(over("arch.costs"), "--over arch.costs: expected two axes");
     says(over("arch.costs,arch.adc.bit"), "help: did you mean arch.adc.bits?");

@@ -39,6 +39,9 @@ pub(super) struct Args {
     /// Figures that are to be small or large, each in the direction that is better, or as `min:` or `max:` before it says.
     #[arg(long, required = true, value_name = "FIGURE", value_delimiter = ',')]
     objectives: Vec<String>,
+    /// Points that count, by their axes as in the `conditions` of a sweep file: `arch.costs == mine and arch.adc.bits < 8`.
+    #[arg(long = "where", value_name = "CONDITION")]
+    only: Option<String>,
     /// Bound of a figure, e.g. `accuracy>=0.9`; may be given several times.
     #[arg(long, value_name = "BOUND")]
     subject_to: Vec<String>,
@@ -102,7 +105,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
             figures.push(&bound.figure);
         }
     }
-    let rows = merge::rows(&folders, &figures)?;
+    let rows = merge::rows(&folders, &figures, args.only.as_deref())?;
     let asked = goals.iter().copied().chain(bounds.iter().map(|bound| bound.figure.as_str()));
     if let Some(none) = asked.into_iter().find(|figure| numbers(&rows, figure).iter().all(Option::is_none)) {
         let message = format!("no point of the sweep has the figure {none}, expected one that its runs have");
@@ -118,7 +121,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
         objectives: &objectives,
         bounds: &bounds,
         figures,
-        of: of.join(", "),
+        of: args.only.iter().fold(of.join(", "), |of, only| format!("{of}, where {only}")),
     };
     if answer.found.within.is_empty() && answer.found.outside.is_empty() {
         return Err(Error::Config("no point of the sweep has all of the figures at once".to_owned()).into());

@@ -300,13 +300,13 @@ impl Instructions {
         }
     }
 
-    /// The widest ones short of AVX-512.
+    /// The same without AVX-512.
     #[must_use]
-    pub fn narrower() -> Self {
+    pub fn narrower(self) -> Self {
         Self {
             #[cfg(target_arch = "x86_64")]
             avx512: None,
-            ..Self::best()
+            ..self
         }
     }
 
@@ -848,7 +848,9 @@ mod tests {
                         expected.0[i] += 2 * code as i32;
                         expected.1[i] += i32::from(beyond);
                     }
-                    for instructions in [Instructions::best(), Instructions::narrower(), Instructions::portable()] {
+                    for instructions in
+                        [Instructions::best(), Instructions::best().narrower(), Instructions::portable()]
+                    {
                         for whole in [whole, None] {
                             let found = instructions.run(AddWhole(&currents, Codes::new(by, whole), 2));
                             assert_eq!(found, expected, "{bottom}..={top}, {step}: {currents:?}");
@@ -906,7 +908,7 @@ mod tests {
                     *expected += (weights & pattern).count_ones() as i32;
                 }
             }
-            for instructions in [Instructions::best(), Instructions::narrower(), Instructions::portable()] {
+            for instructions in [Instructions::best(), Instructions::best().narrower(), Instructions::portable()] {
                 prop_assert_eq!(instructions.run(Count(&tiles, &driven)), expected);
             }
         }
@@ -928,7 +930,7 @@ mod tests {
                 *code += weight * rounded.clamp(bottom, top);
                 expected.1 += u32::from(!(bottom..=top).contains(&rounded));
             }
-            for instructions in [Instructions::best(), Instructions::narrower(), Instructions::portable()] {
+            for instructions in [Instructions::best(), Instructions::best().narrower(), Instructions::portable()] {
                 prop_assert_eq!(instructions.run(AddCodes(&currents, by, weight)), expected);
             }
         }
@@ -937,7 +939,7 @@ mod tests {
         fn bytes_are_compared(bytes in any::<[u8; 32]>(), others in any::<[u8; 32]>()) {
             let twice = |half: [u8; 32]| -> [u8; 64] { pulp::cast([half, half.map(|byte| byte & 3)]) };
             let (bytes, others) = (twice(bytes), twice(others));
-            for instructions in [Instructions::best(), Instructions::narrower(), Instructions::portable()] {
+            for instructions in [Instructions::best(), Instructions::best().narrower(), Instructions::portable()] {
                 let found = instructions.run(NotAbove(&bytes, &others));
                 prop_assert!((0..64).all(|i| (found >> i & 1 == 1) == (bytes[i] <= others[i])));
             }
@@ -962,7 +964,7 @@ mod tests {
                     5 + (0..32).map(term).sum::<i32>()
                 }))
             });
-            for instructions in [Instructions::best(), Instructions::narrower(), Instructions::portable()] {
+            for instructions in [Instructions::best(), Instructions::best().narrower(), Instructions::portable()] {
                 prop_assert_eq!(instructions.run(Multiply(&pairs, [&of[0], &of[1], &of[2], &of[3]])), expected);
             }
         }
@@ -981,7 +983,7 @@ mod tests {
                 }))
             });
             let patterns: Vec<Lanes> = patterns.into_iter().map(Lanes::of).collect();
-            for instructions in [Instructions::best(), Instructions::narrower(), Instructions::portable()] {
+            for instructions in [Instructions::best(), Instructions::best().narrower(), Instructions::portable()] {
                 prop_assert_eq!(instructions.run(Within(std::array::from_fn(of), &patterns)), expected);
             }
         }
@@ -992,7 +994,7 @@ mod tests {
             let mut tables = [[Lanes::ZERO; 16]; 16];
             tables[3][9] = Lanes::of(added);
             let by = Multiplication { shift: 0, factor: 1, top: 1 };
-            for instructions in [Instructions::best(), Instructions::narrower(), Instructions::portable()] {
+            for instructions in [Instructions::best(), Instructions::best().narrower(), Instructions::portable()] {
                 let side = Side(&tables, 9 << 12, Lanes::of(numbers), [Wide::ZERO; 2], by);
                 let expected = std::array::from_fn(|i| numbers[i].wrapping_add(added[i]));
                 prop_assert_eq!(instructions.run(side).0.numbers(), expected);
@@ -1024,7 +1026,7 @@ mod tests {
                 let [a, b] = wide.map(|wide| wide.lanes.as_flattened().to_vec());
                 a.into_iter().zip(b).map(|(a, b)| of(a, b)).collect()
             };
-            for instructions in [Instructions::best(), Instructions::narrower(), Instructions::portable()] {
+            for instructions in [Instructions::best(), Instructions::best().narrower(), Instructions::portable()] {
                 let (sum, found) =
                     instructions.run(Side(&tables, patterns, Lanes { words: [0x0101_0101_0101_0101; 8] }, wide, by));
                 let found = found.map(|wide| wide.lanes.as_flattened().to_vec());

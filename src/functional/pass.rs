@@ -519,7 +519,8 @@ impl Layer {
                 lanes::add_exactly(instructions, positions, self.input_bits, shift.into(), sums);
                 0
             }
-            Together::Converted(converted) => lanes::add_converted(instructions, positions, converted, sums),
+            // Slower with AVX-512, as measured: `cargo bench --bench values`.
+            Together::Converted(converted) => lanes::add_converted(instructions.narrower(), positions, converted, sums),
         };
         let clipped = match &product.packed {
             None => weights.iter().fold(0, |clipped, weights| {

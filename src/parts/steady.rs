@@ -5,7 +5,8 @@
 //! nothing from others that changes what they do, as long as there is room for the output and no other message takes the same
 //! links of the interconnect. So when their state is that of an earlier position of the pass, but for times that are all later
 //! by the same number of cycles and positions that are all later by the same number, what they have done in between comes again,
-//! up to where a position differs from the one so many before: in the pixels that it fetches, completes or releases.
+//! up to where a position differs from the one so many before: in the pixels that it fetches, completes or releases. Where a layer's
+//! output goes to several layers, everything is simulated.
 //!
 //! These periods are skipped: their sums are booked as often as they would come, and the parts, with their events, are moved on to
 //! their end. They are then ahead of the other parts, which see the output at once instead of one by one. That changes nothing:
@@ -152,6 +153,8 @@ impl Steady {
                 Part::Accumulator(part) => layer.ports.push((part.spec().output, false)),
                 // Within a pass the others work by themselves.
                 Part::Sampler(part) if part.spec().per_position.is_some() => {}
+                // An output to several layers, such as members side by side: what holds for one is not proved for them.
+                Part::Digital(part) if part.spec().outputs.len() > 1 => return None,
                 Part::Digital(part) => {
                     for &port in &part.spec().outputs {
                         layer.ports.push((port, true));

@@ -110,11 +110,12 @@ fn unseen(rows: &Table, seen: &mut BTreeSet<[u8; blake3::OUT_LEN]>, merged: &mut
     new
 }
 
-/// Rows of data sets: `folder`, `point`, the axes, some figures and `key`. Points that were only screened are left out.
+/// Rows of data sets: `folder`, `point`, the axes, some figures and `key`. Points that were only screened are left out,
+/// and those for which a condition on axes does not hold.
 ///
 /// # Errors
-/// As [`merge`].
-pub fn rows(folders: &[Folder], figures: &[&str]) -> Result<Table, Error> {
+/// As [`merge`], and [`Error::Config`] if it is no condition.
+pub fn rows(folders: &[Folder], figures: &[&str], only: Option<&str>) -> Result<Table, Error> {
     let heads = self::columns(folders)?;
     let axes = axes(folders);
     let kept = |name: &str| ["point", "key"].contains(&name) || figures.contains(&name) || axes.contains(&name);
@@ -122,10 +123,20 @@ pub fn rows(folders: &[Folder], figures: &[&str]) -> Result<Table, Error> {
     let folder_head = Head { name: "folder".to_owned(), kind: Kind::Text };
     let mut all =
         Table::new(std::iter::once(folder_head).chain(columns.iter().map(|&column| heads[column].clone())).collect());
+    let refused = |(message, help): (String, Option<String>)| {
+        let help = help.map_or(String::new(), |help| format!("\nhelp: {help}"));
+        Error::Config(format!("--where {}: {message}{help}", only.unwrap_or_default()))
+    };
+    let selection = |folder| only.map(|only| Folder::points(folder).space().selection(only)).transpose();
+    let selected = folders.iter().map(selection).collect::<Result<Vec<_>, _>>().map_err(refused)?;
     merge(folders, &mut |folder, table| {
+        let selected = folders.iter().position(|of| std::ptr::eq(of, folder)).and_then(|at| selected[at].as_ref());
         for (row, point) in table.numbers("point").unwrap_or_default().into_iter().enumerate() {
             // Figures of some images are not to be held against those of all.
-            if point.is_some_and(|point| folder.points().space().is_screening(point as u64)) {
+            let point = point.map(|point| point as u64);
+            if point.is_some_and(|point| folder.points().space().is_screening(point))
+                || point.zip(selected).is_some_and(|(point, selected)| !selected(point))
+            {
                 continue;
             }
             let place = Cell::Text(folder.path().display().to_string());

@@ -284,6 +284,17 @@ impl Space {
         self.conditions.iter().position(|(condition, _)| condition.drops(&choice))
     }
 
+    /// Which points a condition holds for: comparisons of axes and values, as in `conditions`.
+    ///
+    /// # Errors
+    /// What is wrong, and the remedy where it is known.
+    pub fn selection(&self, condition: &str) -> Result<impl Fn(u64) -> bool + use<'_>, (String, Option<String>)> {
+        let keys: Vec<(&str, &[String])> =
+            self.axes.iter().map(|axis| (axis.key.as_str(), axis.values.as_slice())).collect();
+        let condition = Condition::parse(condition, &keys)?;
+        Ok(move |index| condition.drops(&self.choice(index)))
+    }
+
     /// The first number from `index` on whose point is not dropped.
     #[must_use]
     pub fn next(&self, index: u64) -> Option<u64> {

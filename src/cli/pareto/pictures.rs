@@ -10,6 +10,7 @@ use crate::plot::{Picture, heat, tornado};
 use crate::report::quantity::grouped;
 use crate::sweep::Cell;
 use crate::sweep::pareto::{Direction, Objective, numbers};
+use std::collections::BTreeSet;
 
 impl Answer<'_> {
     /// Whose points they are, and within which bounds.
@@ -87,7 +88,11 @@ impl Answer<'_> {
             Cell::Real(value) => value.to_string(),
             Cell::Text(text) => text.clone(),
         };
-        (values.iter().map(name).collect(), places)
+        let names: Vec<String> = values.iter().map(name).collect();
+        // `fc1` instead of `Layer("fc1")`, where that says as much.
+        let held: Vec<String> = names.iter().map(|name| held(name).to_owned()).collect();
+        let differ = held.iter().collect::<BTreeSet<_>>().len() == held.len();
+        (if differ { held } else { names }, places)
     }
 
     /// Points as lines: axes that vary, in the order of the sweep, then the objectives.
@@ -177,6 +182,12 @@ impl Answer<'_> {
             cells: &cells,
         })
     }
+}
+
+/// What a variant holds; anything else as it is.
+fn held(value: &str) -> &str {
+    let inner = value.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    inner.map_or(value, |inner| inner.trim_matches('"'))
 }
 
 /// The last part of a key.
