@@ -1,14 +1,16 @@
 //! Does a sweep give the rows that single runs give, whatever goes wrong on the way?
 
+mod program;
 mod shards;
 
 use crossbayes::config::load_sweep;
 use crossbayes::report::quantity::si;
 use crossbayes::sweep::{self, Cell, Folder, Shard, Table, figures, merge};
+use program::{fine, refused};
 use shards::shards;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::atomic::AtomicBool;
 use tempfile::{TempDir, tempdir};
 
@@ -31,25 +33,6 @@ const MINE: &str = r#"(name: "mine", base: "survey_22nm", adc: [
     (bits: 8, convert: (time: "2 ns", energy: "2 pJ", area: "2 um2", leakage: "0 fW", source: "test", accuracy: "test")),
     (bits: 11, convert: (time: "3 ns", energy: "3 pJ", area: "3 um2", leakage: "0 fW", source: "test", accuracy: "test")),
 ])"#;
-
-fn crossbayes(folder: &TempDir, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_crossbayes")).args(arguments).current_dir(folder.path()).output().unwrap()
-}
-
-/// What a command that is fine prints.
-fn fine(folder: &TempDir, arguments: &[&str]) -> String {
-    let output = crossbayes(folder, arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// What a command tells that refuses its input.
-fn refused(folder: &TempDir, arguments: &[&str]) -> String {
-    let output = crossbayes(folder, arguments);
-    let text = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
-    text
-}
 
 fn toy() -> TempDir {
     let folder = tempdir().unwrap();

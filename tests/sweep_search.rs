@@ -1,12 +1,13 @@
 //! Does a search run the points that it says, the same ones each time, and find with few of them what all would show?
 
+mod program;
 mod shards;
 
+use program::{fine, refused};
 use serde_json::Value;
 use shards::shards;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
 use tempfile::{TempDir, tempdir};
 
 /// 240 points of the digits without values, 16 of them dropped.
@@ -27,23 +28,6 @@ const GRID: &str = r#"(
 )"#;
 
 const OBJECTIVES: &str = "objectives: [\"area\", \"latency\"], subject_to: [\"energy<=3e-7\", \"ensemble.members>=2\"]";
-
-fn crossbayes(folder: &TempDir, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_crossbayes")).args(arguments).current_dir(folder.path()).output().unwrap()
-}
-
-fn fine(folder: &TempDir, arguments: &[&str]) -> String {
-    let output = crossbayes(folder, arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn refused(folder: &TempDir, arguments: &[&str]) -> String {
-    let output = crossbayes(folder, arguments);
-    let text = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
-    text
-}
 
 fn write(folder: &TempDir, name: &str, search: &str) {
     let text = match search {
