@@ -425,13 +425,7 @@ pub(super) fn shown(file: &str, set: &[String], global: &Global) -> Result<Strin
         None => std::iter::successors(space.next(0), |index| space.next(index + 1)).take(SHOWN).collect(),
     };
     let cells = |index: &u64| -> Vec<String> {
-        let text = |cell: &Cell| match cell {
-            Cell::Absent => String::new(),
-            Cell::Integer(number) => number.to_string(),
-            Cell::Real(number) => number.to_string(),
-            Cell::Text(text) => text.clone(),
-        };
-        std::iter::once(index.to_string()).chain(space.point(*index).cells.iter().map(text)).collect()
+        std::iter::once(index.to_string()).chain(space.point(*index).cells.iter().map(Cell::to_string)).collect()
     };
     if global.format == Format::Json {
         let axes: Vec<_> = space.axes().iter().map(|axis| json!({ "key": axis.key, "values": axis.values })).collect();

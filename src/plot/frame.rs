@@ -13,7 +13,7 @@ pub const TEXT: f64 = 11.5;
 /// Distance of the lines of a label.
 const LINE: f64 = 14.0;
 /// Widest label of a row.
-const LABEL: f64 = 190.0;
+pub(super) const LABEL: f64 = 190.0;
 const LEGEND_LINE: f64 = 22.0;
 
 /// Contents of a frame.

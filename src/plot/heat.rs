@@ -1,6 +1,6 @@
 //! A figure over two axes of a design space: a cell for each pair of their values.
 
-use crate::plot::frame::TEXT;
+use crate::plot::frame::{LABEL, TEXT};
 use crate::plot::palette::{BAND, INK, PALE_INK, shade, text_on};
 use crate::plot::panels::{MARGIN, WIDTH, head, text};
 use crate::plot::picture::{Anchor, Mark, Picture};
@@ -10,8 +10,6 @@ use crate::plot::text::{fitted, text_width};
 const CELL: f64 = 34.0;
 const LOWEST: f64 = 16.0;
 const CHART: f64 = 600.0;
-/// Widest label of a row.
-const LABEL: f64 = 190.0;
 
 /// Contents of a heat map.
 #[derive(Debug)]

@@ -117,7 +117,7 @@ mod tests {
         // Two of the legend, and four places.
         assert_eq!(markers.len(), 6);
         for (x, y) in &markers[2..] {
-            assert!((0.0..WIDTH - MARGIN).contains(x) && (100.0..=124.0 + CHART).contains(y), "{x} {y}");
+            assert!((0.0..WIDTH - MARGIN).contains(x) && (119.0..=124.0 + CHART).contains(y), "{x} {y}");
         }
         let in_ink = |shape: &&Mark| matches!(shape, Mark::Line { colour, .. } if *colour == INK);
         // Both axes, and a step of two lines.

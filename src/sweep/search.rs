@@ -102,8 +102,9 @@ impl Search {
             if number(screen.images) >= number(screen.then) {
                 problem("screen.images", "these are no fewer than those of `then`; expected fewer".to_owned());
             }
-        } else if figures.iter().any(|(_, figure)| figures::needs_values(figure)) && answers_nothing(points) {
-            let (path, figure) = figures.iter().find(|(_, figure)| figures::needs_values(figure)).expect("one does");
+        } else if let Some((path, figure)) = figures.iter().find(|(_, figure)| figures::needs_values(figure))
+            && answers_nothing(points)
+        {
             let message = format!("{figure} needs values, and values.answer is Nothing; expected First(n) or All");
             problem(path, message);
         }

@@ -12,6 +12,7 @@ use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::Type;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,6 +40,18 @@ pub enum Cell {
     Real(f64),
     /// Of a [`Kind::Text`] column.
     Text(String),
+}
+
+/// As in a CSV file: nothing where there is none.
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cell::Absent => Ok(()),
+            Cell::Integer(value) => value.fmt(f),
+            Cell::Real(value) => value.fmt(f),
+            Cell::Text(text) => text.fmt(f),
+        }
+    }
 }
 
 /// Name and type of a column.
@@ -197,12 +210,7 @@ impl Table {
     /// Returns [`Error::Internal`] if the writer refuses.
     pub fn write_csv<W: Write>(&self, writer: &mut csv::Writer<W>) -> Result<(), Error> {
         for row in 0..self.rows() {
-            let cells = (0..self.columns.len()).map(|column| match self.cell(row, column) {
-                Cell::Absent => String::new(),
-                Cell::Integer(value) => value.to_string(),
-                Cell::Real(value) => value.to_string(),
-                Cell::Text(text) => text,
-            });
+            let cells = (0..self.columns.len()).map(|column| self.cell(row, column).to_string());
             writer.write_record(cells).map_err(|error| Error::Internal(format!("results as CSV: {error}")))?;
         }
         Ok(())

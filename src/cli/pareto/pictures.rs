@@ -84,9 +84,7 @@ impl Answer<'_> {
         let places = cells.iter().map(|cell| values.iter().position(|value| *value == cell).unwrap_or(0)).collect();
         let name = |cell: &&Cell| match cell {
             Cell::Absent => "-".to_owned(),
-            Cell::Integer(value) => value.to_string(),
-            Cell::Real(value) => value.to_string(),
-            Cell::Text(text) => text.clone(),
+            cell => cell.to_string(),
         };
         let names: Vec<String> = values.iter().map(name).collect();
         // `fc1` instead of `Layer("fc1")`, where that says as much.
