@@ -43,7 +43,7 @@ fn toy() -> TempDir {
 
 /// All rows of a sweep in the order of their points.
 fn rows(path: &Path) -> Table {
-    let folder = Folder::open(path, 1).unwrap_or_else(|refused| panic!("{refused:?}"));
+    let folder = Folder::open(path).unwrap_or_else(|refused| panic!("{refused:?}"));
     let folders = [folder];
     let mut all = Table::new(merge::columns(&folders).unwrap().to_vec());
     let take = &mut |_: &Folder, rows: &Table| {
@@ -137,12 +137,23 @@ fn the_data_set_depends_on_nothing_but_the_plan() {
 }
 
 #[test]
+fn a_pilot_sizes_shards_by_time() {
+    let folder = toy();
+    let planned =
+        |time: &str, out: &str| fine(&folder, &["sweep", "plan", "toy.ron", "--out", out, "--time-per-shard", time]);
+    assert_eq!(planned("1 year", "long"), "toy: 26 points in 1 shards of 30\n");
+    assert_eq!(planned("0s", "short"), "toy: 26 points in 30 shards of 1\n");
+    // A plan that is there is kept, as another pilot would come to another number.
+    assert_eq!(planned("1 year", "short"), "toy: 26 points in 30 shards of 1\n");
+}
+
+#[test]
 fn damaged_shards_are_found_and_computed_again() {
     let folder = toy();
     let path = folder.path().join("s");
     fine(&folder, &["sweep", "run", "toy.ron", "--out", "s", "--points-per-shard", "5"]);
     let whole = shards(&path);
-    let opened = Folder::open(&path, 1).unwrap_or_else(|refused| panic!("{refused:?}"));
+    let opened = Folder::open(&path).unwrap_or_else(|refused| panic!("{refused:?}"));
     let file = opened.shard_path(2);
     let bytes = fs::read(&file).unwrap();
     // Any changed byte, and any missing end.
@@ -180,7 +191,7 @@ fn damaged_shards_are_found_and_computed_again() {
 fn a_shard_is_computed_by_one_at_a_time() {
     let folder = toy();
     fine(&folder, &["sweep", "plan", "toy.ron", "--out", "s", "--points-per-shard", "5"]);
-    let opened = Folder::open(&folder.path().join("s"), 1).unwrap_or_else(|refused| panic!("{refused:?}"));
+    let opened = Folder::open(&folder.path().join("s")).unwrap_or_else(|refused| panic!("{refused:?}"));
     let claim = opened.claim(3).unwrap().unwrap();
     assert!(opened.claim(3).unwrap().is_none() && opened.is_claimed(3) && !opened.is_claimed(2));
     let status = fine(&folder, &["sweep", "status", "s", "--format", "json"]);
@@ -336,6 +347,9 @@ fn folders_of_something_else_are_refused() {
     let told = refused(&folder, &["sweep", "run", "toy.ron", "--out", "big", "--points-per-shard", "1000000000000"]);
     assert!(told.contains("shards of 1000000000000 points take about"), "{told}");
     assert!(!folder.path().join("big").exists());
+
+    let told = refused(&folder, &["sweep", "plan", "toy.ron", "--out", "t", "--time-per-shard", "5"]);
+    assert!(told.contains("the number has no unit"), "{told}");
 
     // A comment or a description changes no row.
     let described = TOY.replace("name: \"toy\",", "name: \"toy\", description: \"small\", // as it was");

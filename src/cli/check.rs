@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
 fn points(path: &std::path::Path) -> Result<String, Failure> {
     let opened = load_sweep(&path.to_string_lossy()).map_err(Failure::Config)?;
     let located = |problems| Failure::Config(opened.locate(problems));
-    let points = Points::new(Space::new(&opened.sweep, &opened.base, &[]).map_err(located)?, 1);
+    let points = Points::new(Space::new(&opened.sweep, &opened.base, &[]).map_err(located)?);
     if let Some(search) = Search::new(&opened.sweep, &points).map_err(located)? {
         return Ok(search.text(points.space()) + ", ");
     }

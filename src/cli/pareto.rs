@@ -84,7 +84,7 @@ struct Answer<'a> {
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
     args.check()?;
-    let folders = args.folders.iter().map(|folder| Folder::open(folder, 1)).collect::<Result<Vec<_>, _>>()?;
+    let folders = args.folders.iter().map(|folder| Folder::open(folder)).collect::<Result<Vec<_>, _>>()?;
     let heads = merge::columns(&folders)?;
     let refused = |flag: &str, text: &str, message: String| Error::Config(format!("{flag} {text}: {message}"));
     let parsed =

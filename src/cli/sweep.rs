@@ -5,12 +5,12 @@ use super::{Failure, Format, Global, discard_on_signals, pareto, print, progress
 use crate::config::{OpenedSweep, load_sweep};
 use crate::error::Error;
 use crate::report::quantity::grouped;
-use crate::sweep::estimate::check_memory;
 use crate::sweep::{
-    self, Cell, Estimate, Folder, Kind, Points, Ran, Refused, Search, Shard, Space, Writer, estimate, figures, folder,
-    merge, ranges,
+    self, Cell, Estimate, Folder, Kind, Points, Ran, Refused, Search, Shard, ShardSize, Space, Writer, estimate,
+    figures, folder, merge, ranges,
 };
 use crate::trace::seal::{BLANK, HASH_KEY, Hashed};
+use crate::units::Age;
 use crate::whole::NewFile;
 use clap::Subcommand;
 use serde_json::json;
@@ -82,6 +82,9 @@ struct Options {
     /// Points of a shard, which is lost as a whole when a process is killed [default: a 64th of them, at most 256].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     points_per_shard: Option<u64>,
+    /// Time that a thread takes for a shard, such as 5min: tries a few points, and sets how many a shard has.
+    #[arg(long, value_name = "TIME", value_parser = Age::parse, conflicts_with = "points_per_shard")]
+    time_per_shard: Option<Age>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -167,7 +170,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
             Ok(print(&text)?)
         }
         Verb::Shard(args) => {
-            let folder = Folder::open(&args.of.folder, 1)?;
+            let folder = Folder::open(&args.of.folder)?;
             let shards = folder.plan().shards;
             if args.index >= shards {
                 let message = format!("--index {}: the plan has {shards} shards, 0 to {}", args.index, shards - 1);
@@ -185,12 +188,12 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<(), Failure> {
             work(&folder, args.index..args.index + 1, folder.size(args.index), global)
         }
         Verb::Submit(args) => {
-            let folder = Folder::open(&args.folder, 1)?;
+            let folder = Folder::open(&args.folder)?;
             submit::run(args, &folder, &missing(&folder)?, global)
         }
-        Verb::Status(args) => status(&Folder::open(&args.folder, 1)?, global),
+        Verb::Status(args) => status(&Folder::open(&args.folder)?, global),
         Verb::Missing(args) => {
-            let missing = missing(&Folder::open(&args.of.folder, 1)?)?;
+            let missing = missing(&Folder::open(&args.of.folder)?)?;
             Ok(print(&match global.format {
                 Format::Json => format!("{}\n", json!(missing)),
                 Format::Table if args.lines => missing.iter().map(|shard| format!("{shard}\n")).collect(),
@@ -228,21 +231,18 @@ fn overrides(set: &[String], global: &Global) -> Vec<String> {
 
 fn planned(file: &str, out: &Path, options: &Options, global: &Global) -> Result<Folder, Failure> {
     let opened = load_sweep(file).map_err(Failure::Config)?;
-    let set = overrides(&options.set, global);
-    let space =
-        Space::new(&opened.sweep, &opened.base, &set).map_err(|problems| Failure::Config(opened.locate(problems)))?;
-    let points = Points::new(space, 1);
-    let search = Search::new(&opened.sweep, &points).map_err(|problems| Failure::Config(opened.locate(problems)))?;
-    let run = search.map_or(points.space().len(), |search| search.points());
-    let per_shard = options.points_per_shard.unwrap_or_else(|| folder::points_per_shard(run));
-    check_memory(points.heads().len(), per_shard, global.threads())?;
-    Ok(Folder::create(out, &opened, &set, options.points_per_shard, 1)?)
+    let size = match (options.points_per_shard, options.time_per_shard) {
+        (Some(points), _) => ShardSize::Points(points),
+        (None, Some(time)) => ShardSize::Time(time),
+        (None, None) => ShardSize::Default,
+    };
+    Ok(Folder::create(out, &opened, &overrides(&options.set, global), size, global.threads())?)
 }
 
 fn run_all(args: &Run, global: &Global) -> Result<(), Failure> {
     let folder = match &args.out {
         Some(out) => planned(&args.file, out, &args.options, global)?,
-        None if Path::new(&args.file).is_dir() => Folder::open(Path::new(&args.file), 1)?,
+        None if Path::new(&args.file).is_dir() => Folder::open(Path::new(&args.file))?,
         None => {
             let message = format!("{}: expected --out DIR, the folder of the results", args.file);
             return Err(Error::Config(message).into());
@@ -352,7 +352,7 @@ fn status(folder: &Folder, global: &Global) -> Result<(), Failure> {
 
 fn merged(args: &Merge, global: &Global) -> Result<(), Failure> {
     discard_on_signals()?;
-    let folders = args.folders.iter().map(|folder| Folder::open(folder, 1)).collect::<Result<Vec<_>, _>>()?;
+    let folders = args.folders.iter().map(|folder| Folder::open(folder)).collect::<Result<Vec<_>, _>>()?;
     let columns = merge::columns(&folders)?;
     let create = |place: &Option<PathBuf>| place.as_deref().map(NewFile::create).transpose();
     let (out, csv) = (create(&args.out)?, create(&args.csv)?);
@@ -408,7 +408,7 @@ pub(super) fn shown(file: &str, set: &[String], global: &Global) -> Result<Strin
     let opened: OpenedSweep = load_sweep(file).map_err(Failure::Config)?;
     let located = |problems| Failure::Config(opened.locate(problems));
     let space = Space::new(&opened.sweep, &opened.base, &overrides(set, global)).map_err(located)?;
-    let points = Points::new(space, 1);
+    let points = Points::new(space);
     let refused = points.refused_values();
     if !refused.is_empty() {
         return Err(located(refused));
@@ -439,7 +439,7 @@ pub(super) fn shown(file: &str, set: &[String], global: &Global) -> Result<Strin
                 "search": search.as_ref().map(|search| json!({ "points": run, "rounds": search.rounds() })),
                 "points_per_shard": per_shard, "first": first,
                 "estimate": {
-                    "tried": takes.tried, "first_s": takes.first_s, "point_s": takes.point_s, "threads": threads,
+                    "tried": takes.pilot.tried, "first_s": takes.pilot.first_s, "point_s": takes.pilot.point_s, "threads": threads,
                     "total_s": takes.total_s, "memory_bytes": takes.memory,
                 },
             }),
@@ -473,9 +473,9 @@ pub(super) fn shown(file: &str, set: &[String], global: &Global) -> Result<Strin
         text,
         "\nabout {} on {threads} threads{memory}, by {} points: {:.1} ms each and {:.1} s for what they share",
         duration(takes.total_s),
-        takes.tried,
-        takes.point_s * 1e3,
-        takes.first_s
+        takes.pilot.tried,
+        takes.pilot.point_s * 1e3,
+        takes.pilot.first_s
     );
     Ok(text)
 }

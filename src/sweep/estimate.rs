@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::sweep::points::Points;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// Points that are tried, spread over the space.
@@ -11,48 +12,64 @@ const LONG_ENOUGH: Duration = Duration::from_secs(10);
 /// Bytes of a cell of a shard in memory: its values, and its columns while they are written.
 const CELL: u64 = 64;
 
-/// What a sweep takes.
+/// What points take.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Estimate {
+pub struct Pilot {
     /// Points that were tried.
     pub tried: u64,
     /// Seconds that the first point took beyond the mean: reading files that all points share.
     pub first_s: f64,
     /// Mean seconds of a point on one thread.
     pub point_s: f64,
+}
+
+/// What a sweep takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// What its points take.
+    pub pilot: Pilot,
     /// Seconds of all points on all threads.
     pub total_s: f64,
     /// Most memory of the process, bytes; none where the system does not report it.
     pub memory: Option<u64>,
 }
 
-/// Runs a few points of a space of `points` points in shards of `per_shard`, which `threads` threads are to run.
+impl Pilot {
+    /// Runs a few points of a space.
+    ///
+    /// # Errors
+    /// Those of [`Points::row`].
+    pub fn run(of: &Points) -> Result<Self, Error> {
+        let space = of.space();
+        let mut times = Vec::new();
+        let mut tried = BTreeSet::new();
+        let started = Instant::now();
+        for at in 0..TRIED {
+            let index = space.next(space.len().saturating_sub(1) * at / (TRIED - 1)).or_else(|| space.next(0));
+            let Some(index) = index.filter(|index| tried.insert(*index)) else { continue };
+            let start = Instant::now();
+            of.row(&space.point(index))?;
+            times.push(start.elapsed().as_secs_f64());
+            if started.elapsed() > LONG_ENOUGH {
+                break;
+            }
+        }
+        let others = if times.len() > 1 { &times[1..] } else { &times[..] };
+        let point_s = others.iter().sum::<f64>() / others.len().max(1) as f64;
+        let first_s = (times.first().copied().unwrap_or(0.0) - point_s).max(0.0);
+        Ok(Self { tried: times.len() as u64, first_s, point_s })
+    }
+}
+
+/// Estimates by a few points of a space what `points` of them take in shards of `per_shard`, which `threads` threads are to run.
 ///
 /// # Errors
 /// Those of [`Points::row`].
 pub fn estimate(of: &Points, points: u64, per_shard: u64, threads: usize) -> Result<Estimate, Error> {
-    let space = of.space();
-    let mut times = Vec::new();
-    let mut tried = std::collections::BTreeSet::new();
-    let started = Instant::now();
-    for at in 0..TRIED {
-        let index = space.next(space.len().saturating_sub(1) * at / (TRIED - 1)).or_else(|| space.next(0));
-        let Some(index) = index.filter(|index| tried.insert(*index)) else { continue };
-        let start = Instant::now();
-        of.row(&space.point(index))?;
-        times.push(start.elapsed().as_secs_f64());
-        if started.elapsed() > LONG_ENOUGH {
-            break;
-        }
-    }
-    let others = if times.len() > 1 { &times[1..] } else { &times[..] };
-    let point_s = others.iter().sum::<f64>() / others.len().max(1) as f64;
-    let first_s = (times.first().copied().unwrap_or(0.0) - point_s).max(0.0);
+    let pilot = Pilot::run(of)?;
     Ok(Estimate {
-        tried: times.len() as u64,
-        first_s,
-        point_s,
-        total_s: first_s + point_s * points as f64 / threads.max(1) as f64,
+        pilot,
+        total_s: pilot.first_s + pilot.point_s * points as f64 / threads.max(1) as f64,
         memory: bytes_of("/proc/self/status", "VmHWM:")
             .map(|most| most.saturating_add(of_shards(of.heads().len(), per_shard, threads))),
     })
@@ -80,7 +97,7 @@ pub fn check_memory(columns: usize, per_shard: u64, threads: usize) -> Result<()
     match bytes_of("/proc/meminfo", "MemAvailable:") {
         Some(free) if takes > free => Err(Error::Config(format!(
             "shards of {per_shard} points take about {} MiB on {threads} threads, and {} MiB are free; expected fewer points a \
-             shard (--points-per-shard)",
+             shard (--points-per-shard, --time-per-shard)",
             takes >> 20,
             free >> 20
         ))),

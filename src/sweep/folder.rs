@@ -13,12 +13,14 @@ use crate::config::{Base, ConfigErrors, Location, OpenedSweep, Posterior, parse_
 use crate::error::Error;
 use crate::read;
 use crate::report::content_hash;
+use crate::sweep::estimate::{Pilot, check_memory};
 use crate::sweep::nsga2::Scored;
 use crate::sweep::points::Points;
 use crate::sweep::search::Search;
 use crate::sweep::space::Space;
 use crate::sweep::table::{Head, Table, Values, Writer};
 use crate::trace::seal::{BLANK, HASH_KEY, Hashed, hashes};
+use crate::units::Age;
 use crate::whole::{self, NewFile};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde::{Deserialize, Serialize};
@@ -139,6 +141,17 @@ impl From<Error> for Refused {
     }
 }
 
+/// How large the shards of a plan are to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShardSize {
+    /// A 64th of the points, at most 256.
+    Default,
+    /// So many points.
+    Points(u64),
+    /// What one thread runs in about this time, judged by a few points.
+    Time(Age),
+}
+
 /// Points of a shard where nothing else is asked for: enough shards for many threads, none of more than 256.
 #[must_use]
 pub fn points_per_shard(combinations: u64) -> u64 {
@@ -146,21 +159,23 @@ pub fn points_per_shard(combinations: u64) -> u64 {
 }
 
 impl Folder {
-    /// Plans a sweep in a folder that is new, empty, or has the same plan already. `threads` compute the values of a point.
+    /// Plans a sweep in a folder that is new, empty, or has the same plan already, whose shards then stay as large as they are.
+    /// `threads` are to run it.
     ///
     /// # Errors
-    /// Returns problems of the sweep with their places; [`Error::Config`] if the folder holds anything else;
-    /// [`Error::Input`] and [`Error::Io`].
+    /// Returns problems of the sweep with their places; [`Error::Config`] if its shards do not fit into memory;
+    /// [`Error::Input`] if the folder holds anything else, or shards of another number of points than is asked for;
+    /// [`Error::Io`].
     pub fn create(
         path: &Path,
         opened: &OpenedSweep,
         set: &[String],
-        points_per_shard: Option<u64>,
+        size: ShardSize,
         threads: usize,
     ) -> Result<Self, Refused> {
         let located = |problems| Refused::Config(opened.locate(problems));
         let space = Space::new(&opened.sweep, &opened.base, set).map_err(located)?;
-        let points = Points::new(space, threads);
+        let points = Points::new(space);
         let refused = points.refused_values();
         if !refused.is_empty() {
             return Err(located(refused));
@@ -173,7 +188,18 @@ impl Folder {
         let inputs = inputs(&points)?;
         let contents: Vec<&str> = inputs.iter().map(|input| input.blake3.as_str()).collect();
         let run = search.as_ref().map(Search::points);
-        let per_shard = points_per_shard.unwrap_or_else(|| self::points_per_shard(run.unwrap_or(space.len())));
+        let combinations = run.unwrap_or(space.len());
+        let file = path.join(PLAN);
+        let per_shard = match size {
+            ShardSize::Points(points) => points,
+            ShardSize::Time(time) if !file.exists() => {
+                let seconds = Pilot::run(&points)?.point_s;
+                let kept = run.unwrap_or_else(|| space.count().points).max(1) as f64 / combinations.max(1) as f64;
+                ((time.seconds() / (seconds * kept)) as u64).clamp(1, combinations.max(1))
+            }
+            ShardSize::Time(_) | ShardSize::Default => points_per_shard(combinations),
+        };
+        check_memory(points.heads().len(), per_shard, threads)?;
         let plan = Plan {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -196,7 +222,6 @@ impl Folder {
             file: opened.name.clone(),
             text: opened.text.clone(),
         };
-        let file = path.join(PLAN);
         if !file.exists() {
             // Another process may be at the same, or have been killed at it.
             let own =
@@ -229,7 +254,7 @@ impl Folder {
             let message = format!("holds {what}; expected a new folder, or the sweep that was begun in it");
             return Err(Error::Input { path: path.to_owned(), message }.into());
         }
-        if points_per_shard.is_some_and(|asked| asked != there.points_per_shard) {
+        if matches!(size, ShardSize::Points(asked) if asked != there.points_per_shard) {
             let message = format!(
                 "was planned with {} points a shard; expected the same, or a new folder",
                 there.points_per_shard
@@ -244,13 +269,13 @@ impl Folder {
     /// # Errors
     /// As [`Self::create`]; also [`Error::Input`] if the folder is of another version of the program, or a file that its
     /// points read has changed.
-    pub fn open(path: &Path, threads: usize) -> Result<Self, Refused> {
+    pub fn open(path: &Path) -> Result<Self, Refused> {
         let plan = read_plan(path)?;
         let base = plan.folder.as_ref().map_or(Base::Embedded, |folder| Base::Folder(folder.into()));
         let opened = parse_sweep(&plan.file, &plan.text, base).map_err(Refused::Config)?;
         let space = Space::new(&opened.sweep, &opened.base, &plan.set)
             .map_err(|problems| Refused::Config(opened.locate(problems)))?;
-        let points = Points::new(space, threads);
+        let points = Points::new(space);
         let search =
             Search::new(&opened.sweep, &points).map_err(|problems| Refused::Config(opened.locate(problems)))?;
         Ok(Self { path: path.to_owned(), plan, points, search, chosen: Mutex::default() })

@@ -12,14 +12,14 @@ pub mod points;
 mod sample;
 mod nsga2;
 pub mod search;
+pub mod estimate;
 pub mod folder;
 pub mod runner;
 pub mod merge;
 pub mod pareto;
-pub mod estimate;
 
 pub use estimate::{Estimate, estimate};
-pub use folder::{Folder, Plan, Refused, Shard};
+pub use folder::{Folder, Plan, Refused, Shard, ShardSize};
 pub use points::Points;
 pub use runner::{Ran, run};
 pub use search::Search;
@@ -34,7 +34,7 @@ use crate::error::Problem;
 pub fn problems(sweep: &Sweep, base: &Base) -> Vec<Problem> {
     match Space::new(sweep, base, &[]) {
         Ok(space) => {
-            let points = Points::new(space, 1);
+            let points = Points::new(space);
             let refused = points.refused_values();
             if refused.is_empty() { Search::new(sweep, &points).err().unwrap_or_default() } else { refused }
         }

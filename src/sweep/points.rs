@@ -28,7 +28,6 @@ type Names = (Option<String>, Option<String>);
 #[derive(Debug)]
 pub struct Points {
     space: Space,
-    threads: usize,
     openings: Mutex<Vec<(Names, Arc<Opening>)>>,
     networks: Mutex<Vec<Arc<Shared>>>,
 }
@@ -38,10 +37,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Points {
-    /// Nothing is read yet. `threads` of them compute the values of a point.
+    /// Nothing is read yet.
     #[must_use]
-    pub fn new(space: Space, threads: usize) -> Self {
-        Self { space, threads, openings: Mutex::default(), networks: Mutex::default() }
+    pub fn new(space: Space) -> Self {
+        Self { space, openings: Mutex::default(), networks: Mutex::default() }
     }
 
     /// The space.
@@ -119,7 +118,7 @@ impl Points {
                 keep(&self.networks, shared, KEPT_NETWORKS)
             }
         };
-        let prepared = shared.prepare(loaded.config, self.threads, &|_, _, _| ())?;
+        let prepared = shared.prepare(loaded.config, 1, &|_, _, _| ())?;
         let (finished, _) = prepared.simulate(None::<ParquetSink>, String::new(), &|_, _, _| ())?;
         let all = figures::heads().zip(figures::figures(&finished.facts, &finished.ledger));
         let mut kept = self.space.record().iter().peekable();
