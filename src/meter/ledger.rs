@@ -78,7 +78,7 @@ impl Entry {
         }
     }
 
-    fn join(&mut self, other: &Self) {
+    pub(super) fn join(&mut self, other: &Self) {
         self.unit_cycles += other.unit_cycles;
         self.energy += other.energy;
         self.count += other.count;

@@ -36,11 +36,10 @@ impl Open {
 /// Image and member of an account that nothing has come for.
 const UNUSED: u32 = NONE - 1;
 
-/// Sums that have gone to the ledger: their account with its number, image and member.
+/// Sums that have gone to the ledger: number of their account, image and member.
 #[derive(Debug, Clone, Copy)]
 struct Booked {
     number: usize,
-    account: Account,
     pass: (u32, u32),
     sums: Entry,
 }
@@ -51,31 +50,50 @@ struct Log {
     /// Numbers of marks, with the place at which each is.
     marks: VecDeque<(u32, usize)>,
     booked: VecDeque<Booked>,
+    /// Places of what is forgotten: those above are counted from the first that there ever was.
+    forgotten: usize,
+    /// By the number of an account, the place after its last sums, if sums of one account, image and member are to be one
+    /// between two marks.
+    last: Vec<usize>,
 }
 
 impl Log {
     fn push(&mut self, booked: Booked) {
-        if !self.marks.is_empty() {
-            self.booked.push_back(booked);
+        let Some(&(_, mark)) = self.marks.back() else { return };
+        let end = self.end();
+        if let Some(last) = self.last.get_mut(booked.number) {
+            if *last > mark {
+                let before = &mut self.booked[*last - 1 - self.forgotten];
+                if before.pass == booked.pass {
+                    return before.sums.join(&booked.sums);
+                }
+            }
+            *last = end + 1;
         }
+        self.booked.push_back(booked);
+    }
+
+    /// The place of what comes next.
+    fn end(&self) -> usize {
+        self.forgotten + self.booked.len()
     }
 
     fn mark(&mut self, number: u32) {
-        self.marks.push_back((number, self.booked.len()));
+        self.marks.push_back((number, self.end()));
     }
 
-    /// Forgets all but the last `most` marks.
-    fn keep(&mut self, most: usize) {
-        let Some(gone) = self.marks.len().checked_sub(most) else { return };
+    /// Forgets the marks before the one of this number.
+    fn forget_before(&mut self, oldest: u32) {
+        let gone = self.marks.partition_point(|(number, _)| *number < oldest);
         self.marks.drain(..gone);
-        let first = self.marks.front().map_or(self.booked.len(), |(_, at)| *at);
-        self.booked.drain(..first);
-        self.marks.iter_mut().for_each(|(_, at)| *at -= first);
+        let first = self.marks.front().map_or(self.end(), |(_, at)| *at);
+        self.booked.drain(..first - self.forgotten);
+        self.forgotten = first;
     }
 
-    fn since(&self, mark: u32) -> Vec<Booked> {
-        let at = self.marks.iter().find(|(number, _)| *number == mark).map_or(self.booked.len(), |(_, at)| *at);
-        self.booked.iter().skip(at).copied().collect()
+    fn since(&self, mark: u32) -> impl Iterator<Item = &Booked> {
+        let at = self.marks.iter().find(|(number, _)| *number == mark).map_or(self.end(), |(_, at)| *at);
+        self.booked.iter().skip(at - self.forgotten)
     }
 }
 
@@ -105,7 +123,7 @@ impl Tally {
             open: vec![Open::new(UNUSED, UNUSED); (layers + 1) * PLANES * KINDS],
             used: vec![Vec::new(); layers + 1],
             ledger,
-            log: Log::default(),
+            log: Log { last: vec![0; (layers + 1) * PLANES * KINDS], ..Log::default() },
             marks: 0,
             logs: vec![Log::default(); layers],
             into: vec![NONE; layers],
@@ -139,7 +157,7 @@ impl Tally {
     fn book(&mut self, number: usize, pass: (u32, u32), sums: &Entry) {
         let (layer, of_link, account) = Self::account(number);
         self.ledger.add(&account, pass, sums);
-        let booked = Booked { number, account, pass, sums: *sums };
+        let booked = Booked { number, pass, sums: *sums };
         self.log.push(booked);
         let by = layer.map(|layer| if of_link { self.into[layer as usize] } else { layer });
         if let Some(log) = by.and_then(|by| self.logs.get_mut(by as usize)) {
@@ -183,35 +201,41 @@ impl SpanSink for Tally {
         self.close_all();
         self.log.mark(self.marks);
         self.marks += 1;
-        self.log.keep(most + 1);
+        self.log.forget_before(self.marks.saturating_sub(most as u32 + 1));
     }
 
     fn repeat(&mut self, marks: usize, times: u32, lap: Lap) {
-        for Booked { account, pass, sums, .. } in self.log.since(self.marks - 1 - marks as u32) {
-            self.ledger.add_again(&account, pass, &sums, times, lap);
+        for Booked { number, pass, sums } in self.log.since(self.marks - 1 - marks as u32) {
+            self.ledger.add_again(&Self::account(*number).2, *pass, sums, times, lap);
         }
-        self.log.keep(0);
+        self.log.forget_before(self.marks);
     }
 
-    fn mark_layer(&mut self, of: &OfLayer, mark: u32) {
-        let accounts = |layer: u32, of_link: bool| {
-            self.used[layer as usize + 1].iter().copied().filter(move |number| Self::account(*number).1 == of_link)
-        };
-        let of_links = of.consumers.iter().flat_map(|&consumer| accounts(consumer, true));
-        let all: Vec<usize> = accounts(of.layer, false).chain(of_links).collect();
-        of.consumers.iter().for_each(|&consumer| self.into[consumer as usize] = of.layer);
-        all.into_iter().for_each(|account| self.close(account));
-        self.logs[of.layer as usize].mark(mark);
+    fn mark_layer(&mut self, of: OfLayer, mark: u32, oldest: u32) {
+        self.into[of.consumer as usize] = of.layer;
+        for (layer, link) in [(of.layer, false), (of.consumer, true)] {
+            let row = layer as usize + 1;
+            for at in 0..self.used[row].len() {
+                let account = self.used[row][at];
+                if Self::account(account).1 == link {
+                    self.close(account);
+                }
+            }
+        }
+        let log = &mut self.logs[of.layer as usize];
+        log.forget_before(oldest);
+        log.mark(mark);
     }
 
-    fn repeat_layer(&mut self, of: &OfLayer, mark: u32, times: u32, cycles: u64) {
-        for Booked { number, pass, sums, .. } in self.logs[of.layer as usize].since(mark) {
+    fn repeat_layer(&mut self, layer: u32, mark: u32, times: u32, cycles: u64) {
+        let again: Vec<Booked> = self.logs[layer as usize].since(mark).copied().collect();
+        for Booked { number, pass, sums } in again {
             self.book(number, pass, &sums.again(times, cycles));
         }
     }
 
     fn forget_layer(&mut self, layer: u32) {
-        self.logs[layer as usize].keep(0);
+        self.logs[layer as usize].forget_before(u32::MAX);
     }
 
     #[inline(always)]

@@ -269,7 +269,8 @@ impl Period {
         for pair in before.items.iter().zip(&after.items) {
             change(pair)?;
         }
-        let changes = before.items.iter().zip(&after.items).filter_map(change).collect();
+        let mut changes = Vec::with_capacity(after.items.len());
+        changes.extend(before.items.iter().zip(&after.items).filter_map(change));
         let lap = Lap { cycles, images: 0, members: 0 };
         (cycles > 0 && moves.positions > 0).then_some((Self { lap, times: 0, within: true, changes }, moves))
     }

@@ -60,8 +60,9 @@ struct Look {
     alone: bool,
     snapshot: Snapshot,
     released: u64,
-    /// For each output what was sent, and the room.
-    outputs: Vec<(Sent, u32)>,
+    /// What was sent, and the room for more.
+    sent: Sent,
+    free: u32,
 }
 
 /// The parts of a layer, and what is remembered of its pass.
@@ -76,8 +77,9 @@ struct Layer {
     /// Ports between them, and whether these are of pixels.
     ports: Vec<(PortId, bool)>,
     input: PortId,
-    outputs: Vec<Output>,
-    /// Links of the interconnect that the outputs take, and whether no other message takes them.
+    /// None only while the layers are built.
+    output: Option<Output>,
+    /// Links of the interconnect that it takes, and whether no other message takes them.
     hops: Vec<u32>,
     alone_on_hops: bool,
     pass: (u32, u32),
@@ -120,14 +122,14 @@ impl Steady {
             }
             buffers.insert(spec.input, (id, spec.index));
             layers[spec.index as usize] = Some(Layer {
-                of: OfLayer { layer: spec.index, consumers: Vec::new() },
+                of: OfLayer { layer: spec.index, consumer: NONE },
                 net: spec.layer.clone(),
                 lanes: spec.replication,
                 buffer: id,
                 parts: vec![id],
                 ports: spec.groups.iter().map(|(port, _)| (*port, false)).collect(),
                 input: spec.input,
-                outputs: Vec::new(),
+                output: None,
                 hops: Vec::new(),
                 alone_on_hops: false,
                 pass: (NONE, NONE),
@@ -186,15 +188,15 @@ impl Steady {
             let Some(layer) = &mut layers[l as usize] else { continue };
             layer.parts.push(id);
             of_part[id as usize] = l;
-            layer.outputs.push(Output { link: id, port: spec.output, buffer });
-            layer.of.consumers.push(consumer);
+            layer.output = Some(Output { link: id, port: spec.output, buffer });
+            layer.of.consumer = consumer;
             layer.hops.extend(&spec.route);
         }
         for layer in layers.iter_mut().flatten() {
             layer.alone_on_hops = layer.hops.iter().all(|hop| users[hop] == 1);
         }
-        let has_positions = |layer: &Layer| layer.net.positions / layer.lanes > 4;
-        layers.iter_mut().for_each(|layer| *layer = layer.take().filter(has_positions));
+        let works = |layer: &Layer| layer.output.is_some() && layer.net.positions / layer.lanes > 4;
+        layers.iter_mut().for_each(|layer| *layer = layer.take().filter(works));
         layers.iter().any(Option::is_some).then_some(Self { layers, layer_of: of_part })
     }
 
@@ -310,15 +312,10 @@ impl Layer {
         queue: &mut S,
         layer_of: &[u32],
     ) -> Option<u64> {
-        let mut outputs = Vec::with_capacity(self.outputs.len());
-        for output in &self.outputs {
-            let (Some(free), Part::Link(link)) =
-                (state.shared.ports.free(output.port), &state.parts[output.link as usize])
-            else {
-                return None;
-            };
-            outputs.push((link.sent(), free));
-        }
+        let output = self.output.as_ref()?;
+        let free = state.shared.ports.free(output.port)?;
+        let Part::Link(link) = &state.parts[output.link as usize] else { return None };
+        let sent = link.sent();
         let mut events = queue.events();
         let all = events.len();
         events.retain(|(_, event)| layer_of[event.part as usize] == self.of.layer);
@@ -329,9 +326,10 @@ impl Layer {
         let mut snapshot = Snapshot::new(state.now, true, self.spare.pop());
         self.visit(state, &events, &mut snapshot);
         let released = self.buffer(state.parts).released();
-        let here = Look { mark: self.marks, position, alone, snapshot, released, outputs };
+        let here = Look { mark: self.marks, position, alone, snapshot, released, sent, free };
         self.marks += 1;
-        state.shared.sink.mark_layer(&self.of, here.mark);
+        let oldest = self.rows.front().into_iter().chain(self.steps.front()).map(|look| look.mark).min();
+        state.shared.sink.mark_layer(self.of, here.mark, oldest.unwrap_or(here.mark));
         let others = if starts { &self.rows } else { &self.steps };
         let found = others.iter().rev().find_map(|before| Some((before, self.period(before, &here, state)?)));
         let Some((before, again)) = found else {
@@ -367,16 +365,13 @@ impl Layer {
             return None;
         }
         let (mut times, completed) = self.times(moves)?;
-        let mut sent = Vec::with_capacity(here.outputs.len());
-        for ((after, free), (of_before, free_before)) in here.outputs.iter().zip(&before.outputs) {
-            let messages = after.messages - of_before.messages;
-            let pixels = u32::try_from(after.pixels - of_before.pixels).ok()?;
-            if pixels != completed || *free_before < pixels || (moves.pixels > 0 && moves.pixels != pixels) {
-                return None;
-            }
-            times = times.min(free.checked_div(pixels).unwrap_or(times));
-            sent.push(Sent { messages, pixels: pixels.into() });
+        let messages = here.sent.messages - before.sent.messages;
+        let pixels = u32::try_from(here.sent.pixels - before.sent.pixels).ok()?;
+        if pixels != completed || before.free < pixels || (moves.pixels > 0 && moves.pixels != pixels) {
+            return None;
         }
+        times = times.min(here.free.checked_div(pixels).unwrap_or(times));
+        let sent = Sent { messages, pixels: pixels.into() };
         let released = u32::try_from(here.released - before.released).ok()?;
         if released > 0 {
             let room = u64::from(state.shared.ports.free(self.input)?);
@@ -440,8 +435,8 @@ impl Layer {
         period.skip(|visitor| self.visit(state, events, visitor));
         let times = u64::from(period.times);
         queue.put_off(period.cycles() * times, &|part| layer_of[part as usize] == self.of.layer);
-        state.shared.sink.repeat_layer(&self.of, mark, period.times, period.cycles());
-        for (output, sent) in self.outputs.iter().zip(sent) {
+        state.shared.sink.repeat_layer(self.of.layer, mark, period.times, period.cycles());
+        if let Some(output) = &self.output {
             let sent = Sent { messages: sent.messages * times, pixels: sent.pixels * times };
             state.shared.ports.reserve(output.port, sent.pixels as u32);
             state.handled[output.buffer as usize] += sent.messages;
@@ -454,10 +449,10 @@ impl Layer {
     }
 }
 
-/// A period that comes again, with what it sends through each output and the room that it gives back.
+/// A period that comes again, with what it sends and the room that it gives back.
 #[derive(Debug)]
 struct Again {
     period: Period,
-    sent: Vec<Sent>,
+    sent: Sent,
     released: u32,
 }

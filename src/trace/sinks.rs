@@ -49,12 +49,12 @@ impl<A: SpanSink, B: SpanSink> SpanSink for (A, B) {
         self.1.repeat(marks, times, lap);
     }
 
-    fn mark_layer(&mut self, layer: &OfLayer, mark: u32) {
-        self.0.mark_layer(layer, mark);
-        self.1.mark_layer(layer, mark);
+    fn mark_layer(&mut self, layer: OfLayer, mark: u32, oldest: u32) {
+        self.0.mark_layer(layer, mark, oldest);
+        self.1.mark_layer(layer, mark, oldest);
     }
 
-    fn repeat_layer(&mut self, layer: &OfLayer, mark: u32, times: u32, cycles: u64) {
+    fn repeat_layer(&mut self, layer: u32, mark: u32, times: u32, cycles: u64) {
         self.0.repeat_layer(layer, mark, times, cycles);
         self.1.repeat_layer(layer, mark, times, cycles);
     }
@@ -100,11 +100,11 @@ impl<S: SpanSink> SpanSink for &mut S {
         (**self).repeat(marks, times, lap);
     }
 
-    fn mark_layer(&mut self, layer: &OfLayer, mark: u32) {
-        (**self).mark_layer(layer, mark);
+    fn mark_layer(&mut self, layer: OfLayer, mark: u32, oldest: u32) {
+        (**self).mark_layer(layer, mark, oldest);
     }
 
-    fn repeat_layer(&mut self, layer: &OfLayer, mark: u32, times: u32, cycles: u64) {
+    fn repeat_layer(&mut self, layer: u32, mark: u32, times: u32, cycles: u64) {
         (**self).repeat_layer(layer, mark, times, cycles);
     }
 
@@ -158,13 +158,13 @@ impl<S: SpanSink> SpanSink for Option<S> {
         }
     }
 
-    fn mark_layer(&mut self, layer: &OfLayer, mark: u32) {
+    fn mark_layer(&mut self, layer: OfLayer, mark: u32, oldest: u32) {
         if let Some(sink) = self {
-            sink.mark_layer(layer, mark);
+            sink.mark_layer(layer, mark, oldest);
         }
     }
 
-    fn repeat_layer(&mut self, layer: &OfLayer, mark: u32, times: u32, cycles: u64) {
+    fn repeat_layer(&mut self, layer: u32, mark: u32, times: u32, cycles: u64) {
         if let Some(sink) = self {
             sink.repeat_layer(layer, mark, times, cycles);
         }

@@ -400,13 +400,13 @@ pub struct Lap {
     pub members: u32,
 }
 
-/// What books for a layer: its own parts, and the links that carry its output into others.
-#[derive(Debug, Clone, Default)]
+/// What books for a layer: its own parts, and the link that carries its output.
+#[derive(Debug, Clone, Copy)]
 pub struct OfLayer {
     /// The layer.
     pub layer: u32,
-    /// Those that read its output.
-    pub consumers: Vec<u32>,
+    /// The one that reads its output.
+    pub consumer: u32,
 }
 
 /// A piece of work that has entered a port, or has been taken from it.
@@ -461,11 +461,12 @@ pub trait SpanSink {
     /// What has come since the mark `marks` before the last one comes `times` times more.
     fn repeat(&mut self, _marks: usize, _times: u32, _lap: Lap) {}
 
-    /// A period of a layer may begin here, if it can repeat them: its mark of this number.
-    fn mark_layer(&mut self, _layer: &OfLayer, _mark: u32) {}
+    /// A period of a layer may begin here, if it can repeat them: its mark of this number. Of those before, the ones from
+    /// `oldest` on count.
+    fn mark_layer(&mut self, _layer: OfLayer, _mark: u32, _oldest: u32) {}
 
     /// What the layer has booked since a mark comes `times` times more, each time `cycles` later.
-    fn repeat_layer(&mut self, _layer: &OfLayer, _mark: u32, _times: u32, _cycles: u64) {}
+    fn repeat_layer(&mut self, _layer: u32, _mark: u32, _times: u32, _cycles: u64) {}
 
     /// The marks of a layer count no more.
     fn forget_layer(&mut self, _layer: u32) {}
