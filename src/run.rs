@@ -178,10 +178,10 @@ pub fn calibrate(
     };
     let (file, file_path) = read(base, path, "a posterior")?;
     let posterior = LoadedPosterior::from_bytes(&file, &file_path, &config.workload.posterior, &net)?;
-    let mut sets = ImageSets::default();
-    resolve_scheme(&mut config, &net, Some(&posterior), &mut sets, base, threads, progress)?;
+    let sets = ImageSets::default();
+    resolve_scheme(&mut config, &net, Some(&posterior), &sets, base, threads, progress)?;
     let timed = timed_spec(&config, &posterior)?;
-    let spec = calibrated(timed, &config, &net, &posterior, &mut sets, base, threads, progress)?;
+    let spec = calibrated(timed, &config, &net, &posterior, &sets, base, threads, progress)?;
     let (key, read_by) = (spec.statistics_key(&net)?, spec.read_by());
     let first = key.first_ensembling_layer.map(|first| net.layers[first].name.as_str());
     if per_member && first.is_none() {
@@ -202,14 +202,14 @@ pub fn calibrate(
     }
     let scores = |model: &FunctionalModel| -> Result<Option<Scores>, Error> {
         let Some(labels) = images.labels() else { return Ok(None) };
-        let outputs = model.run(images, 0..images.len(), threads, &|_| ())?;
+        let outputs = model.run(&images, 0..images.len(), threads, &|_| ())?;
         Ok(Some(Scores::new(&outputs.mean_probabilities, labels)))
     };
     let count = images.len();
     let before = scores(&model)?;
     let total = net.layers.len() as u64;
     let tell = |done: usize| progress(RunPhase::Calibrating, done as u64, total);
-    let made = model.calibrate(&spec, &net, &posterior, images, per_member, threads, &tell)?;
+    let made = model.calibrate(&spec, &net, &posterior, &images, per_member, threads, &tell)?;
     let after = scores(&model)?;
     let change = |(l, (layer, made)): (usize, (&NetLayer, &CalibratedLayer))| {
         let old = posterior.statistics(l, &key, &read_by).batch_norm;
@@ -275,7 +275,7 @@ fn calibrated(
     config: &Config,
     net: &Net,
     posterior: &LoadedPosterior,
-    sets: &mut ImageSets,
+    sets: &ImageSets,
     base: &Base,
     threads: usize,
     progress: Progress<'_>,
@@ -289,7 +289,7 @@ fn calibrated(
     match sets.calibration.load(&config.workload, net, base)? {
         Some(images) => {
             let tell = |layers: usize| progress(RunPhase::Calibrating, layers as u64, net.layers.len() as u64);
-            with_ranges(spec, net, posterior, images, threads, &tell)
+            with_ranges(spec, net, posterior, &images, threads, &tell)
         }
         None => Ok(spec),
     }
@@ -312,7 +312,7 @@ fn resolve_scheme(
     config: &mut Config,
     net: &Net,
     posterior: Option<&LoadedPosterior>,
-    sets: &mut ImageSets,
+    sets: &ImageSets,
     base: &Base,
     threads: usize,
     progress: Progress<'_>,
@@ -326,13 +326,12 @@ fn resolve_scheme(
         return Err(problem("Auto finds what to sample by the network's answers, and it has no posterior"));
     };
     let workload = &config.workload;
-    sets.out_of_distribution.hash(workload, base)?;
     sets.calibration.differs(&sets.out_of_distribution, workload, "calibration", base)?;
     let out_of_distribution = sets.out_of_distribution.load(workload, net, base)?;
     let Some(calibration) = sets.calibration.load(&config.workload, net, base)? else {
         return Err(problem("Auto finds what to sample on the workload's calibration images, and it has none"));
     };
-    let images = ChoiceImages { calibration, out_of_distribution };
+    let images = ChoiceImages { calibration: &calibration, out_of_distribution: out_of_distribution.as_deref() };
     let tell = |tried: usize| progress(RunPhase::Choosing, tried as u64, (net.layers.len() + CANDIDATES.len()) as u64);
     let spec = |scheme: &Scheme| {
         let mut config = config.clone();
@@ -378,8 +377,9 @@ pub struct Shared {
     splits: Mutex<Splits>,
     /// The last few mappings.
     mappings: Mutex<VecDeque<(MappedBy, Arc<Mapping>)>>,
-    /// Held while values are computed, which takes all threads anyway.
-    answered: Mutex<Answered>,
+    sets: ImageSets,
+    /// The last few answers to images.
+    answered: Mutex<VecDeque<(ValuesKey, Arc<Answers>)>>,
 }
 
 /// What a mapping with given copies depends on, within a network: neither times, energies and areas nor converters.
@@ -426,11 +426,11 @@ struct Splits {
     eps: VecDeque<u64>,
 }
 
-/// Images, and the last few answers to them.
+/// Values, once a run has computed them. Others that need the same wait for it.
 #[derive(Debug, Default)]
-struct Answered {
-    sets: ImageSets,
-    values: VecDeque<(ValuesKey, Values)>,
+struct Answers {
+    computing: Mutex<()>,
+    values: OnceLock<Values>,
 }
 
 /// Most eps whose splits are kept: those of VGGBinaryConnect take 1.8 MB each.
@@ -480,6 +480,7 @@ impl Shared {
             hashes: Mutex::default(),
             splits: Mutex::default(),
             mappings: Mutex::default(),
+            sets: ImageSets::default(),
             answered: Mutex::default(),
         })
     }
@@ -553,20 +554,13 @@ impl Shared {
             return Ok(hash.clone());
         }
         let posterior = self.posterior.get().and_then(|(_, hash)| hash.clone());
-        let mut answered = lock(&self.answered);
-        let hash = workload_hash(&self.workload, posterior, &mut answered.sets, chosen, &self.base)?;
+        let hash = workload_hash(&self.workload, posterior, &self.sets, chosen, &self.base)?;
         lock(&self.hashes).insert(chosen, hash.clone());
         Ok(hash)
     }
 
     fn resolve_scheme(&self, config: &mut Config, threads: usize, progress: Progress<'_>) -> Result<Vec<Tried>, Error> {
-        if !config.mapping.scheme.is_auto() {
-            // Nothing is looked at.
-            let sets = &mut ImageSets::default();
-            return resolve_scheme(config, &self.net, None, sets, &self.base, threads, progress);
-        }
-        let sets = &mut lock(&self.answered).sets;
-        resolve_scheme(config, &self.net, self.posterior(), sets, &self.base, threads, progress)
+        resolve_scheme(config, &self.net, self.posterior(), &self.sets, &self.base, threads, progress)
     }
 
     fn posterior(&self) -> Option<&LoadedPosterior> {
@@ -638,35 +632,33 @@ impl Shared {
         let timed = config.schedule.images;
         let spec = spec_with_times(config, || Ok(plan))?;
         let key = ValuesKey { spec, values: config.values.clone(), timed };
-        let Answered { sets, values: kept } = &mut *lock(&self.answered);
-        sets.out_of_distribution.hash(&self.workload, &self.base)?;
+        let sets = &self.sets;
         sets.images.differs(&sets.out_of_distribution, &self.workload, "images", &self.base)?;
-        sets.out_of_distribution.load(&self.workload, &self.net, &self.base)?;
+        let outside = sets.out_of_distribution.load(&self.workload, &self.net, &self.base)?;
         let images = sets.images.load(&self.workload, &self.net, &self.base)?;
         let Some(images) = images else { return Ok(None) };
-        if let Some((_, values)) = kept.iter().find(|(of, _)| *of == key) {
+        let spec = key.spec.clone();
+        let answers = self.answers(key);
+        let _alone = lock(&answers.computing);
+        if let Some(values) = answers.values.get() {
             return Ok(Some(values.clone()));
         }
-        let mut problems = too_many_images(config, images);
-        let (count, timed) = (answered(config, images), timed as usize);
+        let mut problems = too_many_images(config, &images);
+        let (count, timed) = (answered(config, &images), timed as usize);
         problems.extend(too_much_to_record(config, &self.net, count));
         if !problems.is_empty() {
             return Err(Error::Problems(problems));
         }
-        let spec = key.spec.clone();
         let spec = calibrated(spec, config, &self.net, posterior, sets, &self.base, threads, progress)?;
-        let (Some(images), outside) = (sets.images.loaded(), sets.out_of_distribution.loaded()) else {
-            return Ok(None);
-        };
         let model = FunctionalModel::new(&spec, &self.net, posterior)?;
         let record = config.values.record;
         let keep = Keep { activity: timed, accumulators: record == Record::Accumulators };
-        let (answers, further) = (count.max(timed), outside.map_or(0, LoadedImages::len));
-        let tell = |done: usize| progress(RunPhase::Values, done as u64, (answers + further) as u64);
-        let Evaluation { outputs, activity, accumulators } = model.evaluate(images, 0..count, keep, threads, &tell)?;
-        let mut facts = output_facts(&outputs, images, &model);
+        let (first, further) = (count.max(timed), outside.as_ref().map_or(0, |outside| outside.len()));
+        let tell = |done: usize| progress(RunPhase::Values, done as u64, (first + further) as u64);
+        let Evaluation { outputs, activity, accumulators } = model.evaluate(&images, 0..count, keep, threads, &tell)?;
+        let mut facts = output_facts(&outputs, &images, &model);
         if let Some(outside) = outside {
-            let outside = model.run(outside, 0..further, threads, &|done| tell(answers + done))?;
+            let outside = model.run(&outside, 0..further, threads, &|done| tell(first + done))?;
             facts.ood = Some(DetectionFacts {
                 images: further as u32,
                 entropy: Detection::new(&outputs.entropy, &outside.entropy),
@@ -676,13 +668,25 @@ impl Shared {
         let labels = images.labels().map(|labels| labels[..count].to_vec());
         let recorded = (record != Record::Nothing).then(|| Arc::new(Recorded { outputs, labels, accumulators }));
         let values = Values { outputs: facts, activity: Arc::new(activity), recorded };
-        kept.push_back((key, values.clone()));
-        let probabilities =
-            |(_, values): &(ValuesKey, Values)| values.outputs.mean_probabilities.iter().map(Vec::len).sum::<usize>();
-        while kept.len() > KEPT_VALUES || kept.iter().map(probabilities).sum::<usize>() > KEPT_PROBABILITIES {
+        Ok(Some(answers.values.get_or_init(|| values).clone()))
+    }
+
+    /// The place of values, which may have to be computed.
+    fn answers(&self, key: ValuesKey) -> Arc<Answers> {
+        let mut kept = lock(&self.answered);
+        if let Some((_, answers)) = kept.iter().find(|(of, _)| *of == key) {
+            return answers.clone();
+        }
+        let probabilities = |(_, answers): &(ValuesKey, Arc<Answers>)| {
+            let of = |values: &Values| values.outputs.mean_probabilities.iter().map(Vec::len).sum::<usize>();
+            answers.values.get().map_or(0, of)
+        };
+        while kept.len() >= KEPT_VALUES || kept.iter().map(probabilities).sum::<usize>() > KEPT_PROBABILITIES {
             kept.pop_front();
         }
-        Ok(Some(values))
+        let answers = Arc::<Answers>::default();
+        kept.push_back((key, answers.clone()));
+        answers
     }
 }
 
@@ -723,7 +727,7 @@ fn check_data(
     net: &Net,
     base: &Base,
     prefix: &str,
-) -> (Vec<Problem>, Option<LoadedPosterior>, Option<LoadedImages>) {
+) -> (Vec<Problem>, Option<LoadedPosterior>, Option<Arc<LoadedImages>>) {
     let mut problems = Vec::new();
     let mut report = |key: &str, error: Error| problems.push(Problem::new(format!("{prefix}{key}"), error.to_string()));
     let mut posterior = None;
@@ -737,16 +741,16 @@ fn check_data(
     if let Some(error) = posterior.as_ref().and_then(|posterior| unequal_samples(net, posterior)) {
         report("posterior.path", error);
     }
-    let mut load = |mut set: ImageSet, key: &str| {
-        set.load(workload, net, base).map(Option::<&LoadedImages>::cloned).unwrap_or_else(|error| {
+    let mut load = |set: &ImageSet, key: &str| {
+        set.load(workload, net, base).unwrap_or_else(|error| {
             report(key, error);
             None
         })
     };
     let sets = ImageSets::default();
-    let images = load(sets.images, "images.path");
-    load(sets.calibration, "calibration.path");
-    load(sets.out_of_distribution, "out_of_distribution.path");
+    let images = load(&sets.images, "images.path");
+    load(&sets.calibration, "calibration.path");
+    load(&sets.out_of_distribution, "out_of_distribution.path");
     (problems, posterior, images)
 }
 
@@ -822,51 +826,60 @@ impl Default for ImageSets {
 #[derive(Debug)]
 pub(crate) struct ImageSet {
     names: fn(&Workload) -> Option<Images>,
+    read: Mutex<ReadSet>,
+}
+
+/// What of a set of images has been read.
+#[derive(Debug, Default)]
+struct ReadSet {
     /// The hash of the file.
     hash: Option<String>,
     /// The file, until its contents are read.
     file: Option<(Contents, PathBuf)>,
-    images: Option<LoadedImages>,
+    images: Option<Arc<LoadedImages>>,
 }
 
 impl ImageSet {
     fn new(names: fn(&Workload) -> Option<Images>) -> Self {
-        Self { names, hash: None, file: None, images: None }
+        Self { names, read: Mutex::default() }
+    }
+
+    /// What there is once the file is read.
+    fn read(&self, workload: &Workload, base: &Base) -> Result<MutexGuard<'_, ReadSet>, Error> {
+        let mut set = lock(&self.read);
+        if let (None, Some(names)) = (&set.hash, (self.names)(workload)) {
+            let (bytes, path) = read(base, &names.path, "images")?;
+            set.hash = Some(hash(&bytes));
+            set.file = Some((bytes, path));
+        }
+        Ok(set)
     }
 
     /// The hash of the file, which is read.
-    fn hash(&mut self, workload: &Workload, base: &Base) -> Result<Option<String>, Error> {
-        if let (None, Some(names)) = (&self.hash, (self.names)(workload)) {
-            let (bytes, path) = read(base, &names.path, "images")?;
-            self.hash = Some(hash(&bytes));
-            self.file = Some((bytes, path));
-        }
-        Ok(self.hash.clone())
+    fn hash(&self, workload: &Workload, base: &Base) -> Result<Option<String>, Error> {
+        Ok(self.read(workload, base)?.hash.clone())
     }
 
     /// Refuses out-of-distribution images that are the same as these, which `key` names.
-    fn differs(&mut self, outside: &Self, workload: &Workload, key: &str, base: &Base) -> Result<(), Error> {
+    fn differs(&self, outside: &Self, workload: &Workload, key: &str, base: &Base) -> Result<(), Error> {
         let tensor = |set: &Self| (set.names)(workload).map(|names| names.images);
-        if self.hash(workload, base)?.is_some_and(|hash| outside.hash == Some(hash)) && tensor(self) == tensor(outside)
-        {
+        let hash = self.hash(workload, base)?;
+        if hash.is_some() && hash == outside.hash(workload, base)? && tensor(self) == tensor(outside) {
             let message = format!("holds the images of {key}; expected others, to be told from these");
             return Err(Error::Problems(vec![Problem::new("workload.out_of_distribution.path", message)]));
         }
         Ok(())
     }
 
-    /// The images, once they are loaded.
-    fn loaded(&self) -> Option<&LoadedImages> {
-        self.images.as_ref()
-    }
-
     /// The images.
-    pub(crate) fn load(&mut self, workload: &Workload, net: &Net, base: &Base) -> Result<Option<&LoadedImages>, Error> {
-        self.hash(workload, base)?;
-        if let (Some(names), Some((bytes, path))) = ((self.names)(workload), self.file.take()) {
-            self.images = Some(LoadedImages::from_bytes(&bytes, &path, &names, &workload.input, net)?);
+    pub(crate) fn load(&self, workload: &Workload, net: &Net, base: &Base) -> Result<Option<Arc<LoadedImages>>, Error> {
+        let mut set = self.read(workload, base)?;
+        if let (Some(names), Some((bytes, path))) = ((self.names)(workload), &set.file) {
+            let images = LoadedImages::from_bytes(bytes, path, &names, &workload.input, net)?;
+            set.images = Some(Arc::new(images));
+            set.file = None;
         }
-        Ok(self.images.as_ref())
+        Ok(set.images.clone())
     }
 }
 
@@ -911,7 +924,7 @@ fn too_much_to_record(config: &Config, net: &Net, images: usize) -> Option<Probl
 fn workload_hash(
     workload: &Workload,
     posterior: Option<String>,
-    sets: &mut ImageSets,
+    sets: &ImageSets,
     chosen: bool,
     base: &Base,
 ) -> Result<String, Error> {
@@ -923,9 +936,9 @@ fn workload_hash(
         hashed.calibration = None;
     }
     for (named, set) in [
-        (&mut hashed.images, &mut sets.images),
-        (&mut hashed.calibration, &mut sets.calibration),
-        (&mut hashed.out_of_distribution, &mut sets.out_of_distribution),
+        (&mut hashed.images, &sets.images),
+        (&mut hashed.calibration, &sets.calibration),
+        (&mut hashed.out_of_distribution, &sets.out_of_distribution),
     ] {
         if let Some(named) = named
             && let Some(contents) = set.hash(workload, base)?

@@ -205,9 +205,9 @@ fn set_up(request: &Request) -> Result<(Config, Setup), Error> {
         let message = "a normalisation is given, and the network's own images are codes of its input, not pixels";
         return Err(problem("workload.images", message));
     }
-    let mut named = ImageSets::default();
-    let of_workload = |set: &mut ImageSet| -> Result<Option<LoadedImages>, Error> {
-        Ok(set.load(&config.workload, &net, &request.base)?.cloned())
+    let named = ImageSets::default();
+    let of_workload = |set: &ImageSet| -> Result<Option<LoadedImages>, Error> {
+        Ok(set.load(&config.workload, &net, &request.base)?.as_deref().cloned())
     };
     let spec = FunctionalSpec::of(&config);
     let key = spec.statistics_key(&net)?;
@@ -219,14 +219,14 @@ fn set_up(request: &Request) -> Result<(Config, Setup), Error> {
     };
     let data = match &request.data {
         Some(source) => Some(reader.read(&source.path, source.labels.as_deref(), true)?),
-        None => of_workload(&mut named.images)?,
+        None => of_workload(&named.images)?,
     };
     let Some(data) = data else {
         return Err(problem("workload.images", "the network names no images; expected --data with a data set"));
     };
     let outside = match &request.ood {
         Some(path) => Some(reader.read(path, None, false)?),
-        None => of_workload(&mut named.out_of_distribution)?,
+        None => of_workload(&named.out_of_distribution)?,
     };
     if outside.as_ref().is_some_and(|outside| outside.hash() == data.hash()) {
         let message = "holds the same images as the first set; expected images of another kind".to_owned();
@@ -244,7 +244,7 @@ fn set_up(request: &Request) -> Result<(Config, Setup), Error> {
         return Err(Error::Problems(vec![problem]));
     }
     if request.temperature || anew || calibrated {
-        calibration = of_workload(&mut named.calibration)?;
+        calibration = of_workload(&named.calibration)?;
         if calibration.is_none() {
             let what = if request.temperature { "a temperature is fitted" } else { "statistics are estimated" };
             let message = format!("{what} on the network's calibration images, and it has none");
