@@ -66,12 +66,15 @@ impl Pilot {
 /// # Errors
 /// Those of [`Points::row`].
 pub fn estimate(of: &Points, points: u64, per_shard: u64, threads: usize) -> Result<Estimate, Error> {
+    let most = || bytes_of("/proc/self/status", "VmHWM:");
+    let before = most();
     let pilot = Pilot::run(of)?;
+    // What a point takes, each thread takes.
+    let of_threads = |after: u64| after + (after - before.unwrap_or(after)) * (threads.max(1) as u64 - 1);
     Ok(Estimate {
         pilot,
         total_s: pilot.first_s + pilot.point_s * points as f64 / threads.max(1) as f64,
-        memory: bytes_of("/proc/self/status", "VmHWM:")
-            .map(|most| most.saturating_add(of_shards(of.heads().len(), per_shard, threads))),
+        memory: most().map(|after| of_threads(after).saturating_add(of_shards(of.heads().len(), per_shard, threads))),
     })
 }
 
