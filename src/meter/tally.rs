@@ -102,8 +102,9 @@ impl Log {
 pub struct Tally {
     /// By [`Span::account`].
     open: Vec<Open>,
-    /// Numbers of accounts that something has come for: of the chip, and of each layer.
-    used: Vec<Vec<usize>>,
+    /// Numbers of accounts that something has come for, and whether they are of the link into the layer: of the chip, and of
+    /// each layer.
+    used: Vec<Vec<(usize, bool)>>,
     ledger: Ledger,
     /// What the whole run has booked since the last marks, and how many marks there were.
     log: Log,
@@ -140,7 +141,7 @@ impl Tally {
     /// Moves all open sums to the ledger.
     fn close_all(&mut self) {
         for row in 0..self.used.len() {
-            (0..self.used[row].len()).for_each(|at| self.close(self.used[row][at]));
+            (0..self.used[row].len()).for_each(|at| self.close(self.used[row][at].0));
         }
     }
 
@@ -184,7 +185,7 @@ impl Tally {
     #[inline(never)]
     fn turn_over(&mut self, account: usize, span: &Span) {
         if self.open[account].image == UNUSED {
-            self.used[account / KINDS / PLANES].push(account);
+            self.used[account / KINDS / PLANES].push((account, Self::account(account).1));
         }
         self.close(account);
         self.open[account] = Open::new(span.image, span.member);
@@ -216,8 +217,8 @@ impl SpanSink for Tally {
         for (layer, link) in [(of.layer, false), (of.consumer, true)] {
             let row = layer as usize + 1;
             for at in 0..self.used[row].len() {
-                let account = self.used[row][at];
-                if Self::account(account).1 == link {
+                let (account, of_link) = self.used[row][at];
+                if of_link == link && self.open[account].room < FULL {
                     self.close(account);
                 }
             }
