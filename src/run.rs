@@ -29,7 +29,7 @@ use crate::workload::{LayerPosterior, LoadedImages, LoadedPosterior, Net, NetLay
 use std::borrow::{Borrow, Cow};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::Instant;
 
 /// What a run is doing, for a progress bar.
@@ -669,6 +669,29 @@ impl Shared {
         let recorded = (record != Record::Nothing).then(|| Arc::new(Recorded { outputs, labels, accumulators }));
         let values = Values { outputs: facts, activity: Arc::new(activity), recorded };
         Ok(Some(answers.values.get_or_init(|| values).clone()))
+    }
+
+    /// Whether another thread computes the values of a run. It may begin or end to do so at any time.
+    #[must_use]
+    pub fn is_busy(&self, config: &Config) -> bool {
+        // One that is new to all has no place yet; values that depend on times of reads are not found.
+        if config.values.answer == Answer::Nothing {
+            return false;
+        }
+        let kept: Vec<_> = {
+            let kept = lock(&self.answered);
+            let open = kept.iter().filter(|(_, answers)| answers.values.get().is_none());
+            open.cloned().collect()
+        };
+        if kept.is_empty() {
+            return false;
+        }
+        let mut config = config.clone();
+        config.mapping.scheme.name_first_layer(&self.net);
+        let (spec, timed) = (FunctionalSpec::of(&config), config.schedule.images);
+        let key = ValuesKey { spec, values: config.values, timed };
+        kept.iter()
+            .any(|(of, answers)| *of == key && matches!(answers.computing.try_lock(), Err(TryLockError::WouldBlock)))
     }
 
     /// The place of values, which may have to be computed.

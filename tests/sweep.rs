@@ -136,6 +136,26 @@ fn the_data_set_depends_on_nothing_but_the_plan() {
     assert_eq!(one, large);
 }
 
+/// Runs of four points share their values: those that others compute at the moment come later.
+#[test]
+fn points_that_share_values_do_not_depend_on_threads() {
+    let folder = toy();
+    let sweep = r#"(
+        name: "shared", workload: "digits", set: ["values.answer=First(8)", "schedule.grain=Op"],
+        axes: [
+            (key: "arch.adc.bits", values: [5, 6, 7]),
+            (key: "arch.adc.columns_per_adc", powers_of_two: (from: 8, to: 64)),
+        ],
+    )"#;
+    fs::write(folder.path().join("shared.ron"), sweep).unwrap();
+    let [one, four] = ["1", "4"].map(|threads| {
+        let said = fine(&folder, &["sweep", "run", "shared.ron", "--out", threads, "--threads", threads]);
+        assert_eq!(said, "12 points: 12 computed, 0 there before\n");
+        shards(&folder.path().join(threads))
+    });
+    assert_eq!(one, four);
+}
+
 #[test]
 fn a_pilot_sizes_shards_by_time() {
     let folder = toy();

@@ -1,6 +1,6 @@
 //! Points to rows of figures, with what points share computed once.
 
-use crate::config::{ConfigErrors, Loaded, Opening, check_config};
+use crate::config::{Config, ConfigErrors, Loaded, Opening, check_config};
 use crate::error::{Error, Problem};
 use crate::report::{RunFacts, content_hash};
 use crate::run::Shared;
@@ -79,7 +79,19 @@ impl Points {
     /// # Errors
     /// Returns errors of files, which are not of the point: [`Error::Io`] and [`Error::Input`].
     pub fn row(&self, point: &Point) -> Result<Vec<Cell>, Error> {
-        let run = || self.run(point);
+        Ok(self.row_if(point, |_, _| true)?.expect("it is run"))
+    }
+
+    /// The same; none if another thread computes the values of the point.
+    ///
+    /// # Errors
+    /// As [`Self::row`].
+    pub fn row_unless_busy(&self, point: &Point) -> Result<Option<Vec<Cell>>, Error> {
+        self.row_if(point, |shared, config| !shared.is_busy(config))
+    }
+
+    fn row_if(&self, point: &Point, goes_on: impl Fn(&Shared, &Config) -> bool) -> Result<Option<Vec<Cell>>, Error> {
+        let run = || self.run(point, &goes_on);
         let answer = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("unknown");
@@ -88,7 +100,8 @@ impl Points {
         let mut row = vec![Cell::Integer(i64::try_from(point.index).unwrap_or(i64::MAX))];
         row.extend(point.cells.iter().cloned());
         match answer {
-            Ok((figures, key)) => {
+            Ok(None) => return Ok(None),
+            Ok(Some((figures, key))) => {
                 row.extend(figures);
                 row.extend([Cell::Absent, Cell::Text(key)]);
             }
@@ -99,11 +112,15 @@ impl Points {
                 row.extend([Cell::Text(error.to_string().replace('\n', "; ")), Cell::Text(key)]);
             }
         }
-        Ok(row)
+        Ok(Some(row))
     }
 
     /// The figures that are kept, and the key.
-    fn run(&self, point: &Point) -> Result<(Vec<Cell>, String), Error> {
+    fn run(
+        &self,
+        point: &Point,
+        goes_on: &dyn Fn(&Shared, &Config) -> bool,
+    ) -> Result<Option<(Vec<Cell>, String)>, Error> {
         let loaded = self.load(point).map_err(|errors| Error::Config(one_line(&errors)))?;
         let problems = check_config(&loaded.config);
         if !problems.is_empty() {
@@ -118,12 +135,15 @@ impl Points {
                 keep(&self.networks, shared, KEPT_NETWORKS)
             }
         };
+        if !goes_on(&shared, &loaded.config) {
+            return Ok(None);
+        }
         let prepared = shared.prepare(loaded.config, 1, &|_, _, _| ())?;
         let (finished, _) = prepared.simulate(None::<ParquetSink>, String::new(), &|_, _, _| ())?;
         let all = figures::heads().zip(figures::figures(&finished.facts, &finished.ledger));
         let mut kept = self.space.record().iter().peekable();
         let figures = all.filter(|(head, _)| kept.next_if(|next| next == head).is_some()).map(|(_, cell)| cell);
-        Ok((figures.collect(), key_of_run(&finished.facts)))
+        Ok(Some((figures.collect(), key_of_run(&finished.facts))))
     }
 
     /// Values of axes that every point tried of them refuses, by their path in the sweep file: keys that do not exist, and

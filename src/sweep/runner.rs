@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// Time between two looks at shards that other processes work on.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// Most points that wait for values which other threads compute.
+const MOST_WAITING: usize = 256;
 
 /// What a run of shards has come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,12 +48,15 @@ struct Queue {
     elsewhere: VecDeque<u64>,
     /// The shard whose points are given out, and how many of them were.
     open: Option<(Arc<Work>, usize)>,
+    /// Points that were given out while another thread computed their values.
+    busy: VecDeque<(Arc<Work>, usize)>,
     ran: Ran,
     error: Option<Error>,
 }
 
 enum Next {
-    Point(Arc<Work>, usize),
+    /// A point, and whether it must be run even if that means to wait for another thread.
+    Point(Arc<Work>, usize, bool),
     LookAgain,
     Nothing,
 }
@@ -85,12 +90,14 @@ pub fn run(
                 Err(error) => return fail(error),
                 Ok(Next::Nothing) => return,
                 Ok(Next::LookAgain) => std::thread::sleep(LOOK_AGAIN),
-                Ok(Next::Point(work, at)) => {
-                    let row = folder.points().row(&folder.points().space().point(work.points[at]));
-                    let ended = row.and_then(|row| end_of_point(folder, &work, at, row));
+                Ok(Next::Point(work, at, must)) => {
+                    let (points, point) = (folder.points(), folder.points().space().point(work.points[at]));
+                    let row = if must { points.row(&point).map(Some) } else { points.row_unless_busy(&point) };
+                    let ended = row.and_then(|row| row.map(|row| end_of_point(folder, &work, at, row)).transpose());
                     match ended {
                         Err(error) => return fail(error),
-                        Ok(problems) => {
+                        Ok(None) => lock(&queue).busy.push_back((work, at)),
+                        Ok(Some(problems)) => {
                             let mut queue = lock(&queue);
                             queue.ran.computed += 1;
                             queue.ran.problems += u64::from(problems);
@@ -111,7 +118,8 @@ pub fn run(
         }
     });
     let queue = queue.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let left = queue.open.is_some() || !queue.waiting.is_empty() || !queue.elsewhere.is_empty();
+    let left = queue.open.is_some()
+        || [queue.waiting.len(), queue.elsewhere.len(), queue.busy.len()].iter().any(|left| *left > 0);
     match queue.error {
         Some(error) => Err(error),
         None => {
@@ -150,14 +158,22 @@ impl Queue {
             if stop.load(Ordering::Relaxed) || self.error.is_some() {
                 return Ok(Next::Nothing);
             }
+            if self.busy.len() >= MOST_WAITING
+                && let Some((work, at)) = self.busy.pop_front()
+            {
+                return Ok(Next::Point(work, at, true));
+            }
             if let Some((work, given)) = &mut self.open {
                 if *given < work.points.len() {
                     *given += 1;
-                    return Ok(Next::Point(work.clone(), *given - 1));
+                    return Ok(Next::Point(work.clone(), *given - 1, false));
                 }
                 self.open = None;
             }
             let Some(shard) = self.waiting.pop_front() else {
+                if let Some((work, at)) = self.busy.pop_front() {
+                    return Ok(Next::Point(work, at, true));
+                }
                 if self.elsewhere.is_empty() {
                     return Ok(Next::Nothing);
                 }
