@@ -473,6 +473,22 @@ impl Instructions {
         multiply_add(pairs, levels, sums);
     }
 
+    /// The i-th bit of eight bytes in the word that the i-th of [`PLACES`] is, in the lowest bit of each byte.
+    #[inline(always)]
+    pub fn bits(self, bytes: u64) -> Lanes {
+        const LOWEST: u64 = 0x0101_0101_0101_0101;
+        #[cfg(target_arch = "x86_64")]
+        if let Some(V3 { avx, avx2, .. }) = self.avx2 {
+            // As registers: what is stored word by word keeps the load of a register waiting.
+            let (bytes, lowest) = (avx._mm256_set1_epi64x(bytes as i64), avx._mm256_set1_epi64x(LOWEST as i64));
+            let shifts: [__m256i; 2] = pulp::cast(PLACES.map(|place| place as u64));
+            let words = shifts.map(|shifts| avx2._mm256_and_si256(avx2._mm256_srlv_epi64(bytes, shifts), lowest));
+            return Lanes { words: pulp::cast(words) };
+        }
+        // Their order undoes itself.
+        Lanes { words: PLACES.map(|bit| bytes >> bit & LOWEST) }
+    }
+
     /// Lanes of 8 bits as lanes of 16, in the order that [`PLACES`] undoes.
     #[inline(always)]
     pub fn widen(self, lanes: Lanes) -> Wide {
@@ -876,7 +892,7 @@ mod tests {
     struct Side<'a>(&'a Tables, u64, Lanes, [Wide; 2], Multiplication);
 
     impl Work for Side<'_> {
-        type Output = (Lanes, [Wide; 5]);
+        type Output = (Lanes, [Wide; 5], Lanes);
 
         #[inline(always)]
         fn run(self, instructions: Instructions) -> Self::Output {
@@ -889,7 +905,7 @@ mod tests {
                 instructions.convert(a, by),
                 instructions.beyond(a, by.top),
             ];
-            (sum, wide)
+            (sum, wide, instructions.bits(patterns))
         }
     }
 
@@ -1027,11 +1043,14 @@ mod tests {
                 a.into_iter().zip(b).map(|(a, b)| of(a, b)).collect()
             };
             for instructions in [Instructions::best(), Instructions::best().narrower(), Instructions::portable()] {
-                let (sum, found) =
+                let (sum, found, bits) =
                     instructions.run(Side(&tables, patterns, Lanes { words: [0x0101_0101_0101_0101; 8] }, wide, by));
                 let found = found.map(|wide| wide.lanes.as_flattened().to_vec());
                 let of_sum: Vec<u8> = sum.words.iter().flat_map(|word| word.to_le_bytes()).collect();
                 prop_assert_eq!(&of_sum, &bytes);
+                for (bit, place) in PLACES.into_iter().enumerate() {
+                    prop_assert_eq!(bits.words[place], patterns >> bit & 0x0101_0101_0101_0101);
+                }
                 let widened = PLACES.iter().flat_map(|&place| &bytes[8 * place..8 * place + 8]);
                 prop_assert_eq!(&found[0], &widened.map(|&byte| i16::from(byte)).collect::<Vec<_>>());
                 prop_assert_eq!(&found[1], &expected(&i16::wrapping_add));

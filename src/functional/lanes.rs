@@ -121,14 +121,13 @@ fn tabulate(rows: &[usize], tables: &mut Tables, drive: &impl Drive) -> Lanes {
 
 /// Each entry has the sum of its pattern's rows.
 #[inline(always)]
-pub(super) fn fill(table: &mut Table, [a, b, c, d]: [Lanes; ROWS]) {
-    let (mut low, mut high) = ([Lanes::ZERO, a, b, a], [Lanes::ZERO, c, d, c]);
-    low[3].add(&b);
-    high[3].add(&d);
-    for (of_pattern, high) in table.as_chunks_mut::<4>().0.iter_mut().zip(high) {
-        for (entry, low) in of_pattern.iter_mut().zip(low) {
-            *entry = low;
-            entry.add(&high);
+pub(super) fn fill(table: &mut Table, rows: [Lanes; ROWS]) {
+    table[0] = Lanes::ZERO;
+    for (row, lanes) in rows.iter().enumerate() {
+        for pattern in 0..1 << row {
+            let mut entry = table[pattern];
+            entry.add(lanes);
+            table[1 << row | pattern] = entry;
         }
     }
 }
@@ -269,6 +268,7 @@ struct Conversions<'a, const PRESENT: bool> {
 
 /// The bits of each pulse of some positions in lanes of 8 bits.
 struct Bits<'a> {
+    instructions: Instructions,
     map: &'a PaddedMap,
     eights: &'a [Eight],
     pulses: usize,
@@ -278,15 +278,11 @@ impl Drive for Bits<'_> {
     #[inline(always)]
     fn lanes(&self, place: usize) -> Lanes {
         const LOWEST: u64 = 0x0101_0101_0101_0101;
-        let mut lanes = Lanes::ZERO;
         if let [eight] = self.eights {
             // Bits of pulses that there are not are 0.
-            let codes = self.map.codes(place, eight);
-            for (pulse, to) in PLACES.into_iter().enumerate() {
-                lanes.words[to] = codes >> pulse & LOWEST;
-            }
-            return lanes;
+            return self.instructions.bits(self.map.codes(place, eight));
         }
+        let mut lanes = Lanes::ZERO;
         for (eight, places) in self.eights.iter().zip(PLACES.chunks_exact(self.pulses)) {
             let codes = self.map.codes(place, eight);
             for (pulse, &to) in places.iter().enumerate() {
@@ -362,7 +358,11 @@ impl<const PRESENT: bool> Work for Conversions<'_, PRESENT> {
             for (word, (range, selected)) in weights.blocks().word_rows().zip(selected).enumerate() {
                 let of_block = word % per_block;
                 let last = of_block + 1 == per_block || word + 1 == words;
-                let all = tabulate(&rows[range], &mut tables, &Bits { map, eights: &eights[..together], pulses });
+                let all = tabulate(
+                    &rows[range],
+                    &mut tables,
+                    &Bits { instructions, map, eights: &eights[..together], pulses },
+                );
                 let all = instructions.widen(all);
                 driven = if of_block == 0 { all } else { instructions.add(driven, all) };
                 let present = present.as_mut().and_then(Iterator::next).unwrap_or(&[]);
@@ -428,11 +428,13 @@ impl Converted {
     fn weigh(&self, codes: &Wide, sums: &mut [i32]) {
         let of_pulses = codes.lanes.as_flattened().chunks_exact(8 * self.pulses);
         for (of_pulses, sums) in of_pulses.zip(sums.chunks_mut(8)) {
-            for (codes, &weight) in of_pulses.chunks_exact(8).zip(&self.weights) {
-                for (sum, &code) in sums.iter_mut().zip(codes) {
+            let mut weighed = [0; 8];
+            for (codes, &weight) in of_pulses.as_chunks::<8>().0.iter().zip(&self.weights) {
+                for (sum, &code) in weighed.iter_mut().zip(codes) {
                     *sum += weight * i32::from(code);
                 }
             }
+            sums.iter_mut().zip(weighed).for_each(|(sum, weighed)| *sum += weighed);
         }
     }
 }
