@@ -426,7 +426,16 @@ struct Splits {
     eps: VecDeque<u64>,
 }
 
-/// Values, once a run has computed them. Others that need the same wait for it.
+/// What comes of asking for values.
+enum Answered {
+    Values(Box<Values>),
+    /// There are no images, or no posterior.
+    Nothing,
+    /// Another thread computes them, and the caller does not wait.
+    Busy,
+}
+
+/// Values, once a run has computed them. Others that need the same wait for it, or come back later.
 #[derive(Debug, Default)]
 struct Answers {
     computing: Mutex<()>,
@@ -495,7 +504,21 @@ impl Shared {
     ///
     /// # Errors
     /// As [`prepare`]; and [`Error::Internal`] if `config` has another network.
-    pub fn prepare(&self, mut config: Config, threads: usize, progress: Progress<'_>) -> Result<Prepared, Error> {
+    pub fn prepare(&self, config: Config, threads: usize, progress: Progress<'_>) -> Result<Prepared, Error> {
+        Ok(self.prepare_if(config, threads, progress, true)?.expect("it waits"))
+    }
+
+    /// The same; none if another thread computes the values at the moment and the caller does not wait.
+    ///
+    /// # Errors
+    /// As [`Self::prepare`].
+    pub fn prepare_if(
+        &self,
+        mut config: Config,
+        threads: usize,
+        progress: Progress<'_>,
+        waits: bool,
+    ) -> Result<Option<Prepared>, Error> {
         if config.workload != self.workload {
             return Err(Error::Internal("runs that share files have one network".to_owned()));
         }
@@ -536,8 +559,13 @@ impl Shared {
         // Their contents are part of the network's hash, whether they are answered or not.
         let chosen = chosen || FunctionalSpec::of(&config).percentiles() != [None; 2];
         let workload_hash = self.workload_hash(chosen)?;
-        let values = if answers { self.values(&config, &plan, threads, progress)? } else { None };
-        Ok(Prepared { config, net: self.net.clone(), plan, workload_hash, values, probabilistic, frozen, tried })
+        let values = match answers.then(|| self.values(&config, &plan, threads, progress, waits)).transpose()? {
+            Some(Answered::Busy) => return Ok(None),
+            Some(Answered::Values(values)) => Some(*values),
+            Some(Answered::Nothing) | None => None,
+        };
+        let net = self.net.clone();
+        Ok(Some(Prepared { config, net, plan, workload_hash, values, probabilistic, frozen, tried }))
     }
 
     fn read_posterior(&self) -> Result<(), Error> {
@@ -620,15 +648,16 @@ impl Shared {
         Some(splits.of.entry((bits, layer)).or_insert_with(compute).clone())
     }
 
-    /// Answers the images and counts the driven rows of those that are simulated in time; none without images or posterior.
+    /// Answers the images and counts the driven rows of those that are simulated in time.
     fn values(
         &self,
         config: &Config,
         plan: &Plan,
         threads: usize,
         progress: Progress<'_>,
-    ) -> Result<Option<Values>, Error> {
-        let Some(posterior) = self.posterior() else { return Ok(None) };
+        waits: bool,
+    ) -> Result<Answered, Error> {
+        let Some(posterior) = self.posterior() else { return Ok(Answered::Nothing) };
         let timed = config.schedule.images;
         let spec = spec_with_times(config, || Ok(plan))?;
         let key = ValuesKey { spec, values: config.values.clone(), timed };
@@ -636,12 +665,17 @@ impl Shared {
         sets.images.differs(&sets.out_of_distribution, &self.workload, "images", &self.base)?;
         let outside = sets.out_of_distribution.load(&self.workload, &self.net, &self.base)?;
         let images = sets.images.load(&self.workload, &self.net, &self.base)?;
-        let Some(images) = images else { return Ok(None) };
+        let Some(images) = images else { return Ok(Answered::Nothing) };
         let spec = key.spec.clone();
         let answers = self.answers(key);
-        let _alone = lock(&answers.computing);
+        let _alone = match answers.computing.try_lock() {
+            Err(TryLockError::WouldBlock) if !waits && answers.values.get().is_none() => return Ok(Answered::Busy),
+            Err(TryLockError::WouldBlock) => lock(&answers.computing),
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Ok(alone) => alone,
+        };
         if let Some(values) = answers.values.get() {
-            return Ok(Some(values.clone()));
+            return Ok(Answered::Values(Box::new(values.clone())));
         }
         let mut problems = too_many_images(config, &images);
         let (count, timed) = (answered(config, &images), timed as usize);
@@ -668,30 +702,7 @@ impl Shared {
         let labels = images.labels().map(|labels| labels[..count].to_vec());
         let recorded = (record != Record::Nothing).then(|| Arc::new(Recorded { outputs, labels, accumulators }));
         let values = Values { outputs: facts, activity: Arc::new(activity), recorded };
-        Ok(Some(answers.values.get_or_init(|| values).clone()))
-    }
-
-    /// Whether another thread computes the values of a run. It may begin or end to do so at any time.
-    #[must_use]
-    pub fn is_busy(&self, config: &Config) -> bool {
-        // One that is new to all has no place yet; values that depend on times of reads are not found.
-        if config.values.answer == Answer::Nothing {
-            return false;
-        }
-        let kept: Vec<_> = {
-            let kept = lock(&self.answered);
-            let open = kept.iter().filter(|(_, answers)| answers.values.get().is_none());
-            open.cloned().collect()
-        };
-        if kept.is_empty() {
-            return false;
-        }
-        let mut config = config.clone();
-        config.mapping.scheme.name_first_layer(&self.net);
-        let (spec, timed) = (FunctionalSpec::of(&config), config.schedule.images);
-        let key = ValuesKey { spec, values: config.values, timed };
-        kept.iter()
-            .any(|(of, answers)| *of == key && matches!(answers.computing.try_lock(), Err(TryLockError::WouldBlock)))
+        Ok(Answered::Values(Box::new(answers.values.get_or_init(|| values).clone())))
     }
 
     /// The place of values, which may have to be computed.

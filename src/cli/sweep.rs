@@ -439,8 +439,8 @@ pub(super) fn shown(file: &str, set: &[String], global: &Global) -> Result<Strin
                 "search": search.as_ref().map(|search| json!({ "points": run, "rounds": search.rounds() })),
                 "points_per_shard": per_shard, "first": first,
                 "estimate": {
-                    "tried": takes.pilot.tried, "first_s": takes.pilot.first_s, "point_s": takes.pilot.point_s, "threads": threads,
-                    "total_s": takes.total_s, "memory_bytes": takes.memory,
+                    "tried": takes.pilot.tried, "first_s": takes.pilot.first_s, "point_s": takes.pilot.point_s,
+                    "threads": threads, "total_s": takes.total_s, "memory_bytes": takes.memory,
                 },
             }),
             true,

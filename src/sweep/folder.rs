@@ -189,12 +189,13 @@ impl Folder {
         let contents: Vec<&str> = inputs.iter().map(|input| input.blake3.as_str()).collect();
         let run = search.as_ref().map(Search::points);
         let combinations = run.unwrap_or(space.len());
+        let points_run = run.unwrap_or_else(|| space.count().points);
         let file = path.join(PLAN);
         let per_shard = match size {
             ShardSize::Points(points) => points,
             ShardSize::Time(time) if !file.exists() => {
                 let seconds = Pilot::run(&points)?.point_s;
-                let kept = run.unwrap_or_else(|| space.count().points).max(1) as f64 / combinations.max(1) as f64;
+                let kept = points_run.max(1) as f64 / combinations.max(1) as f64;
                 ((time.seconds() / (seconds * kept)) as u64).clamp(1, combinations.max(1))
             }
             ShardSize::Time(_) | ShardSize::Default => points_per_shard(combinations),
@@ -205,7 +206,7 @@ impl Folder {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             id: content_hash(&(FORMAT, env!("CARGO_PKG_VERSION"), sweep, set, contents)),
             name: opened.sweep.name.clone(),
-            points: run.unwrap_or_else(|| space.count().points),
+            points: points_run,
             combinations: space.len(),
             points_per_shard: per_shard,
             shards: search.as_ref().map_or(space.len().div_ceil(per_shard), |search| search.shards(per_shard)),

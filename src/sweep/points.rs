@@ -1,6 +1,6 @@
 //! Points to rows of figures, with what points share computed once.
 
-use crate::config::{Config, ConfigErrors, Loaded, Opening, check_config};
+use crate::config::{ConfigErrors, Loaded, Opening, check_config};
 use crate::error::{Error, Problem};
 use crate::report::{RunFacts, content_hash};
 use crate::run::Shared;
@@ -79,7 +79,7 @@ impl Points {
     /// # Errors
     /// Returns errors of files, which are not of the point: [`Error::Io`] and [`Error::Input`].
     pub fn row(&self, point: &Point) -> Result<Vec<Cell>, Error> {
-        Ok(self.row_if(point, |_, _| true)?.expect("it is run"))
+        Ok(self.row_if(point, true)?.expect("it waits"))
     }
 
     /// The same; none if another thread computes the values of the point.
@@ -87,11 +87,11 @@ impl Points {
     /// # Errors
     /// As [`Self::row`].
     pub fn row_unless_busy(&self, point: &Point) -> Result<Option<Vec<Cell>>, Error> {
-        self.row_if(point, |shared, config| !shared.is_busy(config))
+        self.row_if(point, false)
     }
 
-    fn row_if(&self, point: &Point, goes_on: impl Fn(&Shared, &Config) -> bool) -> Result<Option<Vec<Cell>>, Error> {
-        let run = || self.run(point, &goes_on);
+    fn row_if(&self, point: &Point, waits: bool) -> Result<Option<Vec<Cell>>, Error> {
+        let run = || self.run(point, waits);
         let answer = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("unknown");
@@ -116,11 +116,7 @@ impl Points {
     }
 
     /// The figures that are kept, and the key.
-    fn run(
-        &self,
-        point: &Point,
-        goes_on: &dyn Fn(&Shared, &Config) -> bool,
-    ) -> Result<Option<(Vec<Cell>, String)>, Error> {
+    fn run(&self, point: &Point, waits: bool) -> Result<Option<(Vec<Cell>, String)>, Error> {
         let loaded = self.load(point).map_err(|errors| Error::Config(one_line(&errors)))?;
         let problems = check_config(&loaded.config);
         if !problems.is_empty() {
@@ -135,10 +131,8 @@ impl Points {
                 keep(&self.networks, shared, KEPT_NETWORKS)
             }
         };
-        if !goes_on(&shared, &loaded.config) {
-            return Ok(None);
-        }
-        let prepared = shared.prepare(loaded.config, 1, &|_, _, _| ())?;
+        let prepared = shared.prepare_if(loaded.config, 1, &|_, _, _| (), waits)?;
+        let Some(prepared) = prepared else { return Ok(None) };
         let (finished, _) = prepared.simulate(None::<ParquetSink>, String::new(), &|_, _, _| ())?;
         let all = figures::heads().zip(figures::figures(&finished.facts, &finished.ledger));
         let mut kept = self.space.record().iter().peekable();

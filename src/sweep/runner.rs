@@ -118,8 +118,8 @@ pub fn run(
         }
     });
     let queue = queue.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let left = queue.open.is_some()
-        || [queue.waiting.len(), queue.elsewhere.len(), queue.busy.len()].iter().any(|left| *left > 0);
+    let idle = queue.waiting.is_empty() && queue.elsewhere.is_empty() && queue.busy.is_empty();
+    let left = queue.open.is_some() || !idle;
     match queue.error {
         Some(error) => Err(error),
         None => {
